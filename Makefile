@@ -1,0 +1,43 @@
+# make run: the daemon on this host, no root needed.   make test: everything that CI runs.
+.PHONY: install run test lint format bench soak fuzz clean
+PYTHON ?= python3
+VENV := .venv
+LINT := .venv-lint
+
+install: $(VENV)/installed
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+run: install
+	$(VENV)/bin/paramedic run
+
+$(VENV)/tested: $(VENV)/installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+# The linters live in a venv of their own: structlog imports rich when it is installed, and the daemon's memory is measured.
+$(LINT)/installed: pyproject.toml
+	$(PYTHON) -m venv $(LINT)
+	$(LINT)/bin/pip install --quiet --disable-pip-version-check ruff mypy import-linter
+	touch $@
+
+test: $(VENV)/tested $(LINT)/installed
+	tests/run-all
+
+lint: $(VENV)/tested $(LINT)/installed
+	$(LINT)/bin/ruff format --check .
+	$(LINT)/bin/ruff check .
+	$(LINT)/bin/mypy --python-executable $(VENV)/bin/python
+	PYTHONPATH=. $(LINT)/bin/lint-imports
+
+format: $(LINT)/installed
+	$(LINT)/bin/ruff format .
+	$(LINT)/bin/ruff check --fix .
+
+bench: install
+	benchmarks/run
+
+clean:
+	rm -rf $(VENV) $(LINT) .cache

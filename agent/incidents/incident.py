@@ -1,0 +1,127 @@
+"""An incident: one subject that is not well, and our work on it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from collectors.sample import Labels, Origin
+
+
+class State(StrEnum):
+    """Where the work stands (semantics §4)."""
+
+    OPEN = "open"
+    AWAITING_APPROVAL = "awaiting_approval"
+    REMEDIATING = "remediating"
+    VERIFYING = "verifying"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+ACTIVE = frozenset({State.OPEN, State.AWAITING_APPROVAL, State.REMEDIATING, State.VERIFYING, State.ESCALATED})
+
+
+class Resolution(StrEnum):
+    """How an incident ended."""
+
+    FIXED = "fixed"
+    BY_ITSELF = "by_itself"
+    SERIES_GONE = "series_gone"
+    BY_OPERATOR = "by_operator"
+    RULE_REMOVED = "rule_removed"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended. Succeeded says that the program did, not that it helped: only verification says that."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    REFUSED = "refused"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One execution of one step: what was run and how it ended. Its `run_id` is unique for ever."""
+
+    run_id: str
+    remediation: str
+    action: str
+    resource: str
+    argv: tuple[str, ...]
+    step: int
+    started_at: float
+    ended_at: float | None = None
+    outcome: Outcome | None = None
+    detail: str = ""
+    verified: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A pass of a remediation's ladder on this incident."""
+
+    remediation: str
+    resource: str
+    step: int
+    run_id: str
+    began_at: float
+    settled_at: float | None = None
+    """When the step's execution ended; verification counts from here."""
+    healthy_since: float | None = None
+    deadline: float | None = None
+    """When verification gives up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """The record. Times are wall seconds. `key` is the identity of the subject (see `identity.py`)."""
+
+    id: str
+    key: str
+    host: str
+    alertname: str
+    rule: str
+    rule_version: str
+    labels: Labels
+    annotations: Labels
+    severity: str
+    priority: str
+    origin: Origin
+    state: State
+    opened_at: float
+    updated_at: float
+    revision: int = 0
+    value: float = 0.0
+    fingerprint: str = ""
+    """Of the alert that holds the incident open now."""
+    active_at: float = 0.0
+    """When the condition began to hold."""
+    alert_state: str = "firing"
+    no_data_since: float | None = None
+    no_data_escalated: bool = False
+    suppressed: str = ""
+    """What keeps this incident quiet (silence, maintenance, storm); empty: nothing does."""
+    parent: str = ""
+    """The storm incident (or failed dependency's incident) this one is a row of."""
+    preexisting: bool = False
+    drill: bool = False
+    ticketed: bool = False
+    """A ticket was asked for."""
+    work: Work | None = None
+    attempts: tuple[Attempt, ...] = ()
+    acknowledged_by: str = ""
+    acknowledged_until: float | None = None
+    retry: bool = False
+    escalated_reason: str = ""
+    resolution: Resolution | None = None
+    resolved_at: float | None = None
+    reopened: int = 0
+    wake_at: float | None = None
+    refusals: tuple[str, ...] = ()
+    """The guards' answers to the last question, the reported one first: "guard: reason"."""
+    members: int = 0
+    """On a storm incident: how many incidents it holds."""
+    would_run: tuple[str, ...] = field(default=())
+    """In observe or propose mode: the argv that would have been run."""

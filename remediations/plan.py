@@ -1,0 +1,20 @@
+"""A plan: exactly what would be run, and on what."""
+
+from dataclasses import dataclass
+
+
+class PlanError(Exception):
+    """The action cannot be planned with these parameters; the message names the parameter and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """An argv and the thing it acts on.
+
+    `argv[0]` is a program; nothing in it is ever interpreted by a shell. `resource` ("unit:nginx.service", "mount:/var")
+    is what guard counters and mutual exclusion belong to; it is never empty.
+    """
+
+    argv: tuple[str, ...]
+    resource: str
+    environment: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,74 @@
+"""Alerts: a rule that holds for one set of labels."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from collectors.sample import Labels, Origin
+
+
+class AlertState(StrEnum):
+    """Where an alert is in its life."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    NO_DATA = "no_data"
+    """It was firing, and the samples that would show whether it still holds are missing."""
+    RESOLVED = "resolved"
+
+
+class Recovery(StrEnum):
+    """Why an alert resolved."""
+
+    HEALTHY = "healthy"
+    """Fresh samples show that the expression no longer holds."""
+    SERIES_GONE = "series_gone"
+    """A successful run of the source no longer yields the series."""
+    ENDED = "ended"
+    """A posted alert carried an `endsAt` in the past."""
+    RULE_REMOVED = "rule_removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alert. `labels` include `alertname` and the rule's labels; times are wall-clock seconds.
+
+    `rule` is the identity of the rule: "file;group;name" for rules, "posted;name" for posted alerts; `rule_version` is a
+    hash of its text. `fingerprint` identifies the alert within everything: a hash of rule and labels.
+    """
+
+    fingerprint: str
+    rule: str
+    rule_version: str
+    labels: Labels
+    annotations: Labels
+    state: AlertState
+    value: float
+    active_at: float
+    fired_at: float | None = None
+    keep_until: float | None = None
+    """While `keep_firing_for` holds the alert although the expression no longer does: when that ends."""
+    resolved_at: float | None = None
+    recovery: Recovery | None = None
+    reason: str = ""
+    """Why the state is no_data: the failing sources."""
+    origin: Origin = Origin.LOCAL
+    generator_url: str = ""
+    sampled_at: float = 0.0
+    """Time of the newest sample behind the last evaluation that yielded this alert."""
+
+    @property
+    def name(self) -> str:
+        return self.label("alertname")
+
+    def label(self, name: str) -> str:
+        """Return the label's value, "" where there is none, as in PromQL."""
+        return dict(self.labels).get(name, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertChange:
+    """An alert as it is now, and the state it had before (None: it is new)."""
+
+    alert: Alert
+    before: AlertState | None
+    at: float
