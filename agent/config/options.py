@@ -1,0 +1,203 @@
+"""The configuration: one frozen dataclass a table of the TOML file. The example file is generated from these.
+
+Field metadata: `help` (one sentence, shown in the example), `example` (shown commented out).
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NewType
+
+from remediations.guards import Limits, Mode
+
+Seconds = NewType("Seconds", float)
+"""A duration; written as "30s", "5m", "1h30m", "2d" in TOML."""
+
+
+def option(default: Any, text: str, **more: Any) -> Any:
+    """Return a field with its default and its help text."""
+    if isinstance(default, (list, dict)):
+        raise TypeError("defaults are immutable")
+    return field(default=default, metadata={"help": text, **more})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateOptions:
+    directory: Path | None = option(
+        None, "Where the state lives; default: $STATE_DIRECTORY, else the user's state folder."
+    )
+    history: Seconds = option(Seconds(3600.0), "How long host series are kept at least.")
+    keep_incidents: Seconds = option(Seconds(400 * 86400.0), "How long closed incidents are kept.")
+    keep_output: Seconds = option(Seconds(30 * 86400.0), "How long the output of actions is kept.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    level: Literal["debug", "info", "warning", "error"] = option("info", "The least important lines that are shown.")
+    format: Literal["logfmt", "json"] = option("logfmt", "How a line looks.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebOptions:
+    listen: str = option("127.0.0.1:8911", 'Address of API and metrics; "" for none.')
+    metrics_listen: str = option("", "A second address that serves /metrics, /-/healthy and /-/ready only.")
+    token_file: Path | None = option(None, "File holding the bearer token that mutations need.")
+    open_ingest: bool = option(False, "Let loopback post alerts without a token.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathOptions:
+    procfs: Path = option(Path("/proc"), "Where procfs is mounted.")
+    sysfs: Path = option(Path("/sys"), "Where sysfs is mounted.")
+    rootfs: Path = option(Path("/"), "The root that mount points are below.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostOptions:
+    name: str = option("", "Name of this host in series, tickets and topics; default: the host name.")
+    job: str = option("node", "The `job` label of this host's series.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleOptions:
+    packs: tuple[str, ...] = option(
+        ("host", "disk", "systemd", "process", "probe", "paramedic"), "Our own packs to load."
+    )
+    files: tuple[str, ...] = option(
+        (), "Prometheus rule files; patterns are allowed.", example=["/etc/paramedic/rules.d/*.yml"]
+    )
+    interval: Seconds = option(Seconds(15.0), "How often groups without an interval of their own are evaluated.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentOptions:
+    match: tuple[str, ...] = option(('severity=~"warning|error|critical|page"',), "Alerts that become incidents.")
+    settle: Seconds = option(Seconds(300.0), "Quiet time after boot or start: no action, no ticket.")
+    ignore_labels: tuple[str, ...] = option(("pid",), "Labels that do not make a different incident.")
+    reopen_window: Seconds = option(Seconds(3600.0), "A recurrence within this re-opens the incident and its ticket.")
+    no_data_after: Seconds = option(Seconds(900.0), "Missing data for this long escalates.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions:
+    expr: str = option("", "PromQL that must yield nothing; default: the alert's own expression.")
+    hold: Seconds = option(Seconds(30.0), "How long it must stay healthy.")
+    timeout: Seconds = option(Seconds(120.0), "When the attempt counts as ineffective.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitOptions:
+    attempts: int = option(3, "Passes of the whole ladder before a person is asked.")
+    healthy_reset: Seconds = option(Seconds(3600.0), "Passes are forgotten after this long without the alert.")
+    runs: int = option(6, "Executions within `per`.")
+    per: Seconds = option(Seconds(3600.0), "The window of `runs`.")
+    cooldown: Seconds = option(Seconds(300.0), "Rest between two passes.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemediationOptions:
+    name: str = option("", "Its name in logs, metrics and records.", required=True)
+    match: tuple[str, ...] = option((), "Alertmanager matchers that the alert's labels must all meet.", required=True)
+    mode: Mode = option(Mode.OBSERVE, "observe, propose, approve or auto.")
+    steps: tuple[dict[str, Any], ...] = option(
+        (), "The ladder: tables with `action`, `timeout` and the action's parameters.", required=True
+    )
+    origins: tuple[str, ...] = option(("local",), "Origins of alerts that may start it.")
+    verify: VerifyOptions = field(default=VerifyOptions(), metadata={"help": "When an attempt counts as a fix."})
+    limits: LimitOptions = field(default=LimitOptions(), metadata={"help": "How often it may run."})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardOptions:
+    """Limits of the whole host."""
+
+    max_parallel: int = option(2, "Executions at the same time.")
+    actions_per_hour: int = option(20, "Executions an hour, all remediations together.")
+    storm_incidents: int = option(20, "More new incidents than this within `storm_within` are a storm.")
+    storm_within: Seconds = option(Seconds(10.0), "The window of `storm_incidents`.")
+    stop_file: Path = option(Path("/etc/paramedic/stop"), "While this file exists nothing is done.")
+    script_dirs: tuple[Path, ...] = option(
+        (), "Where run_script finds its scripts.", example=["/etc/paramedic/scripts"]
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttOptions:
+    host: str = option("", 'The broker; "" for none.')
+    port: int = option(1883, "Its port; 8883 is usual with TLS.")
+    prefix: str = option("paramedic", "First part of every topic.")
+    user: str = option("", "User name.")
+    password_file: Path | None = option(None, "File holding the password.")
+    tls: bool = option(False, "Use TLS.")
+    ca_file: Path | None = option(None, "Certificates to trust instead of the system's.")
+    client_id: str = option("", "Client id; default: paramedic-<host>.")
+    keepalive: Seconds = option(Seconds(30.0), "MQTT keep-alive.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertmanagerOptions:
+    name: str = option("alertmanager", "Its name in metrics.")
+    url: str = option("", "Base address.", required=True, example="http://127.0.0.1:9093")
+    resend: Seconds = option(Seconds(60.0), "How often firing alerts are sent again.")
+    timeout: Seconds = option(Seconds(10.0), "Time-out of a push.")
+    token_file: Path | None = option(None, "File holding a bearer token.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketOptions:
+    """One ticket system; the adapter's own options stand in the same table."""
+
+    name: str = option("", "Its name in the outbox and metrics; default: the system's.")
+    system: str = option("book", "Which adapter.")
+    open: Literal["always", "on_escalation", "never"] = option("always", "When a ticket is opened.")
+    drills: bool = option(False, "Open tickets for drills here too.")
+    options: Any = field(default=None, metadata={"help": "The adapter's own options."})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorOptions:
+    """One collector; its own options stand in the same table."""
+
+    enabled: bool = option(True, "Whether it runs.")
+    interval: Seconds = option(Seconds(15.0), "How often it runs.")
+    timeout: Seconds = option(Seconds(5.0), "When a run is given up.")
+    options: Any = field(default=None, metadata={"help": "The collector's own options."})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillOptions:
+    enabled: bool = option(True, "Allow `paramedic drill --against` this daemon.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file. `collectors` holds every collector of the registry, defaults filled in, by name."""
+
+    state: StateOptions = StateOptions()
+    log: LogOptions = LogOptions()
+    host: HostOptions = HostOptions()
+    paths: PathOptions = PathOptions()
+    web: WebOptions = WebOptions()
+    collectors: dict[str, CollectorOptions] = field(default_factory=dict)
+    rules: RuleOptions = RuleOptions()
+    incidents: IncidentOptions = IncidentOptions()
+    guards: GuardOptions = GuardOptions()
+    remediations: tuple[RemediationOptions, ...] = ()
+    tickets: tuple[TicketOptions, ...] = ()
+    mqtt: MqttOptions = MqttOptions()
+    alertmanagers: tuple[AlertmanagerOptions, ...] = ()
+    drill: DrillOptions = DrillOptions()
+
+
+def limits(options: LimitOptions, guards: GuardOptions) -> Limits:
+    """Return the limits that the guards read for one remediation."""
+    return Limits(
+        attempts=options.attempts,
+        healthy_reset=options.healthy_reset,
+        runs=options.runs,
+        per=options.per,
+        cooldown=options.cooldown,
+        max_parallel=guards.max_parallel,
+        actions_per_hour=guards.actions_per_hour,
+        storm_incidents=guards.storm_incidents,
+        storm_within=guards.storm_within,
+    )

@@ -1,0 +1,63 @@
+"""What operators and other programs can ask of the engine. Each is answered once its effect is durable."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
+
+
+class CommandError(Exception):
+    """The command cannot be carried out; the message says why. `status` is the HTTP status that fits."""
+
+    def __init__(self, message: str, status: int = 409) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class BusyError(CommandError):
+    """The queue is full or too many rows of the inbox are not applied yet: try again later."""
+
+    def __init__(self, message: str = "the engine is busy; try again") -> None:
+        super().__init__(message, 503)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnIncident:
+    """Acknowledge, release, resolve or retry one incident. Answer: the incident as `Reader.incident` shows it."""
+
+    incident_id: str
+    event: Acknowledged | Released | ResolvedByOperator | RetryOrdered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostAlerts:
+    """Alerts in Alertmanager's v2 JSON shape, already validated. Answer: {} when their inbox row is committed."""
+
+    alerts: Sequence[Mapping[str, Any]]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetStop:
+    """Turn the global stop on (with a reason) or off (empty reason). Answer: {"stopped": reason}."""
+
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reload:
+    """Read the configuration again. Answer: {"changed": [...], "restart_required": [...]}."""
+
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartDrill:
+    """Break the daemon's own drill service. Answer: {"drill": id, "killed_at": wall seconds}."""
+
+    actor: str
+
+
+Command = OnIncident | PostAlerts | SetStop | Reload | StartDrill

@@ -1,0 +1,108 @@
+"""What can happen to an incident, in the past tense; and what operators can order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.incidents.incident import Outcome
+from rules.alert import AlertChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertChanged:
+    """An alert of this subject changed its state, value or severity. `warming`: its rule's history is not complete yet."""
+
+    change: AlertChange
+    warming: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSeen:
+    """While verifying: what samples newer than the attempt say. None: they do not say anything yet."""
+
+    healthy: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSettled:
+    """The execution of a step ended."""
+
+    run_id: str
+    outcome: Outcome
+    detail: str = ""
+    exit_code: int | None = None
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerDue:
+    """The incident's `wake_at` has come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """Somebody said "mine": automation on this incident pauses until released or expired."""
+
+    actor: str
+    until: float | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The acknowledgement was given back."""
+
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedByOperator:
+    """Somebody declared the incident over."""
+
+    actor: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryOrdered:
+    """Somebody lifted the cool-down and wants another attempt."""
+
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRemoved:
+    """A reload removed the rule that held the incident open."""
+
+
+Event = (
+    AlertChanged
+    | HealthSeen
+    | AttemptSettled
+    | TimerDue
+    | Acknowledged
+    | Released
+    | ResolvedByOperator
+    | RetryOrdered
+    | RuleRemoved
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectSettled:
+    """An executor's answer. `row` and `claim` must match the outbox row, or the answer is dropped and counted.
+
+    Exactly one of the flags says what becomes of the row: `done`; `dead` (will never work: dead letter, with the
+    reason); neither: try again after `retry_after` seconds.
+    """
+
+    row: int
+    claim: str
+    done: bool = False
+    dead: bool = False
+    reason: str = ""
+    retry_after: float = 0.0
+    result: Mapping[str, Any] = field(default_factory=dict)
+    """What the far end said: for tickets `id`, `url`, `state`; for remediations `outcome`, `exit_code`, `output`,
+    `detail`."""

@@ -1,0 +1,86 @@
+"""Every metric about paramedic itself. One table, so that names and labels stay consistent.
+
+Nothing here takes labels from the outside world: label values are names from the configuration or members of enums.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry(auto_describe=False)
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(name, text, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, *labels: str) -> Histogram:
+    return Histogram(name, text, labels, registry=REGISTRY, buckets=_LATENCY)
+
+
+BUILD_INFO = _gauge("paramedic_build_info", "Version of paramedic and Python; always 1.", "version", "python")
+START_TIME = _gauge("paramedic_start_time_seconds", "When the daemon started, in seconds since the epoch.")
+READY = _gauge("paramedic_ready", "1 once every collector has been run.")
+
+# collecting
+COLLECTOR_RUNS = _counter("paramedic_collector_runs_total", "Runs of a collector.", "collector", "result")
+COLLECTOR_ERRORS = _counter("paramedic_collector_errors_total", "Failed runs by class of error.", "collector", "error")
+COLLECTOR_MISSED = _counter(
+    "paramedic_collector_missed_runs_total", "Runs that were due and did not start.", "collector"
+)
+COLLECTOR_OVERLAP = _counter(
+    "paramedic_collector_overlapping_runs_total", "Runs left out because the one before had not ended.", "collector"
+)
+COLLECTOR_ABANDONED = _gauge("paramedic_collector_abandoned_threads", "Threads given up after their time-out.")
+COLLECTOR_DURATION = _gauge("paramedic_collector_duration_seconds", "How long the last run took.", "collector")
+WATCH_EVENTS = _counter("paramedic_watch_events_total", "Events heard from an event source.", "watch")
+WATCH_RECONNECTS = _counter("paramedic_watch_reconnects_total", "Times an event source was opened again.", "watch")
+CLOCK_STEPS = _counter("paramedic_clock_steps_total", "Steps of the wall clock by more than two seconds.")
+
+# engine
+QUEUE_LENGTH = _gauge("paramedic_queue_length", "Items waiting for the engine.", "kind")
+QUEUE_DROPPED = _counter("paramedic_queue_dropped_total", "Items refused because the queue was full.", "kind")
+BATCH_SECONDS = _histogram("paramedic_engine_batch_seconds", "Time from taking a batch to its commit.")
+SERIES = _gauge("paramedic_series", "Series in the store.")
+SERIES_REFUSED = _gauge("paramedic_series_refused", "Series refused because a cap was reached.")
+DETECTION_SECONDS = _histogram(
+    "paramedic_detection_seconds", "Time from a pushed event to the commit of what it led to."
+)
+CLAIM_MISMATCHES = _counter("paramedic_outbox_claim_mismatches_total", "Answers for outbox rows of somebody else.")
+
+# rules
+RULE_GROUP_SECONDS = _gauge("paramedic_rule_group_duration_seconds", "How long the last evaluation took.", "rule_group")
+RULE_EVALUATIONS = _counter("paramedic_rule_evaluations_total", "Evaluations of rules.", "rule_group")
+RULE_FAILURES = _counter("paramedic_rule_evaluation_failures_total", "Evaluations that failed.", "rule_group")
+RULE_LIMITED = _gauge("paramedic_rule_limit_exceeded", "1 while a rule yields more than its limit.", "rule")
+ALERTS = _gauge("paramedic_alerts", "Alerts by state.", "state")
+
+# incidents
+INCIDENTS = _gauge("paramedic_incidents", "Incidents that are not closed, by state and priority.", "state", "priority")
+INCIDENTS_OPENED = _counter("paramedic_incidents_opened_total", "Incidents opened.", "priority")
+INCIDENTS_RESOLVED = _counter("paramedic_incidents_resolved_total", "Incidents resolved, by how.", "resolution")
+OLDEST_INCIDENT = _gauge("paramedic_incident_oldest_seconds", "Age of the oldest incident that needs work.")
+DECISIONS = _counter("paramedic_decisions_total", "Decisions by their reason.", "reason")
+ATTEMPTS = _counter("paramedic_remediation_attempts_total", "Attempts by outcome.", "remediation", "outcome")
+VERIFICATIONS = _counter(
+    "paramedic_remediation_verifications_total", "Verified attempts by result.", "remediation", "result"
+)
+REFUSALS = _counter("paramedic_remediation_refusals_total", "Refused attempts by guard.", "remediation", "guard")
+WOULD_RUN = _counter("paramedic_remediation_would_run_total", "Attempts that observe mode held back.", "remediation")
+STOPPED = _gauge("paramedic_stopped", "1 while the global stop is on.")
+
+# outbox
+OUTBOX = _gauge("paramedic_outbox_rows", "Effects owed, by kind and state.", "kind", "state")
+OUTBOX_OLDEST = _gauge("paramedic_outbox_oldest_seconds", "Age of the oldest effect that is still owed.")
+EFFECTS = _counter("paramedic_effects_total", "Effects performed, by target and result.", "target", "result")
+
+# outside
+MQTT_CONNECTED = _gauge("paramedic_mqtt_connected", "1 while connected to the broker.")
+ALERTMANAGER_PUSHES = _counter("paramedic_alertmanager_pushes_total", "Pushes to an Alertmanager.", "target", "result")
+RELOAD_OK = _gauge("paramedic_config_last_reload_successful", "1 if the last reload was taken over.")
+RELOAD_TIME = _gauge("paramedic_config_last_reload_success_timestamp_seconds", "When a reload was last taken over.")
+STATE_BYTES = _gauge("paramedic_state_bytes", "Size of the state database.")
