@@ -1,0 +1,53 @@
+"""A roundup tracker (the classic template on SQLite) on a loopback port."""
+
+import configparser
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.services.service import Server, Service, answers, free_port, private_directory, run_once, started
+
+PASSWORD = "open-sesame-roundup"
+
+
+def _programs() -> Path:
+    personal = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for cache in (Path("/var/cache"), personal):
+        programs = cache / "paramedic-test/roundup/bin"
+        if (programs / "roundup-server").exists():
+            return programs
+    pytest.skip("needs the PyPI package roundup (tests/services/install)")
+
+
+@contextmanager
+def running_roundup() -> Iterator[Server]:
+    """Run a fresh tracker; the returned URL is the tracker's, the account its administrator."""
+    programs = _programs()
+    with private_directory("roundup") as directory:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}/tracker"
+        tracker = directory / "tracker"
+        _set_up(programs, directory, tracker, url)
+        argv = (str(programs / "roundup-server"), "-n", "127.0.0.1", "-p", str(port), f"tracker={tracker}")
+        service = Service(argv=argv, directory=directory, ready=lambda: answers(f"{url}/rest"))
+        with started(service):
+            yield Server(url=url, port=port, service=service, user="admin", password=PASSWORD)
+
+
+def _set_up(programs: Path, directory: Path, tracker: Path, url: str) -> None:
+    admin = str(programs / "roundup-admin")
+    run_once((admin, "-i", str(tracker), "install", "classic", "sqlite"), directory)
+    settings = tracker / "config.ini"
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(settings)
+    parser.set("tracker", "web", f"{url}/")
+    parser.set("mail", "domain", "tracker.test")
+    parser.set("mail", "host", "localhost")
+    # Mail goes to a file: a test sends none.
+    parser.set("mail", "debug", str(directory / "mail.txt"))
+    with settings.open("w") as file:
+        parser.write(file)
+    run_once((admin, "-i", str(tracker), "initialise", PASSWORD), directory)
