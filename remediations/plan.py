@@ -11,8 +11,8 @@ class PlanError(Exception):
 class Plan:
     """An argv and the thing it acts on.
 
-    `argv[0]` is a program; nothing in it is ever interpreted by a shell. `resource` ("unit:nginx.service", "mount:/var")
-    is what guard counters and mutual exclusion belong to; it is never empty.
+    `argv[0]` is a program; nothing in it is ever interpreted by a shell. `resource` ("unit:nginx.service",
+    "path:/var/log") is what guard counters and mutual exclusion belong to; it is never empty.
     """
 
     argv: tuple[str, ...]
