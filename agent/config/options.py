@@ -1,12 +1,18 @@
 """The configuration: one frozen dataclass a table of the TOML file. The example file is generated from these.
 
-Field metadata: `help` (one sentence, shown in the example), `example` (shown commented out).
+Field metadata: `help` (one sentence, shown in the example), `example` (what the example shows where the default says
+nothing), `zero` (a number that may be zero), `most` (the greatest number allowed), `check` (called with the value, or each
+element of a list; raises ValueError), `rest` (takes the keys of the table that no other field has).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NewType
 
+from agent.config import durations
+from agent.config.values import check_listen, check_name, check_url
+from collectors.sample import Origin
 from remediations.guards import Limits, Mode
 
 Seconds = NewType("Seconds", float)
@@ -18,6 +24,11 @@ def option(default: Any, text: str, **more: Any) -> Any:
     if isinstance(default, (list, dict)):
         raise TypeError("defaults are immutable")
     return field(default=default, metadata={"help": text, **more})
+
+
+def required(text: str, **more: Any) -> Any:
+    """Return a field that the file must set, with its help text."""
+    return field(metadata={"help": text, **more})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +49,10 @@ class LogOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebOptions:
-    listen: str = option("127.0.0.1:8911", 'Address of API and metrics; "" for none.')
-    metrics_listen: str = option("", "A second address that serves /metrics, /-/healthy and /-/ready only.")
+    listen: str = option("127.0.0.1:8911", 'Address of API and metrics; "" for none.', check=check_listen)
+    metrics_listen: str = option(
+        "", "A second address that serves /metrics, /-/healthy and /-/ready only.", check=check_listen
+    )
     token_file: Path | None = option(None, "File holding the bearer token that mutations need.")
     open_ingest: bool = option(False, "Let loopback post alerts without a token.")
 
@@ -71,7 +84,7 @@ class RuleOptions:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentOptions:
     match: tuple[str, ...] = option(('severity=~"warning|error|critical|page"',), "Alerts that become incidents.")
-    settle: Seconds = option(Seconds(300.0), "Quiet time after boot or start: no action, no ticket.")
+    settle: Seconds = option(Seconds(300.0), "Quiet time after boot or start: no action, no ticket.", zero=True)
     ignore_labels: tuple[str, ...] = option(("pid",), "Labels that do not make a different incident.")
     reopen_window: Seconds = option(Seconds(3600.0), "A recurrence within this re-opens the incident and its ticket.")
     no_data_after: Seconds = option(Seconds(900.0), "Missing data for this long escalates.")
@@ -80,8 +93,13 @@ class IncidentOptions:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOptions:
     expr: str = option("", "PromQL that must yield nothing; default: the alert's own expression.")
-    hold: Seconds = option(Seconds(30.0), "How long it must stay healthy.")
+    hold: Seconds = option(Seconds(30.0), "How long it must stay healthy.", zero=True)
     timeout: Seconds = option(Seconds(120.0), "When the attempt counts as ineffective.")
+
+    def __post_init__(self) -> None:
+        if self.hold >= self.timeout:
+            hold, timeout = durations.render(self.hold), durations.render(self.timeout)
+            raise ValueError(f"hold ({hold}) must be shorter than timeout ({timeout})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,18 +108,32 @@ class LimitOptions:
     healthy_reset: Seconds = option(Seconds(3600.0), "Passes are forgotten after this long without the alert.")
     runs: int = option(6, "Executions within `per`.")
     per: Seconds = option(Seconds(3600.0), "The window of `runs`.")
-    cooldown: Seconds = option(Seconds(300.0), "Rest between two passes.")
+    cooldown: Seconds = option(Seconds(300.0), "Rest between two passes.", zero=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOptions:
+    """One step of a ladder; the action's parameters stand in the same table, as text that may hold templates."""
+
+    action: str = required("Which action.")
+    timeout: Seconds = option(Seconds(30.0), "When the execution is ended, with all its children.")
+    parameters: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"help": "The action's parameters.", "rest": True}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemediationOptions:
-    name: str = option("", "Its name in logs, metrics and records.", required=True)
-    match: tuple[str, ...] = option((), "Alertmanager matchers that the alert's labels must all meet.", required=True)
-    mode: Mode = option(Mode.OBSERVE, "observe, propose, approve or auto.")
-    steps: tuple[dict[str, Any], ...] = option(
-        (), "The ladder: tables with `action`, `timeout` and the action's parameters.", required=True
+    name: str = required("Its name in logs, metrics and records.", example="restart-web", check=check_name)
+    match: tuple[str, ...] = required(
+        "Alertmanager matchers that the alert's labels must all meet.",
+        example=['alertname="SystemdUnitFailed"', 'name=~"nginx.service|php-fpm.service"'],
     )
-    origins: tuple[str, ...] = option(("local",), "Origins of alerts that may start it.")
+    mode: Mode = option(Mode.OBSERVE, "observe, propose, approve or auto.")
+    steps: tuple[StepOptions, ...] = required(
+        "The ladder: what is tried, one after the other, until an attempt is verified."
+    )
+    origins: tuple[Origin, ...] = option((Origin.LOCAL,), "Origins of alerts that may start it.")
     verify: VerifyOptions = field(default=VerifyOptions(), metadata={"help": "When an attempt counts as a fix."})
     limits: LimitOptions = field(default=LimitOptions(), metadata={"help": "How often it may run."})
 
@@ -123,7 +155,7 @@ class GuardOptions:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttOptions:
     host: str = option("", 'The broker; "" for none.')
-    port: int = option(1883, "Its port; 8883 is usual with TLS.")
+    port: int = option(1883, "Its port; 8883 is usual with TLS.", most=65535)
     prefix: str = option("paramedic", "First part of every topic.")
     user: str = option("", "User name.")
     password_file: Path | None = option(None, "File holding the password.")
@@ -135,8 +167,8 @@ class MqttOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerOptions:
-    name: str = option("alertmanager", "Its name in metrics.")
-    url: str = option("", "Base address.", required=True, example="http://127.0.0.1:9093")
+    name: str = option("alertmanager", "Its name in metrics.", check=check_name)
+    url: str = required("Base address.", example="http://127.0.0.1:9093", check=check_url)
     resend: Seconds = option(Seconds(60.0), "How often firing alerts are sent again.")
     timeout: Seconds = option(Seconds(10.0), "Time-out of a push.")
     token_file: Path | None = option(None, "File holding a bearer token.")
@@ -150,7 +182,7 @@ class TicketOptions:
     system: str = option("book", "Which adapter.")
     open: Literal["always", "on_escalation", "never"] = option("always", "When a ticket is opened.")
     drills: bool = option(False, "Open tickets for drills here too.")
-    options: Any = field(default=None, metadata={"help": "The adapter's own options."})
+    options: Any = field(default=None, metadata={"help": "The adapter's own options.", "rest": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +192,7 @@ class CollectorOptions:
     enabled: bool = option(True, "Whether it runs.")
     interval: Seconds = option(Seconds(15.0), "How often it runs.")
     timeout: Seconds = option(Seconds(5.0), "When a run is given up.")
-    options: Any = field(default=None, metadata={"help": "The collector's own options."})
+    options: Any = field(default=None, metadata={"help": "The collector's own options.", "rest": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,32 @@
+"""Checks of single values that a type cannot express. Each raises ValueError with the fix."""
+
+import re
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:\s]*):(?P<port>\d{1,5})")
+GREATEST_PORT = 65535
+
+
+def check_name(text: str) -> None:
+    """Names become label values, topics and file names, so they are plain."""
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"must be 1 to 64 letters, digits, dots, dashes or underscores, not {text!r}")
+
+
+def check_listen(text: str) -> None:
+    """Accept "host:port" and "[v6]:port"; the empty text means that nothing listens."""
+    if text:
+        address(text)
+
+
+def address(text: str) -> tuple[str, int]:
+    """Return host and port of a listen address; no host means all of them."""
+    found = _LISTEN.fullmatch(text)
+    if not found or int(found["port"]) > GREATEST_PORT:
+        raise ValueError(f'must be "host:port", such as "127.0.0.1:8911" or "[::1]:8911", not {text!r}')
+    return found["host"].strip("[]"), int(found["port"])
+
+
+def check_url(text: str) -> None:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
+        raise ValueError(f"must be an address that begins with http:// or https://, not {text!r}")
