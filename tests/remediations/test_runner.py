@@ -1,0 +1,274 @@
+"""The direct runner, on real processes."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from remediations.plan import Plan
+from remediations.processes import process
+from remediations.runner import DirectRunner, Outcome, Record, RunError
+from tests.remediations.living import BOOT, alive, end, pid_in, until
+
+HANG = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
+
+
+def plan(*argv, **environment):
+    return Plan(argv=argv, resource="test:it", environment=tuple(environment.items()))
+
+
+def shell(script):
+    return plan("/bin/sh", "-c", script)
+
+
+def run(runner, plan, timeout_seconds=20.0, run_id="run-1"):
+    return runner.run(run_id, plan, timeout_seconds, lambda _: None)
+
+
+def test_a_program_that_ends_well_succeeded(runner):
+    result = run(runner, plan("/bin/echo", "hello"))
+    assert (result.outcome, result.exit_code, result.signal, result.output) == (Outcome.SUCCEEDED, 0, None, "hello\n")
+    assert 0 < result.duration_seconds < 20
+
+
+def test_an_exit_status_failed(runner):
+    result = run(runner, shell("echo out; echo err >&2; exit 3"))
+    assert (result.outcome, result.exit_code, result.detail) == (Outcome.FAILED, 3, "exit status 3")
+    assert result.output == "out\nerr\n"
+
+
+def test_a_signal_failed(runner):
+    result = run(runner, shell("kill -SEGV $$"))
+    assert (result.outcome, result.exit_code, result.signal) == (Outcome.FAILED, None, signal.SIGSEGV)
+    assert "SIGSEGV" in result.detail
+
+
+@pytest.mark.parametrize("program", ["/nowhere/at-all", "no-such-program-anywhere", "/etc/passwd", "bad\0name"])
+def test_a_program_that_cannot_start_failed_and_says_why(runner, program):
+    started = []
+    result = runner.run("run-1", plan(program), 5.0, started.append)
+    assert result.outcome is Outcome.FAILED
+    assert "cannot start" in result.detail
+    assert started == []
+    with pytest.raises(RunError):
+        runner.start("run-1", plan(program), 5.0)
+
+
+def test_the_child_gets_a_clean_environment_and_no_terminal(runner, monkeypatch):
+    for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "CREDENTIALS_DIRECTORY", "INVOCATION_ID", "SECRET"):
+        monkeypatch.setenv(name, "x")
+    lines = run(runner, plan("/usr/bin/env", EXTRA="y"), run_id="run-7").output.splitlines()
+    assert sorted(line.split("=")[0] for line in lines) == ["EXTRA", "HOME", "LANG", "PARAMEDIC_RUN", "PATH"]
+    assert "PARAMEDIC_RUN=run-7" in lines
+    report = run(runner, shell("pwd; ulimit -Sc; umask; readlink /proc/self/fd/0; ls /proc/self/fd | wc -w"))
+    assert report.output.split() == ["/", "0", "0022", "/dev/null", "4"]
+
+
+def test_the_child_leads_a_session_of_its_own(runner):
+    records = []
+    result = runner.run("run-1", shell("echo $$; ps -o sid= -p $$"), 20.0, records.append)
+    pid, session = result.output.split()
+    assert pid == session == str(records[0].pid)
+
+
+def test_a_gigabyte_of_output_leaves_its_ends_in_little_memory_and_time(runner):
+    began = time.monotonic()
+    result = run(runner, shell("echo first; yes 0123456789abcde | head -c 1000000000; echo last"), 60.0)
+    assert result.outcome is Outcome.SUCCEEDED
+    assert result.output.startswith("first\n0123456789abcde\n")
+    assert result.output.endswith("0123456789abcde\nlast\n")
+    assert len(result.output) < 70_000
+    assert time.monotonic() - began < 30
+
+
+def test_output_that_is_no_text_is_shown_escaped(runner):
+    assert run(runner, shell(r"printf '\377\000\033[31m'")).output == "\\xff\\x00\\x1b[31m"
+
+
+def test_a_hanging_program_is_ended_at_its_time_out(runner):
+    began = time.monotonic()
+    result = run(runner, plan("/bin/sleep", "600"), 0.2)
+    assert (result.outcome, result.signal) == (Outcome.TIMED_OUT, signal.SIGTERM)
+    assert time.monotonic() - began < 5
+
+
+def test_a_program_gets_time_to_clean_up_and_its_last_words_are_kept(runner):
+    # The wait is a short one over and over: a shell runs its trap between commands.
+    result = run(runner, shell("trap 'echo cleaned; exit 5' TERM; echo ready; while :; do sleep 0.02; done"), 0.3)
+    assert (result.outcome, result.exit_code) == (Outcome.TIMED_OUT, 5)
+    assert "cleaned" in result.output
+
+
+FAMILIES = {
+    "a child in the group": "{hang} & echo $! > {file}; wait",
+    "a child in a session of its own": "setsid {hang} & sleep 0.3; wait",
+    "an orphan in a session of its own": "(setsid {hang} &) ; sleep 600",
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_time_out_ends_processes_that_ignore_term(runner, tmp_path, family):
+    pidfile = tmp_path / "pid"
+    code = f"import os; open('{pidfile}', 'w').write(f'{{os.getpid()}}\\n'); {HANG}"
+    script = FAMILIES[family].format(hang=f'{sys.executable} -c "{code}"', file=tmp_path / "other")
+    running = runner.start("run-1", shell(script), 600.0)
+    grandchild = until(pid_in(pidfile), "the grandchild's pid")
+    try:
+        running._deadline = time.monotonic()
+        assert running.wait().outcome is Outcome.TIMED_OUT
+        assert not alive(grandchild)
+        assert not alive(running.record.pid)
+    finally:
+        running.close()
+        end(grandchild)
+
+
+FORKING = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for generation in range(200):
+    if os.fork():
+        time.sleep(600)
+    if generation % 2:
+        os.setsid()
+    time.sleep(0.01)
+"""
+
+
+def test_a_time_out_ends_a_program_that_keeps_forking(runner):
+    result = run(runner, plan(sys.executable, "-c", FORKING), 0.5, run_id="forking")
+    assert result.outcome is Outcome.TIMED_OUT
+    assert "not every" not in result.detail
+    assert subprocess.run(["pgrep", "-f", "for generation in range"], check=False).returncode == 1
+
+
+def test_what_a_start_script_leaves_in_the_background_lives_on(runner, tmp_path):
+    pidfile = tmp_path / "pid"
+    result = run(runner, shell(f"setsid sleep 600 >/dev/null 2>&1 & echo $! > {pidfile}; echo started"))
+    service = int(pidfile.read_text())
+    try:
+        assert (result.outcome, result.output) == (Outcome.SUCCEEDED, "started\n")
+        assert alive(service)
+    finally:
+        end(service)
+
+
+def test_a_survivor_that_holds_the_pipe_open_does_not_hold_up_the_result(runner, tmp_path):
+    pidfile = tmp_path / "pid"
+    result = run(runner, shell(f"setsid sleep 600 & echo $! > {pidfile}; echo started"))
+    service = int(pidfile.read_text())
+    try:
+        assert (result.outcome, result.output) == (Outcome.SUCCEEDED, "started\n")
+        assert result.duration_seconds < 10
+        assert alive(service)
+    finally:
+        end(service)
+
+
+def test_a_survivor_that_floods_the_pipe_does_not_hold_up_the_result(runner, tmp_path):
+    pidfile = tmp_path / "pid"
+    result = run(runner, shell(f"setsid yes & echo $! > {pidfile}; echo started"))
+    try:
+        assert result.outcome is Outcome.SUCCEEDED
+    finally:
+        end(int(pidfile.read_text()))
+
+
+def test_stop_interrupts_what_runs_and_starts_no_more(runner):
+    results = []
+    started = threading.Event()
+    thread = threading.Thread(
+        target=lambda: results.append(runner.run("run-1", plan("/bin/sleep", "600"), 600.0, lambda _: started.set()))
+    )
+    thread.start()
+    assert started.wait(20)
+    runner.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert (results[0].outcome, results[0].signal) == (Outcome.INTERRUPTED, signal.SIGTERM)
+    later = run(runner, plan("/bin/true"))
+    assert (later.outcome, later.exit_code) == (Outcome.INTERRUPTED, None)
+
+
+def test_a_run_whose_start_cannot_be_recorded_is_ended(runner):
+    records = []
+
+    def fail(record):
+        records.append(record)
+        raise RuntimeError("the engine is gone")
+
+    with pytest.raises(RuntimeError, match="engine"):
+        runner.run("run-1", plan("/bin/sleep", "600"), 600.0, fail)
+    assert not alive(records[0].pid)
+
+
+def test_cancelling_a_run_that_has_ended_does_nothing(runner):
+    running = runner.start("run-1", plan("/bin/true"), 20.0)
+    assert running.wait().outcome is Outcome.SUCCEEDED
+    running.close()
+    running.cancel()
+    running.close()
+
+
+def test_a_run_leaks_no_descriptor(runner):
+    run(runner, plan("/bin/true"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        run(runner, plan("/bin/true"))
+        run(runner, plan("/nowhere"))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.fixture
+def orphan():
+    """A run that a crashed daemon left: a leader of a session and group of its own, with a child."""
+    leader = subprocess.Popen(
+        ["/bin/sh", "-c", "trap '' TERM; sleep 600 & echo $!; wait; wait"],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    child = int(leader.stdout.readline())
+    yield Record(run_id="lost", pid=leader.pid, start_ticks=process(leader.pid).start_ticks, boot_id=BOOT), child
+    leader.kill()
+    leader.wait()
+    leader.stdout.close()
+    end(child)
+
+
+def changed(record, **changes):
+    fields = {name: getattr(record, name) for name in ("run_id", "pid", "start_ticks", "boot_id")}
+    return Record(**(fields | changes))
+
+
+def test_a_run_that_survived_a_crash_is_ended_with_its_group(runner, orphan):
+    record, child = orphan
+    assert runner.end_survivors(record)
+    assert not alive(record.pid)
+    assert not alive(child)
+
+
+@pytest.mark.parametrize("change", [{"start_ticks": 1}, {"boot_id": "an-earlier-boot"}])
+def test_a_process_that_only_has_the_pid_is_left_alone(runner, orphan, change):
+    record, child = orphan
+    assert not runner.end_survivors(changed(record, **change))
+    assert alive(record.pid)
+    assert alive(child)
+
+
+def test_a_run_that_is_gone_leaves_nothing_to_end(runner):
+    gone = subprocess.Popen(["/bin/true"])
+    gone.wait()
+    assert not runner.end_survivors(Record(run_id="x", pid=gone.pid, start_ticks=1, boot_id=BOOT))
+
+
+def test_the_search_path_finds_programs_and_can_be_set(tmp_path):
+    program = tmp_path / "mend"
+    program.write_text("#!/bin/sh\necho mended\n")
+    program.chmod(0o755)
+    found = DirectRunner(boot_id=BOOT, search_path=f"{tmp_path}:/bin")
+    assert found.run("run-1", plan("mend"), 5.0, lambda _: None).output == "mended\n"
