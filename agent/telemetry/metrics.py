@@ -39,6 +39,9 @@ COLLECTOR_ABANDONED = _gauge("paramedic_collector_abandoned_threads", "Threads g
 COLLECTOR_DURATION = _gauge("paramedic_collector_duration_seconds", "How long the last run took.", "collector")
 WATCH_EVENTS = _counter("paramedic_watch_events_total", "Events heard from an event source.", "watch")
 WATCH_RECONNECTS = _counter("paramedic_watch_reconnects_total", "Times an event source was opened again.", "watch")
+JOB_EVENTS = _counter(
+    "paramedic_scheduler_events_total", "Scheduled runs that were missed, left out or raised.", "job", "event"
+)
 CLOCK_STEPS = _counter("paramedic_clock_steps_total", "Steps of the wall clock by more than two seconds.")
 
 # engine
