@@ -1,7 +1,8 @@
 """The shapes a collector can have. A collector knows no clock, no thread, no log and no schedule: its host does.
 
 Options are frozen dataclasses. Fields named `procfs`, `sysfs` and `rootfs` (of type `Path`) are filled from the
-configuration's `[paths]`; every field has a default. Durations are fields of type `float` whose name ends in `_seconds`.
+configuration's `[paths]`; every field has a default. Durations are fields of type `float` whose name ends in
+`_seconds`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -70,7 +71,7 @@ class Watch(Protocol):
 
     @property
     def pending(self) -> bool:
-        """True while something is missing that no event will announce: the host takes a snapshot every `retry_seconds`."""
+        """True while something is missing that no event will announce: a snapshot is due every `retry_seconds`."""
 
     def close(self) -> None: ...
 
