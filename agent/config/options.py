@@ -1,9 +1,13 @@
 """The configuration: one frozen dataclass a table of the TOML file. The example file is generated from these.
 
-Field metadata: `help` (one sentence, shown in the example), `example` (what the example shows where the default says
-nothing), `zero` (a number that may be zero), `most` (the greatest number allowed), `check` (called with the value, or each
-element of a list; raises ValueError), `rest` (takes the keys of the table that no other field has).
+Field metadata: `help` (one sentence, shown in the example) · `example` (what the example shows where the default says
+nothing) · `zero` (a number that may be zero) · `most` (the greatest number allowed) · `filled` (a list that must not be
+empty) · `check` (called with the value, or each element of a list; raises ValueError) · `rest` (takes the keys of the
+table that no other field has).
 """
+
+# ruff: noqa: ANN401, RUF009
+# Defaults have any type, and `option` returns a field.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +18,8 @@ from agent.config import durations
 from agent.config.values import check_listen, check_name, check_url
 from collectors.sample import Origin
 from remediations.guards import Limits, Mode
+from remediations.spec import Context
+from rules import matchers
 
 Seconds = NewType("Seconds", float)
 """A duration; written as "30s", "5m", "1h30m", "2d" in TOML."""
@@ -83,7 +89,9 @@ class RuleOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentOptions:
-    match: tuple[str, ...] = option(('severity=~"warning|error|critical|page"',), "Alerts that become incidents.")
+    match: tuple[str, ...] = option(
+        ('severity=~"warning|error|critical|page"',), "Alerts that become incidents.", check=matchers.parse
+    )
     settle: Seconds = option(Seconds(300.0), "Quiet time after boot or start: no action, no ticket.", zero=True)
     ignore_labels: tuple[str, ...] = option(("pid",), "Labels that do not make a different incident.")
     reopen_window: Seconds = option(Seconds(3600.0), "A recurrence within this re-opens the incident and its ticket.")
@@ -128,10 +136,12 @@ class RemediationOptions:
     match: tuple[str, ...] = required(
         "Alertmanager matchers that the alert's labels must all meet.",
         example=['alertname="SystemdUnitFailed"', 'name=~"nginx.service|php-fpm.service"'],
+        check=matchers.parse,
+        filled=True,
     )
     mode: Mode = option(Mode.OBSERVE, "observe, propose, approve or auto.")
     steps: tuple[StepOptions, ...] = required(
-        "The ladder: what is tried, one after the other, until an attempt is verified."
+        "The ladder: what is tried, one after the other, until an attempt is verified.", filled=True
     )
     origins: tuple[Origin, ...] = option((Origin.LOCAL,), "Origins of alerts that may start it.")
     verify: VerifyOptions = field(default=VerifyOptions(), metadata={"help": "When an attempt counts as a fix."})
@@ -149,6 +159,9 @@ class GuardOptions:
     stop_file: Path = option(Path("/etc/paramedic/stop"), "While this file exists nothing is done.")
     script_dirs: tuple[Path, ...] = option(
         (), "Where run_script finds its scripts.", example=["/etc/paramedic/scripts"]
+    )
+    free_space_roots: tuple[Path, ...] = option(
+        Context().free_space_roots, "Directories in and below which free_space may delete."
     )
 
 
@@ -233,3 +246,8 @@ def limits(options: LimitOptions, guards: GuardOptions) -> Limits:
         storm_incidents=guards.storm_incidents,
         storm_within=guards.storm_within,
     )
+
+
+def context(guards: GuardOptions) -> Context:
+    """Return what actions need to know about this host to make a plan."""
+    return Context(script_dirs=guards.script_dirs, free_space_roots=guards.free_space_roots)

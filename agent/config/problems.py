@@ -26,8 +26,8 @@ class ConfigError(Exception):
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """Return the message for a name that is not among the known ones, with the nearest of them."""
-    choices = sorted(known)
+    choices = {choice.lower(): choice for choice in sorted(known)}
     near = get_close_matches(name.lower(), choices, n=1, cutoff=0.6)
     if near:
-        return f"unknown {what} {name!r}; did you mean {near[0]!r}?"
-    return f"unknown {what} {name!r}; known: {', '.join(choices) or 'none'}"
+        return f"unknown {what} {name!r}; did you mean {choices[near[0]]!r}?"
+    return f"unknown {what} {name!r}; known: {', '.join(choices.values()) or 'none'}"

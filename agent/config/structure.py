@@ -4,16 +4,20 @@ Two spellings differ between file and code: durations are text ("30s") in the fi
 `timeout_seconds` is written `timeout`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+# ruff: noqa: ANN401, TRY004
+# What a file holds has any type; a wrong one is the file's mistake and not the caller's.
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cattrs import Converter
 from cattrs.errors import (
     AttributeValidationNote,
-    ClassValidationError,
+    BaseValidationError,
     ForbiddenExtraKeysError,
     IterableValidationError,
     IterableValidationNote,
@@ -50,7 +54,7 @@ def structure(kind: Any, value: object, path: str, base: Path) -> tuple[Any, lis
     """
     try:
         return _converter(base).structure(value, kind), []
-    except (ClassValidationError, IterableValidationError, ValueError) as error:
+    except (BaseValidationError, ValueError) as error:
         return None, list(_problems(error, path))
 
 
@@ -68,10 +72,14 @@ def _converter(base: Path) -> Converter:
     )
     for kind, convert in by_class:
         converter.register_structure_hook(kind, convert)
-    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _choice)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, _tuple_factory)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) in (dict, Mapping), _mapping_factory)
-    converter.register_structure_hook_factory(is_dataclass, _table_factory)
+    by_shape: tuple[tuple[Callable[[Any], bool], Callable[[Any], Hook]], ...] = (
+        (lambda kind: get_origin(kind) is Literal, lambda _: _choice),
+        (lambda kind: get_origin(kind) is tuple, partial(_tuple_hook, converter)),
+        (lambda kind: get_origin(kind) in (dict, Mapping), partial(_mapping_hook, converter)),
+        (is_dataclass, partial(_table_hook, converter)),
+    )
+    for fits, factory in by_shape:
+        converter.register_structure_hook_factory(fits, factory)
     return converter
 
 
@@ -116,25 +124,40 @@ def _choice(value: Any, kind: Any) -> Any:
     return choices[value]
 
 
-def _tuple_factory(kind: Any, converter: Converter) -> Hook:
-    """cattrs would take text apart into letters; a list must be a list."""
+def _tuple_hook(converter: Converter, kind: Any) -> Hook:
+    """Take a list only: cattrs would text apart into letters; a list must be a list."""
     element = get_args(kind)[0]
 
     def convert(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
             raise ValueError(f"must be a list in [brackets], not {_shown(value)}")
-        return tuple(converter.structure(value, list[element]))
+        return tuple(_each(enumerate(value), lambda item: converter.structure(item, element)))
 
     return convert
 
 
-def _mapping_factory(kind: Any, converter: Converter) -> Hook:
+def _mapping_hook(converter: Converter, kind: Any) -> Hook:
     element = get_args(kind)[1]
 
     def convert(value: Any, _: Any) -> Any:
-        return converter.structure(_table(value), dict[str, element])
+        pairs = _table(value).items()
+        return dict(zip(value, _each(pairs, lambda item: converter.structure(item, element)), strict=True))
 
     return convert
+
+
+def _each(pairs: Iterable[tuple[Any, Any]], convert: Callable[[Any], Any]) -> list[Any]:
+    """Convert the values; errors know the index or key of what they are about, and all of them are raised at once."""
+    results, errors = [], []
+    for index, value in pairs:
+        try:
+            results.append(convert(value))
+        except (ValueError, BaseValidationError) as error:
+            error.__notes__ = [IterableValidationNote("", index, Any)]
+            errors.append(error)
+    if errors:
+        raise IterableValidationError("elements", errors, list)
+    return results
 
 
 def _table(value: Any) -> Any:
@@ -143,7 +166,7 @@ def _table(value: Any) -> Any:
     return value
 
 
-def _table_factory(kind: Any, converter: Converter) -> Hook:
+def _table_hook(converter: Converter, kind: Any) -> Hook:
     overrides = {
         field.name: override(rename=key(field), struct_hook=_field_hook(field, hint, converter))
         for field, hint in _hinted(kind)
@@ -176,30 +199,17 @@ def _field_hook(field: Field[Any], hint: Any, converter: Converter) -> Hook:
         result = _duration(value, None) if is_duration(hint, field) else converter.structure(value, hint)
         if isinstance(result, (int, float)) and not isinstance(result, bool):
             _check_bounds(field, result)
+        if field.metadata.get("filled") and not result:
+            raise ValueError("must not be empty")
         if check := field.metadata.get("check"):
-            _check(check, result)
+            _each(enumerate(result), check) if isinstance(result, tuple) else check(result)
         return result
 
     return convert
 
 
-def _check(check: Callable[[Any], None], value: Any) -> None:
-    if not isinstance(value, tuple):
-        check(value)
-        return
-    errors = []
-    for index, element in enumerate(value):
-        try:
-            check(element)
-        except ValueError as error:
-            error.__notes__ = [IterableValidationNote("", index, str)]
-            errors.append(error)
-    if errors:
-        raise IterableValidationError("elements", errors, tuple)
-
-
 def _check_bounds(field: Field[Any], number: float) -> None:
-    """Zero is refused unless the field's metadata says `zero` or zero is its default; below zero nothing makes sense."""
+    """Refuse zero unless the field's metadata says `zero` or it is the default; below zero nothing makes sense."""
     if number < 0:
         raise ValueError("must not be negative")
     if number == 0 and not field.metadata.get("zero") and field.default != 0:
@@ -214,7 +224,7 @@ def _problems(error: Exception, path: str) -> Iterator[Problem]:
         known = keys(error.cl)
         for name in sorted(error.extra_fields):
             yield Problem(f"{path}.{name}", unknown("key", name, known))
-    elif isinstance(error, (ClassValidationError, IterableValidationError)):
+    elif isinstance(error, BaseValidationError):
         for inner in error.exceptions:
             yield from _problems(inner, path + _step(inner))
     elif isinstance(error, KeyError):
