@@ -41,7 +41,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Something to add. `key` is unique: an adapter that can see that the key is already there does not add it again."""
+    """Something to add. `key` is unique: an adapter that can see that it is there already does not add it again."""
 
     key: str
     comment: str

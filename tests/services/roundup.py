@@ -10,7 +10,8 @@ import pytest
 
 from tests.services.service import Server, Service, answers, free_port, private_directory, run_once, started
 
-PASSWORD = "open-sesame-roundup"
+ADMIN_PASSWORD = "open-sesame-admin"
+USER, PASSWORD = "paramedic", "open-sesame-roundup"
 
 
 def _programs() -> Path:
@@ -23,18 +24,21 @@ def _programs() -> Path:
 
 
 @contextmanager
-def running_roundup() -> Iterator[Server]:
-    """Run a fresh tracker; the returned URL is the tracker's, the account its administrator."""
+def running_roundup(*, public_port: int | None = None) -> Iterator[Server]:
+    """Run a fresh tracker; the returned URL is the tracker's, the account an ordinary user's.
+
+    It lets only those change something who name its public address: give the port of a proxy that stands in front.
+    """
     programs = _programs()
     with private_directory("roundup") as directory:
         port = free_port()
         url = f"http://127.0.0.1:{port}/tracker"
         tracker = directory / "tracker"
-        _set_up(programs, directory, tracker, url)
+        _set_up(programs, directory, tracker, f"http://127.0.0.1:{public_port or port}/tracker")
         argv = (str(programs / "roundup-server"), "-n", "127.0.0.1", "-p", str(port), f"tracker={tracker}")
         service = Service(argv=argv, directory=directory, ready=lambda: answers(f"{url}/rest"))
         with started(service):
-            yield Server(url=url, port=port, service=service, user="admin", password=PASSWORD)
+            yield Server(url=url, port=port, service=service, user=USER, password=PASSWORD)
 
 
 def _set_up(programs: Path, directory: Path, tracker: Path, url: str) -> None:
@@ -50,4 +54,6 @@ def _set_up(programs: Path, directory: Path, tracker: Path, url: str) -> None:
     parser.set("mail", "debug", str(directory / "mail.txt"))
     with settings.open("w") as file:
         parser.write(file)
-    run_once((admin, "-i", str(tracker), "initialise", PASSWORD), directory)
+    run_once((admin, "-i", str(tracker), "initialise", ADMIN_PASSWORD), directory)
+    account = (f"username={USER}", f"password={PASSWORD}", "roles=User", "address=agent@tracker.test")
+    run_once((admin, "-i", str(tracker), "create", "user", *account), directory)

@@ -75,7 +75,7 @@ def test_request_tracker_knows_our_account():
         assert status(server, "/REST/2.0/rt", "wrong") == 401
 
 
-def test_roundup_knows_its_administrator():
+def test_roundup_knows_our_account():
     with running_roundup() as server:
         assert status(server, "/rest/data/issue", server.password) == 200
         assert status(server, "/rest/data/issue", "wrong") in {401, 403}

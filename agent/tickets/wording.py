@@ -1,0 +1,166 @@
+"""What a ticket says about an incident: plain text for people, first what it means, then the technical facts."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from agent.incidents.decision import Reason
+from agent.incidents.incident import Attempt, Incident, Resolution, State
+from agent.tickets.contract import Draft, Update
+from agent.tickets.plaintext import block, one_line, redacted
+from collectors.sample import Labels
+
+TITLE_LENGTH = 180
+"""Request Tracker keeps 200 characters."""
+BODY_LENGTH = 16_000
+VALUE_LENGTH = 1_000
+ARGV_LENGTH = 500
+SUBJECT_LABELS = ("name", "service", "unit", "job_name", "mountpoint", "device", "target", "instance")
+"""The first of these labels that is there says in a title what is not well."""
+
+ENDS = {
+    Resolution.FIXED: "Fixed: an automatic action helped, and fresh measurements have confirmed it.",
+    Resolution.BY_ITSELF: "Over: the condition ended without an action of ours.",
+    Resolution.SERIES_GONE: "Over: what was measured does not exist any more.",
+    Resolution.BY_OPERATOR: "Declared over by an operator.",
+    Resolution.RULE_REMOVED: "Closed: the rule that watched for this was removed.",
+}
+STATES = {
+    State.OPEN: "Open.",
+    State.AWAITING_APPROVAL: "An action is ready and waits for approval.",
+    State.REMEDIATING: "An automatic action is running.",
+    State.VERIFYING: "An action has run; fresh measurements will tell whether it helped.",
+    State.ESCALATED: "A person is needed: automatic repair has ended or was not possible.",
+    State.RESOLVED: "Over.",
+    State.CLOSED: "Over.",
+}
+
+
+def correlation(incident: Incident) -> str:
+    """Return what a ticket of this incident is found by."""
+    return f"{incident.host}:{incident.id}"
+
+
+def draft(incident: Incident, host_name: str) -> Draft:
+    """Return the ticket to be opened for this incident as it is now."""
+    return Draft(
+        correlation=correlation(incident),
+        title=title(incident, host_name),
+        body=_text((*_business(incident, host_name), "", *_technical(incident))),
+        priority=incident.priority,
+        service=_clean(dict(incident.labels).get("service", "")),
+        drill=incident.drill,
+    )
+
+
+def update_for(incident: Incident, reason: Reason, *, key: str) -> Update:
+    """Return the comment that tells what happened last. `key` is the effect's: one comment for one effect."""
+    lines = [_headline(incident, reason)]
+    if incident.attempts:
+        lines += ["", "Last action:", *_attempt(incident.attempts[-1])]
+    lines += _held_back(incident)
+    return Update(key=key, comment=_text(lines), priority=incident.priority)
+
+
+def title(incident: Incident, host_name: str) -> str:
+    """Return e.g. `[P2] SystemdUnitFailed nginx.service on web1`."""
+    drill = "DRILL " if incident.drill else ""
+    words = (f"{drill}[{incident.priority}]", incident.alertname, _subject(incident), "on", host_name)
+    return one_line(redacted(" ".join(word for word in words if word)), TITLE_LENGTH)
+
+
+def _subject(incident: Incident) -> str:
+    if incident.members:
+        return f"({incident.members} incidents)"
+    labels = dict(incident.labels)
+    return next((labels[name] for name in SUBJECT_LABELS if labels.get(name)), "")
+
+
+def _business(incident: Incident, host_name: str) -> Iterator[str]:
+    if incident.drill:
+        yield "DRILL. This is an exercise: nothing is really broken."
+        yield ""
+    annotations = dict(incident.annotations)
+    yield _clean(annotations.get("summary") or f"{incident.alertname} on {host_name}")
+    if description := annotations.get("description"):
+        yield block(redacted(description[: 2 * VALUE_LENGTH]), VALUE_LENGTH)
+    yield ""
+    yield f"Priority: {incident.priority} (severity {_clean(incident.severity) or 'not given'})"
+    yield f"Host: {_clean(host_name)}"
+    yield f"Since: {_time(incident.active_at or incident.opened_at)}"
+    yield f"Now: {_state(incident)}"
+    if incident.members:
+        yield f"This ticket stands for {incident.members} incidents of the same kind."
+    if incident.preexisting:
+        yield "It was already so when monitoring started."
+
+
+def _technical(incident: Incident) -> Iterator[str]:
+    yield "Technical details"
+    yield f"Incident: {incident.id}"
+    yield f"Rule: {_clean(incident.rule)}, value {incident.value:g}, alert {incident.alert_state}"
+    yield from _pairs("Labels", incident.labels)
+    yield from _pairs("Annotations", incident.annotations)
+    if incident.attempts:
+        yield "Actions:"
+        for attempt in incident.attempts:
+            yield from _attempt(attempt)
+    yield from _held_back(incident)
+
+
+def _pairs(heading: str, pairs: Labels) -> Iterator[str]:
+    if pairs:
+        yield f"{heading}:"
+        for name, value in pairs:
+            yield _clean(f"  {name}: {value}")
+
+
+def _attempt(attempt: Attempt) -> Iterator[str]:
+    """What the program printed is not told: it stays on the host."""
+    result = str(attempt.outcome) if attempt.outcome else "running"
+    helped = {True: ", verified: it helped", False: ", verified: it did not help", None: ""}[attempt.verified]
+    yield _clean(f"  {_time(attempt.started_at)} {attempt.remediation}, step {attempt.step + 1}: {result}{helped}")
+    yield f"    {_command(attempt.argv)}"
+
+
+def _held_back(incident: Incident) -> Iterator[str]:
+    if incident.would_run:
+        yield f"Would run, if it were allowed to: {_command(incident.would_run)}"
+    if incident.refusals:
+        yield "Held back by:"
+        for refusal in incident.refusals:
+            yield f"  {_clean(refusal)}"
+
+
+def _headline(incident: Incident, reason: Reason) -> str:
+    drill = "DRILL. " if incident.drill else ""
+    if reason is Reason.REOPENED:
+        return f"{drill}It is back (re-opened {incident.reopened} times). {_state(incident)}"
+    if reason is Reason.NO_DATA:
+        return f"{drill}No measurements arrive: nobody knows whether it is over."
+    return drill + _state(incident)
+
+
+def _state(incident: Incident) -> str:
+    if incident.state in {State.RESOLVED, State.CLOSED} and incident.resolution:
+        return ENDS[incident.resolution]
+    if incident.state is State.ESCALATED and incident.escalated_reason:
+        return f"{STATES[State.ESCALATED]} ({_clean(incident.escalated_reason)})"
+    return STATES[incident.state]
+
+
+def _command(argv: tuple[str, ...]) -> str:
+    """The words of an argv, those with spaces in quotes: to be read, not to be pasted into a shell."""
+    words = " ".join(repr(word) if not word or " " in word else word for word in argv)
+    return one_line(redacted(words[: 2 * ARGV_LENGTH]), ARGV_LENGTH)
+
+
+def _clean(text: str) -> str:
+    return one_line(redacted(text[: 2 * VALUE_LENGTH]), VALUE_LENGTH)
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _text(lines: Iterator[str] | tuple[str, ...] | list[str]) -> str:
+    return block("\n".join(lines), BODY_LENGTH)
