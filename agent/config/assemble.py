@@ -54,7 +54,12 @@ class _Assembly:
         for name in sorted(self.tables.keys() - hints.keys()):
             self._wrong(name, unknown("table", name, hints))
         config = Config(**dict(self._sections(hints)))
-        config = replace(config, collectors=self._collectors(config.paths), tickets=tuple(self._tickets()))
+        config = replace(
+            config,
+            rules=replace(config.rules, files=tuple(str(self.base / pattern) for pattern in config.rules.files)),
+            collectors=self._collectors(config.paths),
+            tickets=tuple(self._tickets()),
+        )
         for section in ("remediations", "tickets", "alertmanagers"):
             self._check_names(section, (entry.name for entry in getattr(config, section)))
         self.problems.extend(

@@ -39,8 +39,12 @@ def required(text: str, **more: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateOptions:
+    """What is kept, and where."""
+
     directory: Path | None = option(
-        None, "Where the state lives; default: $STATE_DIRECTORY, else the user's state folder."
+        None,
+        "Where the state lives; default: $STATE_DIRECTORY, else the user's state folder.",
+        example="/var/lib/paramedic",
     )
     history: Seconds = option(Seconds(3600.0), "How long host series are kept at least.")
     keep_incidents: Seconds = option(Seconds(400 * 86400.0), "How long closed incidents are kept.")
@@ -49,22 +53,30 @@ class StateOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOptions:
+    """The log, on standard error."""
+
     level: Literal["debug", "info", "warning", "error"] = option("info", "The least important lines that are shown.")
     format: Literal["logfmt", "json"] = option("logfmt", "How a line looks.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebOptions:
+    """API, page and metrics. Reading on loopback is open; whatever changes something needs the token."""
+
     listen: str = option("127.0.0.1:8911", 'Address of API and metrics; "" for none.', check=check_listen)
     metrics_listen: str = option(
         "", "A second address that serves /metrics, /-/healthy and /-/ready only.", check=check_listen
     )
-    token_file: Path | None = option(None, "File holding the bearer token that mutations need.")
+    token_file: Path | None = option(
+        None, "File holding the bearer token that mutations need.", example="/etc/paramedic/token"
+    )
     open_ingest: bool = option(False, "Let loopback post alerts without a token.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathOptions:
+    """Where collectors find the host: other places in a container."""
+
     procfs: Path = option(Path("/proc"), "Where procfs is mounted.")
     sysfs: Path = option(Path("/sys"), "Where sysfs is mounted.")
     rootfs: Path = option(Path("/"), "The root that mount points are below.")
@@ -72,14 +84,18 @@ class PathOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostOptions:
+    """What this host is called."""
+
     name: str = option("", "Name of this host in series, tickets and topics; default: the host name.")
     job: str = option("node", "The `job` label of this host's series.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleOptions:
+    """What is judged: Prometheus rule files."""
+
     packs: tuple[str, ...] = option(
-        ("host", "disk", "systemd", "process", "probe", "paramedic"), "Our own packs to load."
+        ("disk", "host", "paramedic", "probes", "process", "systemd"), "Our own packs to load."
     )
     files: tuple[str, ...] = option(
         (), "Prometheus rule files; patterns are allowed.", example=["/etc/paramedic/rules.d/*.yml"]
@@ -89,6 +105,8 @@ class RuleOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentOptions:
+    """Which alerts become incidents, and when these end."""
+
     match: tuple[str, ...] = option(
         ('severity=~"warning|error|critical|page"',), "Alerts that become incidents.", check=matchers.parse
     )
@@ -100,6 +118,8 @@ class IncidentOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOptions:
+    """When an attempt counts as a fix."""
+
     expr: str = option("", "PromQL that must yield nothing; default: the alert's own expression.")
     hold: Seconds = option(Seconds(30.0), "How long it must stay healthy.", zero=True)
     timeout: Seconds = option(Seconds(120.0), "When the attempt counts as ineffective.")
@@ -112,6 +132,8 @@ class VerifyOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitOptions:
+    """How often a remediation may act on one resource."""
+
     attempts: int = option(3, "Passes of the whole ladder before a person is asked.")
     healthy_reset: Seconds = option(Seconds(3600.0), "Passes are forgotten after this long without the alert.")
     runs: int = option(6, "Executions within `per`.")
@@ -132,6 +154,8 @@ class StepOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemediationOptions:
+    """What is done about alerts: the first remediation in this file that matches an alert is its own."""
+
     name: str = required("Its name in logs, metrics and records.", example="restart-web", check=check_name)
     match: tuple[str, ...] = required(
         "Alertmanager matchers that the alert's labels must all meet.",
@@ -167,29 +191,35 @@ class GuardOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttOptions:
+    """An MQTT 5 broker that is told about incidents and the daemon's state."""
+
     host: str = option("", 'The broker; "" for none.')
     port: int = option(1883, "Its port; 8883 is usual with TLS.", most=65535)
     prefix: str = option("paramedic", "First part of every topic.")
     user: str = option("", "User name.")
-    password_file: Path | None = option(None, "File holding the password.")
+    password_file: Path | None = option(None, "File holding the password.", example="/etc/paramedic/mqtt-password")
     tls: bool = option(False, "Use TLS.")
-    ca_file: Path | None = option(None, "Certificates to trust instead of the system's.")
+    ca_file: Path | None = option(
+        None, "Certificates to trust instead of the system's.", example="/etc/paramedic/ca.pem"
+    )
     client_id: str = option("", "Client id; default: paramedic-<host>.")
     keepalive: Seconds = option(Seconds(30.0), "MQTT keep-alive.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerOptions:
+    """An Alertmanager that is told about firing and resolved alerts."""
+
     name: str = option("alertmanager", "Its name in metrics.", check=check_name)
     url: str = required("Base address.", example="http://127.0.0.1:9093", check=check_url)
     resend: Seconds = option(Seconds(60.0), "How often firing alerts are sent again.")
     timeout: Seconds = option(Seconds(10.0), "Time-out of a push.")
-    token_file: Path | None = option(None, "File holding a bearer token.")
+    token_file: Path | None = option(None, "File holding a bearer token.", example="/etc/paramedic/alertmanager-token")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketOptions:
-    """One ticket system; the adapter's own options stand in the same table."""
+    """A ticket system; with none, the embedded ticket book is used. Its adapter's options stand in the same table."""
 
     name: str = option("", "Its name in the outbox and metrics; default: the system's.")
     system: str = option("book", "Which adapter.")
@@ -200,7 +230,7 @@ class TicketOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectorOptions:
-    """One collector; its own options stand in the same table."""
+    """A collector; its own options stand in the same table."""
 
     enabled: bool = option(True, "Whether it runs.")
     interval: Seconds = option(Seconds(15.0), "How often it runs.")
@@ -210,6 +240,8 @@ class CollectorOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillOptions:
+    """Drills: a fault on purpose, in a service of the daemon's own."""
+
     enabled: bool = option(True, "Allow `paramedic drill --against` this daemon.")
 
 

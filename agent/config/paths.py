@@ -12,14 +12,14 @@ _SOCKET = "paramedic.sock"
 
 
 def config_path(given: Path | None, environ: Mapping[str, str], system: Path = SYSTEM_CONFIG) -> Path | None:
-    """Return the file to read: the given one, $PARAMEDIC_CONFIG, the system's if there is one, else None (defaults)."""
+    """Return the file to read: the given one, $PARAMEDIC_CONFIG, the system's if it exists, else None (defaults)."""
     if given or environ.get("PARAMEDIC_CONFIG"):
         return given or Path(environ["PARAMEDIC_CONFIG"])
     return system if system.exists() else None
 
 
 def state_directory(config: Config, environ: Mapping[str, str], uid: int | None = None) -> Path:
-    """Return where the state lives: as configured, as systemd says, else /var/lib for root and the user's own folder."""
+    """Return where the state lives: as configured, as systemd says, else /var/lib for root or the user's folder."""
     if config.state.directory:
         return config.state.directory
     if environ.get("STATE_DIRECTORY"):
@@ -37,8 +37,13 @@ def control_socket(config: Config, environ: Mapping[str, str], uid: int | None =
     return state_directory(config, environ, uid) / _SOCKET
 
 
-def control_sockets(config: Config, environ: Mapping[str, str], uid: int | None = None) -> tuple[Path, ...]:
-    """Return where a client looks for the control socket, in this order: the daemon may be a service or a user's run."""
+def control_sockets(
+    config: Config, environ: Mapping[str, str], uid: int | None = None, *, private: bool = False
+) -> tuple[Path, ...]:
+    """Return where a client looks for the control socket, in this order: a run of the user, then the host's service.
+
+    With a `private` configuration (one named on the command line) only that one's daemon is meant.
+    """
     own = control_socket(config, environ, uid)
     service = Path("/run/paramedic") / _SOCKET
-    return (own,) if config.state.directory or own == service else (own, service)
+    return (own,) if private or own == service else (own, service)

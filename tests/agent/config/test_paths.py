@@ -42,4 +42,5 @@ def test_the_control_socket_is_in_the_runtime_directory_or_beside_the_state():
 def test_a_client_looks_at_its_own_daemon_first_and_then_at_the_hosts():
     own, service = control_sockets(CONFIG, {"HOME": "/h"}, USER)
     assert (own.parent, service) == (Path("/h/.local/state/paramedic"), Path("/run/paramedic/paramedic.sock"))
-    assert control_sockets(Config(state=StateOptions(directory=Path("/s"))), {}, 0) == (Path("/s/paramedic.sock"),)
+    mine = Config(state=StateOptions(directory=Path("/s")))
+    assert control_sockets(mine, {}, 0, private=True) == (Path("/s/paramedic.sock"),)
