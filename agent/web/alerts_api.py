@@ -1,0 +1,72 @@
+"""Alertmanager's v2 API: posting alerts, and the list of active ones."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agent.engine.commands import PostAlerts
+from agent.intake.alertmanager import Posted, parse
+from agent.intake.decoding import IntakeError
+from agent.web.access import Peer
+from agent.web.backend import Backend
+from agent.web.caller import CALL_SECONDS, Caller
+from agent.web.request import RequestError, answer, body_of, require_json
+from collectors.sample import Origin
+from rules.alert import Alert, AlertState
+
+_ACTIVE = frozenset({AlertState.FIRING, AlertState.NO_DATA})
+
+
+class AlertsApi:
+    """One method a route. Each takes the request and its caller."""
+
+    def __init__(self, *, backend: Backend, caller: Caller) -> None:
+        self._backend = backend
+        self._caller = caller
+
+    async def post(self, request: Request, _peer: Peer) -> Response:
+        """Answer 200 once the good alerts are durable; 400 with the reasons if some were bad."""
+        require_json(request)
+        posted = _parsed(await body_of(request))
+        if posted.alerts:
+            command = PostAlerts(alerts=posted.alerts, origin=Origin.HTTP)
+            await self._caller.call(self._backend.call, command, CALL_SECONDS)
+        if posted.errors:
+            raise RequestError(400, "; ".join(posted.errors[:20]))
+        return Response()
+
+    async def active(self, _request: Request, _peer: Peer) -> Response:
+        return await self._caller.call(self._list)
+
+    def _list(self) -> Response:
+        return answer([gettable(alert) for alert in self._backend.alerts() if alert.state in _ACTIVE])
+
+
+def gettable(alert: Alert) -> Mapping[str, Any]:
+    """Return the alert in the shape that Alertmanager lists."""
+    started = alert.active_at if alert.fired_at is None else alert.fired_at
+    return {
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "startsAt": _text(started),
+        "updatedAt": _text(max(started, alert.sampled_at)),
+        "endsAt": _text(max(started, alert.sampled_at)),
+        "generatorURL": alert.generator_url,
+        "fingerprint": alert.fingerprint,
+        "receivers": [],
+        "status": {"state": "active", "silencedBy": [], "inhibitedBy": [], "mutedBy": []},
+    }
+
+
+def _parsed(body: bytes) -> Posted:
+    try:
+        return parse(body)
+    except IntakeError as error:
+        raise RequestError(400, str(error)) from error
+
+
+def _text(instant: float) -> str:
+    return f"{datetime.fromtimestamp(instant, UTC):%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -1,0 +1,128 @@
+"""The routes: one table, each row with what it asks of its caller."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from agent.clock import Clock
+from agent.engine.commands import CommandError
+from agent.web.access import Access, Need, Peer
+from agent.web.alerts_api import AlertsApi
+from agent.web.backend import Backend
+from agent.web.caller import Caller
+from agent.web.control import Control
+from agent.web.exposition import Exposition
+from agent.web.request import RequestError, answer
+
+Handler = Callable[[Request, Peer], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One route. GET answers HEAD too."""
+
+    method: str
+    path: str
+    handler: Handler
+    need: Need
+
+
+class Pages:
+    """What monitoring systems ask for."""
+
+    def __init__(self, *, backend: Backend, exposition: Exposition, clock: Clock) -> None:
+        self._backend = backend
+        self._exposition = exposition
+        self._clock = clock
+
+    async def healthy(self, _request: Request, _peer: Peer) -> Response:
+        return PlainTextResponse("paramedic is healthy.\n")
+
+    async def ready(self, _request: Request, _peer: Peer) -> Response:
+        ready, missing = self._backend.ready()
+        if ready:
+            return PlainTextResponse("paramedic is ready.\n")
+        return PlainTextResponse(f"paramedic is not ready: {missing}\n", status_code=503)
+
+    async def metrics(self, request: Request, _peer: Peer) -> Response:
+        body, content_type = self._exposition.render(
+            request.headers.get("accept", ""), self._backend.store, self._backend.alerts(), self._clock.now()
+        )
+        return Response(body, headers={"content-type": content_type})
+
+
+def public_rows(pages: Pages, *, metrics: Need) -> Sequence[Row]:
+    return (
+        Row(method="GET", path="/-/healthy", handler=pages.healthy, need=Need.NOTHING),
+        Row(method="GET", path="/-/ready", handler=pages.ready, need=Need.NOTHING),
+        Row(method="GET", path="/metrics", handler=pages.metrics, need=metrics),
+    )
+
+
+def alert_rows(api: AlertsApi) -> Sequence[Row]:
+    return (
+        Row(method="GET", path="/api/v2/alerts", handler=api.active, need=Need.READ),
+        Row(method="POST", path="/api/v2/alerts", handler=api.post, need=Need.INGEST),
+    )
+
+
+def control_rows(control: Control) -> Sequence[Row]:
+    incident = "/control/incidents/{id}"
+    table: Sequence[tuple[str, str, Handler]] = (
+        ("GET", "/control/status", control.status),
+        ("GET", "/control/incidents", control.incidents),
+        ("GET", incident, control.incident),
+        ("POST", f"{incident}/ack", control.acknowledge),
+        ("POST", f"{incident}/release", control.release),
+        ("POST", f"{incident}/resolve", control.resolve),
+        ("POST", f"{incident}/retry", control.retry),
+        ("POST", "/control/stop", control.stop),
+        ("POST", "/control/resume", control.resume),
+        ("POST", "/control/reload", control.reload),
+        ("POST", "/control/drill", control.start_drill),
+        ("GET", "/control/drill/{id}", control.drill),
+    )
+    return [Row(method=m, path=path, handler=handler, need=Need.CONTROL) for m, path, handler in table]
+
+
+def full_rows(*, backend: Backend, exposition: Exposition, caller: Caller, clock: Clock) -> Sequence[Row]:
+    """Return every route: of the control socket and of `listen`."""
+    return (
+        *public_rows(Pages(backend=backend, exposition=exposition, clock=clock), metrics=Need.READ),
+        *alert_rows(AlertsApi(backend=backend, caller=caller)),
+        *control_rows(Control(backend=backend, caller=caller, clock=clock)),
+    )
+
+
+def metrics_rows(*, backend: Backend, exposition: Exposition, clock: Clock) -> Sequence[Row]:
+    """Return the routes of `metrics_listen`, open to the network."""
+    return public_rows(Pages(backend=backend, exposition=exposition, clock=clock), metrics=Need.NOTHING)
+
+
+def application(rows: Sequence[Row], access: Access) -> Starlette:
+    """Return the ASGI application that serves the rows. The server puts the `Peer` into the request's state."""
+    routes = [Route(row.path, _endpoint(row, access), methods=[row.method]) for row in rows]
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    return app
+
+
+def _endpoint(row: Row, access: Access) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        peer: Peer = request.state.peer
+        denied = access.denied(row.need, peer, request.headers.get("authorization", ""))
+        if denied is not None:
+            challenge = {"www-authenticate": "Bearer"} if denied.status == 401 else {}  # noqa: PLR2004 - HTTP status
+            response = answer({"error": denied.reason}, denied.status)
+            response.headers.update(challenge)
+            return response
+        try:
+            return await row.handler(request, peer)
+        except (RequestError, CommandError) as error:
+            return answer({"error": str(error)}, error.status)
+
+    return endpoint

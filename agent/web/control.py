@@ -1,0 +1,124 @@
+"""The routes that operators' commands use, on the control socket; with a token also on TCP."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agent.clock import Clock
+from agent.engine.commands import Command, OnIncident, Reload, SetStop, StartDrill
+from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
+from agent.web.access import Peer
+from agent.web.backend import Backend
+from agent.web.caller import CALL_SECONDS, Caller
+from agent.web.request import RequestError, answer, fields_of, number_of
+
+MAX_LISTED = 10_000
+STATES = frozenset(
+    {"", "active", "open", "awaiting_approval", "remediating", "verifying", "escalated", "resolved", "closed"}
+)
+
+
+class _Comment(msgspec.Struct, forbid_unknown_fields=True):
+    comment: str = ""
+
+
+class _Acknowledgement(msgspec.Struct, forbid_unknown_fields=True):
+    comment: str = ""
+    until_seconds: float | None = None
+    """How long it holds, from now."""
+
+
+class _Reason(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str
+
+
+class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+class Control:
+    """One method a route. Each takes the request and its caller."""
+
+    def __init__(self, *, backend: Backend, caller: Caller, clock: Clock) -> None:
+        self._backend = backend
+        self._caller = caller
+        self._clock = clock
+
+    async def status(self, _request: Request, _peer: Peer) -> Response:
+        return answer(await self._caller.call(self._backend.status))
+
+    async def incidents(self, request: Request, _peer: Peer) -> Response:
+        state = request.query_params.get("state", "")
+        if state not in STATES:
+            raise RequestError(400, f"state must be one of {', '.join(sorted(STATES - {''}))}")
+        limit = number_of(request.query_params, "limit", 100, most=MAX_LISTED)
+        return answer(await self._caller.call(self._backend.incidents, state, limit))
+
+    async def incident(self, request: Request, _peer: Peer) -> Response:
+        found = await self._caller.call(self._backend.incident, request.path_params["id"])
+        return _found(found, "incident")
+
+    async def drill(self, request: Request, _peer: Peer) -> Response:
+        found = await self._caller.call(self._backend.drill, request.path_params["id"])
+        return _found(found, "drill")
+
+    async def acknowledge(self, request: Request, peer: Peer) -> Response:
+        fields = await fields_of(request, _Acknowledgement)
+        until = self._until(fields.until_seconds)
+        event = Acknowledged(actor=peer.actor, until=until, comment=fields.comment)
+        return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))
+
+    async def release(self, request: Request, peer: Peer) -> Response:
+        await fields_of(request, _Nothing)
+        return await self._ask(OnIncident(incident_id=request.path_params["id"], event=Released(actor=peer.actor)))
+
+    async def resolve(self, request: Request, peer: Peer) -> Response:
+        fields = await fields_of(request, _Comment)
+        event = ResolvedByOperator(actor=peer.actor, comment=fields.comment)
+        return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))
+
+    async def retry(self, request: Request, peer: Peer) -> Response:
+        event = RetryOrdered(actor=peer.actor, reason=await _reason(request))
+        return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))
+
+    async def stop(self, request: Request, peer: Peer) -> Response:
+        return await self._ask(SetStop(actor=peer.actor, reason=await _reason(request)))
+
+    async def resume(self, request: Request, peer: Peer) -> Response:
+        await fields_of(request, _Nothing)
+        return await self._ask(SetStop(actor=peer.actor, reason=""))
+
+    async def reload(self, request: Request, peer: Peer) -> Response:
+        await fields_of(request, _Nothing)
+        return await self._ask(Reload(actor=peer.actor))
+
+    async def start_drill(self, request: Request, peer: Peer) -> Response:
+        await fields_of(request, _Nothing)
+        return await self._ask(StartDrill(actor=peer.actor))
+
+    async def _ask(self, command: Command) -> Response:
+        return answer(await self._caller.call(self._backend.call, command, CALL_SECONDS))
+
+    def _until(self, seconds: float | None) -> float | None:
+        if seconds is None:
+            return None
+        if not 0 < seconds < float("inf"):
+            raise RequestError(400, "until_seconds must be greater than 0")
+        return self._clock.now() + seconds
+
+
+async def _reason(request: Request) -> str:
+    fields = await fields_of(request, _Reason)
+    reason = fields.reason.strip()
+    if not reason:
+        raise RequestError(400, "reason must not be empty")
+    return reason
+
+
+def _found(found: Mapping[str, Any] | None, what: str) -> Response:
+    if found is None:
+        raise RequestError(404, f"there is no such {what}")
+    return answer(found)

@@ -1,0 +1,167 @@
+"""`/metrics`: what the collectors last said, alert states and paramedic's own metrics, as text 0.0.4 or OpenMetrics.
+
+A scrape writes thousands of lines, so everything of a line but its value is made once, when the set of series changes.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import prometheus_client
+from prometheus_client.openmetrics import exposition as openmetrics
+
+from agent.telemetry.metrics import REGISTRY
+from agent.web.lines import Dialect, families_of, head, labelled, special
+from collectors.sample import Labels, Metric, MetricType
+from rules.alert import Alert
+from rules.columns import Axis, Series
+from rules.series import SeriesStore
+
+LOOKBACK_SECONDS = 300.0
+"""A value that is older is not shown: its source fails, and to repeat it would hide that (as in a query)."""
+
+_ALERT_STATE = Metric(
+    "paramedic_alert_state", MetricType.GAUGE, "1 for every alert that is pending, firing or without data."
+)
+_TYPES = {
+    Dialect.TEXT: "text/plain; version=0.0.4; charset=utf-8",
+    Dialect.OPEN: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+}
+
+Row = tuple[str, "array[float]", int]
+"""A line up to its value; the column; what to take off the axis' length to find the newest value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One family: its head, and its rows by the axis that says how long their columns are."""
+
+    head: str
+    groups: tuple[tuple[Axis, list[Row]], ...]
+
+
+class Exposition:
+    """Renders for one store. `catalog` has every metric of the collectors.
+
+    Series of `hidden_sources` are left out: rules' results are no host metrics, and paramedic's own metrics come from
+    the registry.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalog: Iterable[Metric],
+        external: Labels = (),
+        hidden_sources: frozenset[str] = frozenset({"self", "rules"}),
+    ) -> None:
+        self._catalog = {metric.name: metric for metric in catalog}
+        self._external = frozenset(external)
+        self._hidden_sources = hidden_sources
+        self._layouts: dict[Dialect, tuple[SeriesStore, int, list[Block]]] = {}
+        # Creation times would be a third of the lines, and nobody asks for them.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+    def render(self, accept: str, store: SeriesStore, alerts: Iterable[Alert], now: float) -> tuple[bytes, str]:
+        """Return body and content type for a request with this Accept header at wall second `now`."""
+        dialect = chosen(accept)
+        lines = list(_host_lines(self._layout(dialect, store), round((now - LOOKBACK_SECONDS) * 1000)))
+        lines += self._alert_lines(dialect, alerts)
+        return "".join(lines).encode() + _own(dialect), _TYPES[dialect]
+
+    def _layout(self, dialect: Dialect, store: SeriesStore) -> list[Block]:
+        generation = store.generation(None)
+        known = self._layouts.get(dialect)
+        if known is not None and known[0] is store and known[1] == generation:
+            return known[2]
+        blocks = list(self._blocks(dialect, store))
+        self._layouts[dialect] = (store, generation, blocks)
+        return blocks
+
+    def _blocks(self, dialect: Dialect, store: SeriesStore) -> Iterable[Block]:
+        own = _own_names()
+        names = [name for name in store.names() if name not in own and not self._is_hidden(store, name)]
+        for family in families_of(names, self._catalog, dialect):
+            groups: dict[Axis, list[Row]] = {}
+            for name in family.names:
+                for series in store.select(name):
+                    axis, values, offset = series.columns
+                    groups.setdefault(axis, []).append((self._prefix(series), values, offset + 1))
+            yield Block(head=head(family, dialect), groups=tuple(groups.items()))
+
+    def _is_hidden(self, store: SeriesStore, name: str) -> bool:
+        sources = {health.source.collector for health in store.health([name])}
+        return sources <= self._hidden_sources
+
+    def _prefix(self, series: Series) -> str:
+        return labelled(series.key.name, (pair for pair in series.key.labels if pair not in self._external))
+
+    def _alert_lines(self, dialect: Dialect, alerts: Iterable[Alert]) -> list[str]:
+        lines = []
+        for alert in alerts:
+            pairs: Mapping[str, str] = dict(pair for pair in alert.labels if pair not in self._external)
+            labels = sorted({**pairs, "alertstate": alert.state.value}.items())
+            lines.append(f"{labelled(_ALERT_STATE.name, labels)}1\n")
+        if not lines:
+            return []
+        (family,) = families_of([_ALERT_STATE.name], {_ALERT_STATE.name: _ALERT_STATE}, dialect)
+        return [head(family, dialect), *lines]
+
+
+def chosen(accept: str) -> Dialect:
+    """Return OpenMetrics if the Accept header likes it at least as much as plain text."""
+    weights: dict[str, float] = {}
+    for part in accept.split(","):
+        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weights[media_type] = max(weights.get(media_type, 0.0), _weight(parameters))
+    wanted = weights.get("application/openmetrics-text", 0.0)
+    return Dialect.OPEN if wanted > 0 and wanted >= weights.get("text/plain", 0.0) else Dialect.TEXT
+
+
+def _weight(parameters: Iterable[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def _host_lines(blocks: Iterable[Block], oldest: int) -> Iterable[str]:
+    for block in blocks:
+        lines: list[str] = []
+        for axis, rows in block.groups:
+            length = axis.length
+            if length and axis.times[length - 1] >= oldest:
+                lines += _values(rows, length)
+        if lines:
+            yield block.head
+            yield from lines
+
+
+def _values(rows: Iterable[Row], length: int) -> list[str]:
+    lines = []
+    for prefix, values, skip in rows:
+        try:
+            value = values[length - skip]
+        except IndexError:  # the series is new: its first run is being written
+            continue
+        if value - value == 0.0:
+            lines.append(f"{prefix}{value!r}\n")
+        elif text := special(value):
+            lines.append(f"{prefix}{text}\n")
+    return lines
+
+
+def _own(dialect: Dialect) -> bytes:
+    """Return paramedic's own metrics; in OpenMetrics with the end mark."""
+    if dialect is Dialect.OPEN:
+        text: bytes = openmetrics.generate_latest(REGISTRY)  # type: ignore[no-untyped-call]
+        return text
+    return prometheus_client.generate_latest(REGISTRY)
+
+
+def _own_names() -> frozenset[str]:
+    """Return the names that the registry's families take, so that none is shown twice."""
+    suffixes = ("", "_total", "_bucket", "_sum", "_count")
+    return frozenset(f"{family.name}{suffix}" for family in REGISTRY.collect() for suffix in suffixes)

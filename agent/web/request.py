@@ -1,0 +1,98 @@
+"""Requests and answers: bounded bodies, JSON, errors."""
+
+import asyncio
+import re
+import zlib
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agent.intake.decoding import IntakeError, decode
+
+T = TypeVar("T")
+
+MAX_BODY = 1024 * 1024
+BODY_SECONDS = 10.0
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class RequestError(Exception):
+    """The request cannot be served; `status` is the HTTP status, the message is for the caller."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """Return the value as JSON."""
+    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
+
+
+async def body_of(request: Request) -> bytes:
+    """Return the whole body, unpacked. Raise RequestError for one that is too large, too slow or oddly encoded."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"identity", "gzip"}:
+        raise RequestError(415, f"content encoding {encoding!r} is not supported; use gzip or none")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _read(request)
+    except TimeoutError as error:
+        raise RequestError(408, f"the body did not arrive within {BODY_SECONDS:g} s") from error
+    return _unpacked(body) if encoding == "gzip" else body
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise _too_large()
+    return bytes(body)
+
+
+def _unpacked(body: bytes) -> bytes:
+    """Unpack gzip, never making more than the limit."""
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        text = unpacker.decompress(body, MAX_BODY + 1)
+    except zlib.error as error:
+        raise RequestError(400, f"bad gzip: {error}") from error
+    if len(text) > MAX_BODY:
+        raise _too_large()
+    if not unpacker.eof or unpacker.unused_data:
+        raise RequestError(400, "bad gzip: it is cut off or followed by something")
+    return text
+
+
+def _too_large() -> RequestError:
+    return RequestError(413, f"the body is larger than {MAX_BODY} bytes")
+
+
+def require_json(request: Request) -> None:
+    """Refuse other media types: a browser cannot send JSON across sites without asking first."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise RequestError(415, "content-type must be application/json")
+
+
+async def fields_of(request: Request, shape: type[T]) -> T:
+    """Return the body's JSON object as `shape`; an empty body is an empty object."""
+    body = await body_of(request)
+    if body:
+        require_json(request)
+    try:
+        return decode(body or b"{}", shape)
+    except IntakeError as error:
+        raise RequestError(400, str(error)) from error
+
+
+def number_of(query: Mapping[str, str], name: str, default: int, *, most: int) -> int:
+    """Return a positive whole number of the query."""
+    text = query.get(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 0 < int(text) <= most:
+        raise RequestError(400, f"{name} must be a whole number from 1 to {most}")
+    return int(text)

@@ -1,0 +1,141 @@
+"""A web server over a backend that answers from memory, and a client for its listeners."""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.clock import SystemClock
+from agent.web.access import Access
+from agent.web.exposition import Exposition
+from agent.web.loop import LoopThread
+from agent.web.server import Listeners, WebServer
+from collectors.sample import gauge
+from rules.series import SeriesStore
+
+TOKEN = "right-token"
+
+
+class Backend:
+    """Keeps the commands it gets. `hold`: calls wait for it, as they do for an engine that is busy."""
+
+    def __init__(self) -> None:
+        self.store = SeriesStore()
+        self.commands: list[Any] = []
+        self.is_ready = (True, "")
+        self.error: Exception | None = None
+        self.listed: tuple[Any, ...] = ()
+        self.asked: list[tuple[str, int]] = []
+        self.hold = threading.Event()
+        self.hold.set()
+
+    def ready(self):
+        return self.is_ready
+
+    def call(self, command, timeout_seconds):
+        assert self.hold.wait(timeout_seconds)
+        if self.error:
+            raise self.error
+        self.commands.append(command)
+        return {"done": type(command).__name__}
+
+    def incidents(self, state, limit):
+        self.asked.append((state, limit))
+        return [{"id": "one"}]
+
+    def incident(self, incident_id):
+        return {"id": incident_id} if incident_id == "one" else None
+
+    def status(self):
+        return {"ok": True}
+
+    def drill(self, drill_id):
+        return {"drill": drill_id} if drill_id == "one" else None
+
+    def alerts(self):
+        return self.listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=10)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(10)
+        self.sock.connect(str(self._path))
+
+
+@dataclass(slots=True, kw_only=True)
+class Daemon:
+    backend: Backend
+    server: WebServer
+    path: Path
+    opened: list[http.client.HTTPConnection] = field(default_factory=list)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.server.addresses[0].rpartition(":")
+        return host, int(port)
+
+    def tcp(self, method: str, path: str, body: Any = None, *, listener: int = 0, **headers: str) -> Answer:
+        host, _, port = self.server.addresses[listener].rpartition(":")
+        return ask(http.client.HTTPConnection(host, int(port), timeout=10), method, path, body, headers)
+
+    def unix(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        return ask(UnixConnection(self.path), method, path, body, headers)
+
+
+def ask(connection, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Answer:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is not None:
+        sent.setdefault("content-type", "application/json")
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    try:
+        connection.request(method, path, body, sent)
+        response = connection.getresponse()
+        return Answer(status=response.status, body=response.read(), headers=dict(response.getheaders()))
+    finally:
+        connection.close()
+
+
+@contextmanager
+def running(directory: Path, *, open_ingest: bool = False, token: bool = True) -> Iterator[Daemon]:
+    """Serve on free ports and on a socket in the directory."""
+    token_file = directory / "token"
+    token_file.write_text(f"{TOKEN}\n")
+    backend = Backend()
+    path = directory / "paramedic.sock"
+    server = WebServer(
+        listeners=Listeners(listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", control_socket=path),
+        access=Access(token_file=token_file if token else None, open_ingest=open_ingest),
+        backend=backend,
+        exposition=Exposition(catalog=[gauge("node_load1", "Load.")]),
+        clock=SystemClock(),
+    )
+    thread = LoopThread()
+    thread.start()
+    try:
+        server.start(thread)
+        yield Daemon(backend=backend, server=server, path=path)
+    finally:
+        backend.hold.set()
+        server.close()
+        thread.close()

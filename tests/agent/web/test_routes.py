@@ -1,0 +1,236 @@
+"""Every route, with and without credentials, over real sockets."""
+
+import gzip
+import json
+import os
+import pwd
+import time
+
+import pytest
+
+from agent.engine.commands import BusyError, CommandError, OnIncident, PostAlerts, Reload, SetStop, StartDrill
+from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
+from agent.web.app import full_rows, metrics_rows
+from tests.agent.web.daemon import TOKEN, running
+
+BEARER = f"Bearer {TOKEN}"
+ALERT = [{"labels": {"alertname": "Down"}}]
+OPEN = {"/-/healthy", "/-/ready", "/metrics"}
+READABLE = {*OPEN, "/api/v2/alerts"}
+ROWS = full_rows(backend=None, exposition=None, caller=None, clock=None)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("web")) as running_daemon:
+        yield running_daemon
+
+
+@pytest.fixture(autouse=True)
+def _clean(daemon):
+    daemon.backend.commands.clear()
+    daemon.backend.asked.clear()
+    daemon.backend.error = None
+
+
+def request_of(row):
+    path = row.path.replace("{id}", "one")
+    body = None
+    if row.method == "POST":
+        body = ALERT if path.startswith("/api") else {"reason": "because"} if path.endswith(("retry", "stop")) else {}
+    return row.method, path, body
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
+def test_every_route_answers_the_socket_and_the_token_and_nobody_else_but_for_reading(daemon, row):
+    method, path, body = request_of(row)
+    is_open = method == "GET" and path in READABLE
+    assert daemon.unix(method, path, body).status == 200
+    assert daemon.tcp(method, path, body, authorization=BEARER).status == 200
+    done = len(daemon.backend.commands)
+    assert daemon.tcp(method, path, body).status == (200 if is_open else 401)
+    assert daemon.tcp(method, path, body, authorization="Bearer wrong").status == (200 if is_open else 401)
+    assert daemon.tcp(method, path, body, authorization=f"Basic {TOKEN}").status == (200 if is_open else 401)
+    assert len(daemon.backend.commands) == done
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
+def test_the_second_listener_serves_health_and_metrics_only(daemon, row):
+    method, path, body = request_of(row)
+    expected = 200 if method == "GET" and path in OPEN else 404
+    assert daemon.tcp(method, path, body, listener=1, authorization=BEARER).status == expected
+
+
+def test_the_table_has_no_route_twice_and_the_metrics_listener_has_the_open_ones():
+    keys = [(row.method, row.path) for row in ROWS]
+    assert len(keys) == len(set(keys))
+    assert {row.path for row in metrics_rows(backend=None, exposition=None, clock=None)} == OPEN  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", sorted(OPEN))
+def test_head_answers_like_get_without_a_body(daemon, path):
+    answer = daemon.tcp("HEAD", path)
+    assert (answer.status, answer.body) == (200, b"")
+    assert "date" in {name.lower() for name in answer.headers}
+
+
+def test_a_daemon_without_a_token_file_takes_no_mutation_over_tcp(tmp_path):
+    with running(tmp_path, token=False) as closed:
+        answer = closed.tcp("POST", "/api/v2/alerts", ALERT, authorization="Bearer ")
+        assert answer.status == 403
+        assert "token_file" in answer.json["error"]
+        assert closed.tcp("POST", "/control/stop", {"reason": "x"}).status == 403
+        assert closed.backend.commands == []
+
+
+def test_open_ingest_opens_posting_of_alerts_to_loopback_and_nothing_else(tmp_path):
+    with running(tmp_path, open_ingest=True) as opened:
+        assert opened.tcp("POST", "/api/v2/alerts", ALERT).status == 200
+        assert opened.tcp("POST", "/control/stop", {"reason": "x"}).status == 401
+
+
+def test_an_empty_token_file_lets_nobody_in(tmp_path):
+    with running(tmp_path) as daemon:
+        (tmp_path / "token").write_text("\n")
+        assert daemon.tcp("POST", "/control/reload", {}, authorization="Bearer ").status == 401
+
+
+def test_a_token_can_be_changed_while_the_daemon_runs(tmp_path):
+    with running(tmp_path) as daemon:
+        (tmp_path / "token").write_text("new")
+        assert daemon.tcp("POST", "/control/reload", {}, authorization=BEARER).status == 401
+        assert daemon.tcp("POST", "/control/reload", {}, authorization="Bearer new").status == 200
+
+
+def test_not_ready_is_503_and_says_what_is_missing(daemon):
+    daemon.backend.is_ready = (False, "filesystem has not run")
+    answer = daemon.tcp("GET", "/-/ready")
+    daemon.backend.is_ready = (True, "")
+    assert answer.status == 503
+    assert b"filesystem has not run" in answer.body
+
+
+def test_posted_alerts_reach_the_engine_normalised_with_their_origin(daemon):
+    assert daemon.unix("POST", "/api/v2/alerts", ALERT).status == 200
+    (command,) = daemon.backend.commands
+    assert isinstance(command, PostAlerts)
+    assert command.origin == "http"
+    assert command.alerts[0]["labels"] == {"alertname": "Down"}
+
+
+def test_a_busy_engine_is_503(daemon):
+    daemon.backend.error = BusyError()
+    assert daemon.unix("POST", "/api/v2/alerts", ALERT).status == 503
+
+
+def test_a_refused_command_carries_its_status_and_reason(daemon):
+    daemon.backend.error = CommandError("it is closed", 409)
+    answer = daemon.unix("POST", "/control/incidents/one/release", {})
+    assert (answer.status, answer.json) == (409, {"error": "it is closed"})
+
+
+def test_good_alerts_are_taken_although_a_neighbour_is_refused(daemon):
+    answer = daemon.unix("POST", "/api/v2/alerts", [*ALERT, {"labels": {"x": "y"}}])
+    assert answer.status == 400
+    assert "alert 1: it has no alertname" in answer.json["error"]
+    assert len(daemon.backend.commands[0].alerts) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"{", {}, 400),
+        (b"[" * 40 + b"]" * 40, {}, 400),
+        (b"[" * 100_000, {}, 400),
+        (b'["' + b"x" * 1_100_000 + b'"]', {}, 413),
+        (gzip.compress(b" " * 50_000_000), {"content_encoding": "gzip"}, 413),
+        (gzip.compress(b"[]")[:-4], {"content_encoding": "gzip"}, 400),
+        (b"no gzip", {"content_encoding": "gzip"}, 400),
+        (b"[]", {"content_encoding": "br"}, 415),
+        (b"[]", {"content_type": "text/plain"}, 415),
+        (gzip.compress(b"[]"), {"content_encoding": "gzip"}, 200),
+    ],
+)
+def test_odd_bodies_get_a_clear_answer(daemon, body, headers, status):
+    answer = daemon.tcp("POST", "/api/v2/alerts", body, authorization=BEARER, **headers)
+    assert answer.status == status
+    assert status == 200 or answer.json["error"]
+    assert daemon.backend.commands == []
+
+
+def test_operators_orders_carry_the_caller_of_the_socket(daemon):
+    name = pwd.getpwuid(os.getuid()).pw_name
+    actor = f"{name} (uid {os.getuid()})"
+    daemon.unix("POST", "/control/incidents/a7/ack", {"comment": "mine", "until_seconds": 60})
+    daemon.unix("POST", "/control/incidents/a7/release")
+    daemon.unix("POST", "/control/incidents/a7/resolve", {"comment": "done"})
+    daemon.unix("POST", "/control/incidents/a7/retry", {"reason": "fixed the disk"})
+    daemon.unix("POST", "/control/stop", {"reason": "maintenance"})
+    daemon.unix("POST", "/control/resume")
+    daemon.unix("POST", "/control/reload")
+    daemon.unix("POST", "/control/drill")
+    acknowledged, *rest = daemon.backend.commands
+    assert isinstance(acknowledged.event, Acknowledged)
+    assert (acknowledged.event.actor, acknowledged.event.comment) == (actor, "mine")
+    assert acknowledged.event.until == pytest.approx(time.time() + 60, abs=10)
+    assert rest == [
+        OnIncident(incident_id="a7", event=Released(actor=actor)),
+        OnIncident(incident_id="a7", event=ResolvedByOperator(actor=actor, comment="done")),
+        OnIncident(incident_id="a7", event=RetryOrdered(actor=actor, reason="fixed the disk")),
+        SetStop(actor=actor, reason="maintenance"),
+        SetStop(actor=actor, reason=""),
+        Reload(actor=actor),
+        StartDrill(actor=actor),
+    ]
+
+
+def test_orders_over_tcp_carry_the_token_and_the_address(daemon):
+    daemon.tcp("POST", "/control/reload", authorization=BEARER)
+    assert daemon.backend.commands == [Reload(actor="token (127.0.0.1)")]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/control/stop", {}),
+        ("/control/stop", {"reason": "  "}),
+        ("/control/stop", {"reason": "x", "unknown": 1}),
+        ("/control/incidents/one/retry", {}),
+        ("/control/incidents/one/ack", {"until_seconds": -1}),
+        ("/control/incidents/one/ack", {"until_seconds": "soon"}),
+        ("/control/reload", {"reason": "x"}),
+    ],
+)
+def test_a_bad_order_is_refused_before_it_reaches_the_engine(daemon, path, body):
+    answer = daemon.unix("POST", path, body)
+    assert answer.status == 400
+    assert answer.json["error"]
+    assert daemon.backend.commands == []
+
+
+def test_lists_pass_their_state_and_limit_on(daemon):
+    assert daemon.unix("GET", "/control/incidents?state=open&limit=5").json == [{"id": "one"}]
+    assert daemon.unix("GET", "/control/incidents").status == 200
+    assert daemon.backend.asked == [("open", 5), ("", 100)]
+
+
+@pytest.mark.parametrize("query", ["state=odd", "limit=0", "limit=-1", "limit=1e3", "limit=99999999999", "limit=²"])
+def test_odd_queries_are_refused(daemon, query):
+    path = f"/control/incidents?{query}".encode().decode("latin-1").replace("\xc2", "%C2").replace("\xb2", "%B2")
+    assert daemon.unix("GET", path).status == 400
+
+
+@pytest.mark.parametrize("path", ["/control/incidents/none", "/control/drill/none", "/nowhere", "/metrics/"])
+def test_what_is_not_there_is_404(daemon, path):
+    assert daemon.unix("GET", path).status == 404
+
+
+def test_a_wrong_method_is_405(daemon):
+    assert daemon.unix("DELETE", "/control/status").status == 405
+
+
+def test_a_failing_backend_is_500_and_the_next_request_is_served(daemon, capsys):
+    daemon.backend.error = ZeroDivisionError("boom")
+    answer = daemon.unix("POST", "/control/reload")
+    assert (answer.status, b"boom" in answer.body) == (500, False)
+    assert json.loads(daemon.unix("GET", "/control/status").body) == {"ok": True}
