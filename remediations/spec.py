@@ -1,24 +1,41 @@
 """What an action is: typed parameters in, a plan out."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from remediations.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionSpec:
-    """An action kind. `parameters` is a frozen dataclass whose fields carry their pattern (see `parameters.py`).
+class Context:
+    """What the configuration tells every action about this host."""
 
-    `disruptive` actions interrupt a service. `needs_root` ones cannot work as an ordinary user; under systemd only unit
-    verbs go over D-Bus until the privileged helper exists, everything else is refused with `needs_helper`.
+    script_dirs: tuple[Path, ...] = ()
+    """Where `run_script` finds scripts, the first that holds the name."""
+    free_space_roots: tuple[Path, ...] = (Path("/var/log"), Path("/var/cache"), Path("/var/tmp"), Path("/tmp"))  # noqa: S108
+    """Directories in and below which `free_space` may delete."""
+    python: Path = Path(sys.executable)
+    """Runs our own scripts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionSpec:
+    """An action kind. `parameters` is a frozen dataclass whose fields are annotated with their kind (see `kinds.py`).
+
+    It may raise ValueError where fields contradict each other. `plan` raises PlanError; it may look at files, and
+    changes nothing.
     """
 
     name: str
     summary: str
     parameters: type[Any]
-    plan: Callable[[Any], Plan]
+    plan: Callable[[Any, Context], Plan]
     disruptive: bool = True
+    """True where it interrupts a service."""
     unit_verb: bool = False
     """True where the argv is a `systemctl` verb on one unit, which polkit can allow."""
+    host: bool = False
+    """True where it acts on the host's service manager or processes, which a container does not see."""

@@ -1,0 +1,189 @@
+"""End a process found by pid file, name or program: TERM, the grace, KILL. Standard library only: `python3 -I -S`.
+
+A process is looked at and signalled through a pidfd that was opened before: a pid that is used again in between is
+never hit. PID 1, kernel threads, and this process and what started it (so, the daemon) are never touched.
+
+Exit status: 0 all have ended, 1 none found or one is still alive, 2 refused.
+"""
+
+# ruff: noqa: PTH115, PTH116, PTH123, PTH208 - pathlib costs more to load than all the rest
+
+import argparse
+import contextlib
+import os
+import re
+import select
+import signal
+import stat
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+KERNEL_THREAD = 0x00200000  # PF_KTHREAD among the flags in /proc/PID/stat
+KILL_SECONDS = 2.0
+PIDFILE_BYTES = 64
+
+
+class RefusedError(Exception):
+    """Nothing was signalled; the message says why."""
+
+
+class Seen(NamedTuple):
+    """What the kernel says of a process now."""
+
+    name: str
+    program: str
+    user: int
+    parent: int
+    killable: bool
+
+
+class Target(NamedTuple):
+    """A process to end, and the descriptor by which it cannot be mistaken."""
+
+    pid: int
+    descriptor: int
+    seen: Seen
+
+
+def main(arguments: Sequence[str]) -> int:
+    """End what the arguments name, and print what became of it."""
+    options = parse(arguments)
+    try:
+        targets = find(options)
+    except RefusedError as error:
+        print(f"refused: {error}")
+        return 2
+    if not targets:
+        print("no such process")
+        return 1
+    alive = end(targets, options.grace_seconds)
+    for target in targets:
+        print(f"{'still alive' if target in alive else 'ended'}: {target.pid} {target.seen.name!a}")
+    return 1 if alive else 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="End a process: TERM, then KILL.", allow_abbrev=False)
+    parser.add_argument("--pidfile")
+    parser.add_argument("--command")
+    parser.add_argument("--every", action="store_true")
+    parser.add_argument("--grace-seconds", type=float, default=5.0)
+    options = parser.parse_args(arguments)
+    if not (options.pidfile or options.command):
+        parser.error("--pidfile or --command must be given")
+    return options
+
+
+def find(options: argparse.Namespace) -> list[Target]:
+    """Return the processes to end; raise RefusedError where they may not be, or where it is unclear which is meant."""
+    spared = ourselves()
+    if options.pidfile:
+        return from_pidfile(options.pidfile, options.command, spared)
+    targets = [target for pid in pids() if pid not in spared and (target := look(pid, options.command))]
+    if len(targets) > 1 and not options.every:
+        raise RefusedError(f"{len(targets)} processes match: {', '.join(str(target.pid) for target in targets)}")
+    return targets
+
+
+def from_pidfile(path: str, command: str | None, spared: frozenset[int]) -> list[Target]:
+    pid, owner = read_pidfile(path)
+    if pid in spared:
+        raise RefusedError(f"pid {pid} is init, this program or what started it")
+    target = look(pid, command)
+    if target and owner not in {0, os.geteuid(), target.seen.user}:
+        raise RefusedError(f"{path!a} belongs to user {owner}, who may not name a process of user {target.seen.user}")
+    return [target] if target else []
+
+
+def read_pidfile(path: str) -> tuple[int, int]:
+    """Return the pid in the file and the file's owner."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise RefusedError(f"cannot read {path!a}: {error.strerror}") from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise RefusedError(f"{path!a} is no regular file, or others may write it")
+        match = re.fullmatch(rb"\s*([0-9]{1,10})\s*", os.read(descriptor, PIDFILE_BYTES))
+    finally:
+        os.close(descriptor)
+    if not match:
+        raise RefusedError(f"{path!a} does not hold a pid")
+    return int(match[1]), found.st_uid
+
+
+def look(pid: int, command: str | None) -> Target | None:
+    """Return the process if it is there, may be killed and has the name or program; its descriptor is open."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return None
+    # Only now look who it is: if the pid has changed hands since, the descriptor still is the one before.
+    seen = see(pid)
+    if seen and seen.killable and command in {None, seen.name, seen.program}:
+        return Target(pid, descriptor, seen)
+    os.close(descriptor)
+    return None
+
+
+def see(pid: int) -> Seen | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            head, _, tail = file.read().rpartition(b")")
+        user = os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return None
+    program = ""
+    with contextlib.suppress(OSError):
+        program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")  # by an upgrade
+    fields = tail.split()
+    killable = fields[0] not in {b"Z", b"X"} and not int(fields[6]) & KERNEL_THREAD
+    name = head.partition(b"(")[2].decode(errors="backslashreplace")
+    return Seen(name, program, user, int(fields[1]), killable)
+
+
+def pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+
+def ourselves() -> frozenset[int]:
+    """Return init, this process, its parent, and so on upwards."""
+    spared = {0, 1}
+    pid = os.getpid()
+    while pid not in spared:
+        spared.add(pid)
+        seen = see(pid)
+        pid = seen.parent if seen else 1
+    return frozenset(spared)
+
+
+def end(targets: Sequence[Target], grace_seconds: float) -> list[Target]:
+    """Send TERM, wait, send KILL to the rest, wait; return those that are alive even then."""
+    alive = list(targets)
+    for number, seconds in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, KILL_SECONDS)):
+        for target in alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(target.descriptor, number)
+        alive = wait(alive, seconds)
+    return alive
+
+
+def wait(targets: Sequence[Target], seconds: float) -> list[Target]:
+    """Wait until all have ended, at most so long; return those that have not."""
+    deadline = time.monotonic() + seconds
+    alive = {target.descriptor: target for target in targets}
+    poll = select.poll()
+    for descriptor in alive:
+        poll.register(descriptor, select.POLLIN)
+    while alive and (remaining := deadline - time.monotonic()) > 0:
+        for descriptor, _ in poll.poll(remaining * 1000):
+            poll.unregister(descriptor)
+            del alive[descriptor]
+    return list(alive.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

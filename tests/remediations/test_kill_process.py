@@ -1,0 +1,169 @@
+"""The script that ends processes, run as the plan runs it."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from remediations.actions.kill_process import SCRIPT
+from remediations.scripts import kill_process
+from tests.remediations.living import alive, until
+
+STUBBORN = (
+    "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
+)
+
+
+def run(*options, grace=10):
+    argv = [sys.executable, "-I", "-S", SCRIPT, *map(str, options), f"--grace-seconds={grace}"]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def start():
+    """Start programs, and end them all."""
+    started = []
+
+    def start(*argv):
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A program whose name and path no other process has."""
+    path = tmp_path / f"pm-{os.getpid()}"
+    shutil.copy("/bin/sleep", path)
+    return path
+
+
+def pidfile(tmp_path, content, mode=0o644):
+    path = tmp_path / "it.pid"
+    path.write_text(content)
+    path.chmod(mode)
+    return path
+
+
+def test_the_process_in_a_pid_file_is_ended(start, program, tmp_path):
+    process = start(program, "600")
+    result = run(f"--pidfile={pidfile(tmp_path, str(process.pid))}")
+    assert result.returncode == 0
+    assert result.stdout == f"ended: {process.pid} '{program.name}'\n"
+    assert process.wait(10) == -15
+
+
+@pytest.mark.parametrize("how", ["name", "path"])
+def test_the_only_process_of_a_name_or_program_is_ended(start, program, how):
+    process = start(program, "600")
+    until(lambda: kill_process.see(process.pid).program == str(program))
+    assert run(f"--command={program.name if how == 'name' else program}").returncode == 0
+    assert process.wait(10) == -15
+
+
+def test_a_process_that_ignores_term_is_killed_after_the_grace(start, tmp_path):
+    process = start(sys.executable, "-c", STUBBORN)
+    process.stdout.readline()
+    assert run(f"--pidfile={pidfile(tmp_path, str(process.pid))}", grace=0.1).returncode == 0
+    assert process.wait(10) == -9
+
+
+def test_several_of_a_name_are_ambiguous_and_none_is_ended(start, program):
+    processes = [start(program, "600"), start(program, "600")]
+    until(lambda: all(kill_process.see(each.pid).program == str(program) for each in processes))
+    result = run(f"--command={program}")
+    assert result.returncode == 2
+    assert all(str(each.pid) in result.stdout for each in processes)
+    assert all(alive(each.pid) for each in processes)
+    assert run(f"--command={program}", "--every").returncode == 0
+    assert [each.wait(10) for each in processes] == [-15, -15]
+
+
+def test_a_pid_file_and_a_command_must_agree(start, program, tmp_path):
+    process = start(program, "600")
+    assert run(f"--pidfile={pidfile(tmp_path, str(process.pid))}", "--command=another").returncode == 1
+    assert alive(process.pid)
+
+
+def test_no_such_process_is_a_failure(tmp_path):
+    gone = subprocess.Popen(["/bin/true"])
+    gone.wait()
+    assert run(f"--pidfile={pidfile(tmp_path, str(gone.pid))}").returncode == 1
+    assert run("--command=no-such-process").stdout == "no such process\n"
+
+
+@pytest.mark.parametrize("content", ["", "-1", "0x10", "1 2", "99999999999", "nginx", "٣"])
+def test_a_pid_file_without_a_pid_is_refused(tmp_path, content):
+    result = run(f"--pidfile={pidfile(tmp_path, content)}")
+    assert (result.returncode, "does not hold a pid" in result.stdout) == (2, True)
+
+
+@pytest.mark.parametrize("pid", [0, 1, os.getpid(), os.getppid()])
+def test_init_and_what_started_the_script_are_never_touched(tmp_path, pid):
+    result = run(f"--pidfile={pidfile(tmp_path, str(pid))}")
+    assert result.returncode == 2
+    assert result.stdout.startswith("refused: pid ")
+
+
+def test_what_started_the_script_is_not_found_by_name_either(tmp_path):
+    shell = tmp_path / f"pm-{os.getpid()}"
+    shutil.copy("/bin/sh", shell)
+    command = f"{sys.executable} -I -S {SCRIPT} --every --command={shell.name}; echo survived"
+    result = subprocess.run([shell, "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert result.stdout == "no such process\nsurvived\n"
+
+
+def test_a_pid_file_that_others_may_write_is_refused(start, program, tmp_path):
+    process = start(program, "600")
+    for mode in (0o666, 0o664):
+        assert run(f"--pidfile={pidfile(tmp_path, str(process.pid), mode)}").returncode == 2
+    assert alive(process.pid)
+
+
+def test_a_pid_file_that_is_a_link_or_a_pipe_is_refused(start, program, tmp_path):
+    process = start(program, "600")
+    link = tmp_path / "link.pid"
+    link.symlink_to(pidfile(tmp_path, str(process.pid)))
+    os.mkfifo(tmp_path / "pipe.pid", 0o600)
+    assert run(f"--pidfile={link}").returncode == 2
+    assert run(f"--pidfile={tmp_path / 'pipe.pid'}").returncode == 2
+    assert alive(process.pid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_user_may_not_name_another_users_process(start, program, tmp_path):
+    process = start(program, "600")
+    path = pidfile(tmp_path, str(process.pid))
+    os.chown(path, 12345, -1)
+    result = run(f"--pidfile={path}")
+    assert (result.returncode, "belongs to user 12345" in result.stdout) == (2, True)
+    assert alive(process.pid)
+
+
+def test_a_pid_that_was_used_again_is_not_hit(start, program):
+    first = start(program, "600")
+    target = kill_process.look(first.pid, None)
+    first.kill()
+    first.wait()
+    # The descriptor is all that is signalled, and it still means the one that has gone.
+    assert kill_process.end([target], 0.1) == []
+    assert kill_process.look(first.pid, None) is None
+    os.close(target.descriptor)
+
+
+@pytest.mark.skipif(kill_process.see(2) is None, reason="no kernel threads are visible here")
+def test_kernel_threads_are_never_touched():
+    assert not kill_process.see(2).killable
+    assert kill_process.look(2, None) is None
+
+
+def test_nothing_named_is_a_usage_error():
+    assert run().returncode == 2
