@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -9,9 +10,9 @@ from collectors.sample import Labels, Metric, MetricType, Sample
 
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL = re.compile(r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\\n]|\\.)*)"[ \t]*(?:,|$)')
-NUMBER = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 ESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
+RESERVED = "__"
 SUFFIXES = ("_bucket", "_sum", "_count")
 EXACT_INTEGERS = 2.0**53
 SHOWN_CHARACTERS = 80
@@ -77,10 +78,11 @@ def _sample(line: str, known: Series) -> tuple[Sample, bool]:
     named = known.get(key)
     if named is None:
         named = known[key] = _named(key)
+    value = words[0]
     # float() takes more than the format does: underscores, and digits of other scripts.
-    if not NUMBER.fullmatch(words[0]):
+    if "_" in value or not value.isascii():
         raise ValueError("the value is not a number")
-    return Sample(named[0], float(words[0]), named[1]), len(words) > 1
+    return Sample(named[0], float(value), named[1]), len(words) > 1
 
 
 def _named(key: str) -> tuple[str, Labels]:
@@ -99,8 +101,8 @@ def _labels(text: str) -> Labels:
         if not match:
             raise ValueError("the labels are not well formed")
         name, value = match.groups()
-        if name in pairs:
-            raise ValueError(f"the label {name} is there twice")
+        if name in pairs or name.startswith(RESERVED):
+            raise ValueError(f"the label {name} is {'reserved' if name.startswith(RESERVED) else 'there twice'}")
         pairs[name] = _unescaped(value) if "\\" in value else value
         position = match.end()
     return tuple(sorted((name, value) for name, value in pairs.items() if value))
@@ -133,11 +135,12 @@ def _metrics(types: dict[str, MetricType], helps: dict[str, str]) -> Iterator[Me
 
 
 def _refuse_twins(samples: list[Sample]) -> None:
-    seen: set[tuple[str, Labels]] = set()
-    for name, _, labels in samples:
-        if (name, labels) in seen:
-            raise ExpositionError(f"the series {series_text(name, labels)[:SHOWN_CHARACTERS]} is there twice")
-        seen.add((name, labels))
+    if len({(name, labels) for name, _, labels in samples}) == len(samples):
+        return
+    counts = Counter((name, labels) for name, _, labels in samples)
+    for (name, labels), count in counts.items():
+        if count > 1:
+            raise ExpositionError(f"the series {series_text(name, labels)[:SHOWN_CHARACTERS]!r} is there twice")
 
 
 def render(metrics: Iterable[Metric], samples: Iterable[Sample]) -> str:
