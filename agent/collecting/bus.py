@@ -1,0 +1,163 @@
+"""The systemd collector's life on the bus: changes are handed on at once, everything is listed every interval."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from agent.clock import Clock
+from agent.collecting.collector import Collector, Fault, attempt
+from agent.collecting.health import Health
+from agent.collecting.sink import Sink
+from agent.collecting.systemd import BusError, Properties, Systemd
+from agent.telemetry import metrics
+from collectors.sample import Reading, Source
+from collectors.spec import BusSpec
+
+ASKED = ("Type", "NRestarts")
+"""What is asked once of each service; signals keep it true."""
+TELLING = frozenset({"ActiveState", "LoadState", *ASKED})
+"""Properties that any sample is made of; systemd announces dozens more."""
+FIRST_RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 60.0
+PHASES = {"initializing": "starting", "starting": "starting", "stopping": "stopping", "offline": "stopping"}
+"""The host's phase by systemd's state; running in every other."""
+
+
+class Bus:
+    """Runs one bus collector as a coroutine; calls `on_phase` with starting, running or stopping as the host goes."""
+
+    def __init__(
+        self,
+        collector: Collector[BusSpec],
+        *,
+        sink: Sink,
+        health: Health,
+        clock: Clock,
+        on_phase: Callable[[str], None],
+    ) -> None:
+        self._collector = collector
+        self._source = Source(collector.name)
+        self._sink = sink
+        self._health = health
+        self._clock = clock
+        self._on_phase = on_phase
+        self._phase = ""
+        self._state = ""
+        self._known: dict[str, Properties] = {}
+        """What is known of the loaded units."""
+        self._heard: dict[str, Properties] = {}
+        """What signals said since the listing began."""
+        self._pause_seconds = FIRST_RETRY_SECONDS
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listed = False
+        """Whether there ever was a systemd: then one that is gone will come back."""
+
+    async def run(self, *, once: bool = False) -> None:
+        """Stay connected until cancelled; return only where there is no systemd, or after one listing."""
+        while (fault := await self._session(once=once)) is not None:
+            self._health.failed(self._source, fault, at=self._clock.now())
+            self._health.heard(self._collector.name)
+            if fault.off:
+                self._tell_phase("running")
+            if fault.off or once:
+                return
+            if self._listed:
+                metrics.WATCH_RECONNECTS.labels(self._collector.name).inc()
+            await asyncio.sleep(self._pause_seconds)
+            self._pause_seconds = min(2 * self._pause_seconds, LONGEST_RETRY_SECONDS)
+
+    async def _session(self, *, once: bool) -> Fault | None:
+        """Connect and report until the connection ends; return why it did, or None after one listing."""
+        systemd = Systemd(self._collector.timeout_seconds)
+        try:
+            await systemd.connect(
+                lambda unit, properties: self._changed(systemd, unit, properties),
+                lambda: self._later(self._look_at_phase(systemd)),
+            )
+            while True:
+                begun = self._clock.boottime()
+                await self._list(systemd)
+                if once:
+                    return None
+                await systemd.rest(max(0.0, begun + self._collector.interval_seconds - self._clock.boottime()))
+        except BusError as error:
+            return Fault(kind="no_connection", reason=str(error), off=error.absent and not self._listed)
+        finally:
+            for task in tuple(self._tasks):
+                task.cancel()
+            self._known.clear()
+            systemd.close()
+
+    async def _list(self, systemd: Systemd) -> None:
+        """List every unit and hand the whole truth on. What signals say meanwhile is newer than what was asked."""
+        begun, self._heard = self._clock.boottime(), {}
+        self._tell_state(await systemd.state())
+        rows = await systemd.units()
+        self._known = {str(row[0]): self._known.get(str(row[0]), {}) for row in rows if row[2] == "loaded"}
+        new = [name for name, known in self._known.items() if name.endswith(".service") and "Type" not in known]
+        for name, found in (await systemd.services(new, ASKED)).items():
+            self._known[name] = {**found, **self._known.get(name, {})}
+        for row in rows:
+            row[3] = self._heard.get(str(row[0]), {}).get("ActiveState", row[3])
+        properties = {**self._known, "": {"SystemState": self._state}}
+        spec, options = self._collector.spec, self._collector.options
+        samples = attempt(lambda: tuple(spec.listed(options, rows, properties)))
+        at, seconds = self._clock.now(), self._clock.boottime() - begun
+        if isinstance(samples, Fault):
+            self._health.failed(self._source, samples, at=at, seconds=seconds)
+        else:
+            self._health.ran(self._source, samples, at=at, seconds=seconds)
+        self._listed, self._pause_seconds = True, FIRST_RETRY_SECONDS
+        self._health.heard(self._collector.name)
+
+    def _changed(self, systemd: Systemd, unit: str, properties: Properties) -> None:
+        told = {name: value for name, value in properties.items() if name in TELLING}
+        if not told:
+            return
+        metrics.WATCH_EVENTS.labels(self._collector.name).inc()
+        self._heard.setdefault(unit, {}).update(told)
+        known = self._known.setdefault(unit, {})
+        known.update(told)
+        if unit.endswith(".service") and "Type" not in known:
+            self._later(self._learn(systemd, unit))
+        else:
+            self._say(unit)
+
+    async def _learn(self, systemd: Systemd, unit: str) -> None:
+        """Ask what no signal tells of a unit that was not there at the last listing, then hand its change on."""
+        found = await systemd.services([unit], ASKED)
+        self._known[unit] = {**found[unit], **self._known.get(unit, {})}
+        self._say(unit)
+
+    def _say(self, unit: str) -> None:
+        spec, options = self._collector.spec, self._collector.options
+        at = self._clock.now()
+        samples = attempt(lambda: tuple(spec.changed(options, unit, self._known[unit]) or ()))
+        if isinstance(samples, Fault):
+            self._health.failed(self._source, samples, at=at)
+        elif samples:
+            self._sink.read(Reading(source=self._source, at=at, samples=samples, complete=False, pushed=True))
+
+    async def _look_at_phase(self, systemd: Systemd) -> None:
+        self._tell_state(await systemd.state())
+
+    def _tell_state(self, state: str) -> None:
+        self._state = state
+        self._tell_phase(PHASES.get(state, "running"))
+
+    def _tell_phase(self, phase: str) -> None:
+        if phase != self._phase:
+            self._phase = phase
+            self._on_phase(phase)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what a signal asks for outside its handler. If the connection ends meanwhile, the session says so."""
+
+        async def guarded() -> None:
+            with contextlib.suppress(BusError):
+                await work
+
+        task = asyncio.get_running_loop().create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
