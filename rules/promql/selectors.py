@@ -1,0 +1,201 @@
+"""Selectors: which series, and which of their samples."""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
+
+from rules.columns import Axis, Key, is_foreign, is_stale
+from rules.promql.errors import OutOfScopeSampleError
+from rules.promql.moment import Moment
+from rules.promql.tree import Range, Selector
+from rules.promql.values import EMPTY, NO_KEYS, Keys, Vector, Window, Windows
+from rules.series import SeriesStore
+
+
+class Group:
+    """Series that share an axis: one look at the times serves them all."""
+
+    __slots__ = ("axis", "columns", "first", "newest_offset", "uniform")
+
+    def __init__(self, axis: Axis, columns: "list[tuple[array[float], int]]", first: int) -> None:
+        self.axis = axis
+        self.columns = columns
+        self.first = first
+        """Position of the first series in the selector's keys."""
+        self.newest_offset = max(offset for _, offset in columns)
+        self.uniform = [values for values, _ in columns] if len({offset for _, offset in columns}) == 1 else None
+
+    def index_at(self, at: int) -> int:
+        """Return the place on the axis of the newest time not after `at`, -1 if there is none."""
+        length, times = self.axis.length, self.axis.times
+        if length and times[length - 1] <= at:
+            return length - 1
+        return bisect_right(times, at, 0, length) - 1
+
+    def instant(self, at: int, oldest: int) -> tuple[list[int] | None, list[float]]:
+        """Return the newest values in (oldest, at] and the positions that have one (None: all)."""
+        index = self.index_at(at)
+        if index < 0 or self.axis.times[index] <= oldest:
+            return [], []
+        if self.axis.marked:
+            return self._marked_instant(index)
+        if index < self.newest_offset:
+            present = [place for place, (_, offset) in enumerate(self.columns) if offset <= index]
+            return present, [self.columns[place][0][index - self.columns[place][1]] for place in present]
+        if self.uniform is not None:
+            return None, list(map(itemgetter(index - self.newest_offset), self.uniform))
+        return None, [values[index - offset] for values, offset in self.columns]
+
+    def _marked_instant(self, index: int) -> tuple[list[int] | None, list[float]]:
+        value = self.columns[0][0][index - self.newest_offset]
+        if is_stale(value):
+            return [], []
+        _refuse_foreign(value)
+        return None, [value]
+
+    def windows(self, start: int, end: int) -> list[Window]:
+        """Return the samples in (start, end] of each series; windows may be empty."""
+        times = self.axis.times
+        low = bisect_right(times, start, 0, self.axis.length)
+        high = bisect_right(times, end, low, self.axis.length)
+        shared = times[low:high]
+        if self.axis.marked:
+            return [_plain(shared, self.columns[0][0][low - self.newest_offset : high - self.newest_offset])]
+        if self.uniform is not None and low >= self.newest_offset:
+            low, high = low - self.newest_offset, high - self.newest_offset
+            return [Window(shared, values[low:high]) for values in self.uniform]
+        return [
+            Window(shared[max(0, offset - low) :], values[max(0, low - offset) : max(0, high - offset)])
+            for values, offset in self.columns
+        ]
+
+
+def _plain(times: "array[int]", values: "array[float]") -> Window:
+    """Leave out staleness markers."""
+    kept = [index for index, value in enumerate(values) if not is_stale(value)]
+    for index in kept:
+        _refuse_foreign(values[index])
+    if len(kept) == len(values):
+        return Window(times, values)
+    return Window([times[index] for index in kept], [values[index] for index in kept])
+
+
+def _refuse_foreign(value: float) -> None:
+    if is_foreign(value):
+        raise OutOfScopeSampleError("the query touches native histograms, which are not supported")
+
+
+class Chosen:
+    """The series that a selector chooses, looked up again only when the store says that they changed."""
+
+    def __init__(self, selector: Selector) -> None:
+        self.selector = selector
+        self._tests = [(matcher.name, matcher.accepts) for matcher in selector.matchers]
+        self._current: tuple[SeriesStore | None, int, Keys, list[Group]] = (None, 0, NO_KEYS, [])
+
+    def current(self, store: SeriesStore) -> tuple[Keys, list[Group]]:
+        generation = store.generation(self.selector.name)
+        known_store, known_generation, keys, groups = self._current
+        if known_store is not store or known_generation != generation:
+            keys, groups = self._look_up(store)
+            self._current = (store, generation, keys, groups)
+        return keys, groups
+
+    def newest(self, moment: Moment) -> int | None:
+        """Return the time of the newest sample that the selector may use, in milliseconds."""
+        at = moment.pinned(self.selector.pin)
+        _, groups = self.current(moment.store)
+        found = [group.axis.times[index] for group in groups if (index := group.index_at(at)) >= 0]
+        return max(found, default=None)
+
+    def _look_up(self, store: SeriesStore) -> tuple[Keys, list[Group]]:
+        series = [found for found in store.select(self.selector.name) if self._accepts(found.key)]
+        # The tuple of columns is taken once, so that the axis and the values belong together.
+        taken = sorted(((one.columns, one.key) for one in series), key=_axis_of)
+        keys: list[Key] = []
+        groups = []
+        for _, members in groupby(taken, key=_axis_of):
+            together = list(members)
+            columns = [(values, offset) for (_, values, offset), _ in together]
+            groups.append(Group(together[0][0][0], columns, len(keys)))
+            keys += [key for _, key in together]
+        return Keys(keys), groups
+
+    def _accepts(self, key: Key) -> bool:
+        if not self._tests:
+            return True
+        pairs = dict(key.labels)
+        pairs["__name__"] = key.name
+        return all(accepts(pairs.get(name, "")) for name, accepts in self._tests)
+
+
+def _axis_of(taken: tuple[tuple[Axis, "array[float]", int], Key]) -> int:
+    return id(taken[0][0])
+
+
+def instant(chosen: Chosen) -> Callable[[Moment], Vector]:
+    """Return the evaluation of an instant selector."""
+    pin = chosen.selector.pin
+
+    def evaluate(moment: Moment) -> Vector:
+        moment.check()
+        keys, groups = chosen.current(moment.store)
+        at = moment.pinned(pin)
+        oldest = at - moment.lookback
+        if len(groups) == 1:
+            present, values = groups[0].instant(at, oldest)
+            return Vector(keys if present is None else keys.pick(present), values)
+        return _joined(keys, groups, at, oldest)
+
+    return evaluate
+
+
+def _joined(keys: Keys, groups: list[Group], at: int, oldest: int) -> Vector:
+    positions: list[int] = []
+    values: list[float] = []
+    for group in groups:
+        present, found = group.instant(at, oldest)
+        first = group.first
+        positions += range(first, first + len(found)) if present is None else [first + place for place in present]
+        values += found
+    return Vector(keys.pick(positions), values) if values else EMPTY
+
+
+def sample_times(chosen: Chosen) -> Callable[[Moment], Vector]:
+    """Return the evaluation of `timestamp(selector)`: when the samples were taken, in seconds."""
+    pin = chosen.selector.pin
+
+    def evaluate(moment: Moment) -> Vector:
+        keys, groups = chosen.current(moment.store)
+        at = moment.pinned(pin)
+        positions: list[int] = []
+        seconds: list[float] = []
+        for group in groups:
+            present, found = group.instant(at, at - moment.lookback)
+            places = range(len(found)) if present is None else present
+            positions += [group.first + place for place in places]
+            if found:
+                seconds += [group.axis.times[group.index_at(at)] / 1000] * len(found)
+        return Vector(keys.pick(positions).dropped(), seconds)
+
+    return evaluate
+
+
+def ranged(node: Range, chosen: Chosen) -> Callable[[Moment], Windows]:
+    """Return the evaluation of a range selector: the samples in (end - length, end]."""
+    pin, length = node.selector.pin, node.length
+
+    def evaluate(moment: Moment) -> Windows:
+        moment.check()
+        keys, groups = chosen.current(moment.store)
+        end = moment.pinned(pin)
+        start = end - length
+        columns = [window for group in groups for window in group.windows(start, end)]
+        present = [place for place, window in enumerate(columns) if window[0]]
+        if len(present) < len(columns):
+            columns = [columns[place] for place in present]
+        return Windows(keys.pick(present), columns, start, end)
+
+    return evaluate

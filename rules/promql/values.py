@@ -1,0 +1,138 @@
+"""What expressions evaluate to: columns of keys and values."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from rules.columns import Key
+from rules.promql.errors import EvaluationError
+
+
+class Keys:
+    """The label sets of a vector, and what was worked out from them.
+
+    A selector gives the same `Keys` until its series change, so whatever depends on label sets alone (groups, matches,
+    dropped names) is computed once and kept in `memo`, under the object of the operation that owns it.
+    """
+
+    __slots__ = ("items", "memo")
+
+    def __init__(self, items: Sequence[Key]) -> None:
+        self.items = tuple(items)
+        self.memo: dict[object, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self.items)
+
+    def __getitem__(self, index: int) -> Key:
+        return self.items[index]
+
+    def pick(self, indices: list[int]) -> "Keys":
+        """Return the keys at these positions, the same object for the same positions as last time."""
+        if len(indices) == len(self.items):
+            return self
+        last: tuple[list[int], Keys] | None = self.memo.get("pick")
+        if last is not None and last[0] == indices:
+            return last[1]
+        items = self.items
+        picked = Keys([items[index] for index in indices])
+        self.memo["pick"] = (indices, picked)
+        return picked
+
+    def dropped(self) -> "Keys":
+        """Return the keys with their names marked for removal."""
+        known: Keys | None = self.memo.get("dropped")
+        if known is None:
+            if all(key.dropped for key in self.items):
+                return self
+            known = self.memo["dropped"] = Keys([Key(key.name, key.labels, True) for key in self.items])
+        return known
+
+    def final(self) -> "Keys":
+        """Return the keys as the query's caller sees them. Raise EvaluationError if two are then the same."""
+        known: Keys | None = self.memo.get("final")
+        if known is None:
+            named = [Key("", key.labels) if key.dropped else key for key in self.items]
+            known = self if all(map(_same, named, self.items)) else Keys(named)
+            known.require_distinct()
+            self.memo["final"] = known
+        return known
+
+    def require_distinct(self) -> None:
+        if len({(key.name, key.labels) for key in self.items}) < len(self.items):
+            raise EvaluationError("vector cannot contain metrics with the same labelset")
+
+
+def _same(left: Key, right: Key) -> bool:
+    return left is right
+
+
+NO_KEYS = Keys(())
+
+
+class Vector(NamedTuple):
+    """An instant vector: `values[i]` belongs to `keys[i]`."""
+
+    keys: Keys
+    values: list[float]
+
+    def pick(self, indices: list[int]) -> "Vector":
+        """Return the elements at these rising positions."""
+        if len(indices) == len(self.values):
+            return self
+        values = self.values
+        return Vector(self.keys.pick(indices), [values[index] for index in indices])
+
+
+EMPTY = Vector(NO_KEYS, [])
+
+
+class Window(NamedTuple):
+    """The samples of one series in a range: times in milliseconds, equally long values."""
+
+    times: Sequence[int]
+    values: Sequence[float]
+
+
+class Windows(NamedTuple):
+    """A range vector over the milliseconds (start, end]; no window is empty."""
+
+    keys: Keys
+    columns: list[Window]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number at the time of the query."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class String:
+    """A string literal's value."""
+
+    value: str
+
+
+class RangeSeries(NamedTuple):
+    """One series of a matrix: times in seconds."""
+
+    key: Key
+    times: list[float]
+    values: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Series over time, sorted by their labels."""
+
+    series: list[RangeSeries]
+
+
+Value = Vector | Scalar | String | Matrix

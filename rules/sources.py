@@ -1,0 +1,144 @@
+"""What the series store knows of one source: its series, the axis they share, and how its last runs went."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from collectors.sample import Labels, Origin, Sample, Source
+from rules.columns import LATE_MILLISECONDS, Axis, Key, Series
+
+
+def _nothing(_value: float) -> None:
+    """Stand in for `append` where the value goes another way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Where the samples of the next reading go if it has the same series in the same order."""
+
+    names: list[str]
+    labels: list[Labels]
+    appends: list[Callable[[float], None]]
+    loose: list[tuple[int, Series]]
+    """Positions of the series that keep times of their own."""
+    touched: frozenset[str]
+
+
+class SourceState:
+    """One source's part of the store. Only the writer uses it, but for the times of its runs."""
+
+    def __init__(self, source: Source, origin: Origin) -> None:
+        self.source = source
+        self.origin = origin
+        self.axis = Axis()
+        self.index: dict[tuple[str, Labels], Series] = {}
+        """Series by the name and labels that the source gives them."""
+        self.plan: Plan | None = None
+        self.run = 0
+        self.first_at: float | None = None
+        self.last_success_at: float | None = None
+        self.last_failure_at: float | None = None
+        self.reason = ""
+        self.polled = False
+        """Whether a reading was ever complete."""
+
+    def succeeded(self, at: float) -> None:
+        self.first_at = at if self.first_at is None else min(self.first_at, at)
+        self.last_success_at = at
+        self.reason = ""
+
+    def failed(self, at: float, reason: str) -> None:
+        self.last_failure_at = at
+        self.reason = reason or "failed"
+
+    def is_late(self, at: int) -> bool:
+        """Return whether a run at `at` is older news than the last one (and the clock was not set back)."""
+        last = self.axis.last
+        return last is not None and 0 < last - at <= LATE_MILLISECONDS
+
+    def new_series(self, key: Key, raw_labels: Labels, *, shared: bool) -> Series:
+        if shared:
+            return Series(key, raw_labels, self.axis, self.axis.length, shared=True)
+        return Series(key, raw_labels, Axis(), 0, shared=False)
+
+    def extend(self, samples: Sequence[Sample], at: int) -> frozenset[str]:
+        """Add a complete reading that has the series of the last one in the same order; empty if it has not."""
+        plan = self.plan
+        if (
+            plan is None
+            or [sample[2] for sample in samples] != plan.labels
+            or [sample[0] for sample in samples] != plan.names
+            or any(at <= (series.columns[0].last or 0) for _, series in plan.loose)
+        ):
+            return frozenset()
+        self.axis.times.append(at)
+        for append, sample in zip(plan.appends, samples, strict=True):
+            append(sample[1])
+        for position, series in plan.loose:
+            series.point(at, samples[position][1])
+        self.axis.length += 1
+        return plan.touched
+
+    def begin_run(self, at: int) -> None:
+        self.run += 1
+        self.axis.times.append(at)
+
+    def add(self, series: Series, at: int, value: float) -> None:
+        """Add one sample of the run that has begun."""
+        series.stamp = self.run
+        series.ended = False
+        if series.shared:
+            series.columns[1].append(value)
+        else:
+            series.point(at, value)
+
+    def end_run(self, samples: Sequence[Sample], order: list[Series]) -> None:
+        """Publish the run, and plan for the next one unless samples were left out."""
+        self.axis.length += 1
+        self.plan = None
+        if len(order) == len(samples):
+            self.plan = Plan(
+                names=[sample[0] for sample in samples],
+                labels=[sample[2] for sample in samples],
+                appends=[series.columns[1].append if series.shared else _nothing for series in order],
+                loose=[(position, series) for position, series in enumerate(order) if not series.shared],
+                touched=frozenset(sample[0] for sample in samples),
+            )
+
+    def rewind(self, at: int) -> Iterator[Series]:
+        """Forget the runs at or after `at` (the clock was set back, or a run repeats a millisecond)."""
+        last = self.axis.last
+        if last is None or at > last:
+            return
+        old = self.axis
+        kept = bisect_left(old.times, at, 0, old.length)
+        self.axis = Axis(old.times[:kept])
+        self.plan = None
+        for series in self._sharing():
+            _, values, offset = series.columns
+            series.columns = (self.axis, values[: max(0, kept - offset)], min(offset, kept))
+            yield series
+
+    def shorten_axis(self) -> Iterator[Series]:
+        """Cut the times that no series needs any more; yield the series whose columns changed."""
+        sharing = self._sharing()
+        unused = min((series.columns[2] for series in sharing), default=self.axis.length)
+        if unused * 8 <= self.axis.length:
+            return
+        old = self.axis
+        self.axis = Axis(old.times[unused:])
+        self.plan = None
+        for series in sharing:
+            _, values, offset = series.columns
+            series.columns = (self.axis, values, offset - unused)
+            yield series
+
+    def share_again(self) -> Iterator[Series]:
+        """Yield the series that could go back to the shared axis."""
+        for series in self.index.values():
+            if not series.shared and series.share(self.axis):
+                self.plan = None
+                yield series
+
+    def _sharing(self) -> list[Series]:
+        return [series for series in self.index.values() if series.shared]
