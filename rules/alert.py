@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from collectors.sample import Labels, Origin
+from collectors.sample import Labels, Origin, Source
 
 
 class AlertState(StrEnum):
@@ -32,7 +32,7 @@ class Recovery(StrEnum):
 class Alert:
     """One alert. `labels` include `alertname` and the rule's labels; times are wall-clock seconds.
 
-    `rule` is the identity of the rule: "file;group;name" for rules, "posted;name" for posted alerts; `rule_version` is a
+    `rule` is the identity of the rule: "file;group;name" for rules, "posted;name" for posted ones; `rule_version` is a
     hash of its text. `fingerprint` identifies the alert within everything: a hash of rule and labels.
     """
 
@@ -55,6 +55,10 @@ class Alert:
     generator_url: str = ""
     sampled_at: float = 0.0
     """Time of the newest sample behind the last evaluation that yielded this alert."""
+    sources: tuple[Source, ...] = ()
+    """The sources behind that evaluation: only when each has run successfully since may the alert resolve."""
+    warming: bool = False
+    """History does not cover the rule's longest range yet: the alert starts no action and no ticket."""
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 
 import re2
 
+from rules.duration import parse_duration
 from rules.gotemplate.humanize import (
     as_number,
     humanize,
@@ -25,25 +26,11 @@ Sampled = dict[str, object]
 """A query result: {"Labels": {…}, "Value": …}."""
 
 _REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|(?P<bare>\w+)|\{(?P<braced>\w+)\})")
-_DURATION = re.compile(
-    r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?",
-)
-_UNIT_SECONDS = (31_536_000, 604_800, 86_400, 3600, 60, 1, 0.001)
 
 
 def truth(value: object) -> bool:
     """Return whether the template language takes the value for true: not zero, not empty."""
     return bool(value)
-
-
-def duration_seconds(text: str) -> float:
-    """Return the seconds of a Prometheus duration (`1h30m`); raise ValueError where it is none."""
-    match = _DURATION.fullmatch(text)
-    if text == "0":
-        return 0.0
-    if not text or match is None:
-        raise ValueError(f"not a duration: {text!r}")
-    return float(sum(int(count) * unit for count, unit in zip(match.groups(), _UNIT_SECONDS, strict=True) if count))
 
 
 def _print(*values: object) -> str:
@@ -220,7 +207,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "humanizeTimestamp": humanize_timestamp,
     "toTime": humanize_timestamp,
     "toDuration": lambda value: humanize_duration(as_number(value)),
-    "parseDuration": duration_seconds,
+    "parseDuration": parse_duration,
     "urlQueryEscape": quote_plus,
     # These need the moment; `evaluate.py` answers them.
     "query": len,

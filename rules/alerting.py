@@ -1,0 +1,187 @@
+"""The alert machine of one rule: what its expression yields, turned into alerts that are pending, firing or gone."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from collectors.sample import Labels, Origin, Source
+from rules.alert import Alert, AlertChange, AlertState, Recovery
+from rules.annotations import Moment, Template
+from rules.promql.compile import Query
+
+_NOWHERE = Moment()
+
+
+class RuleEvaluationError(Exception):
+    """A rule cannot be evaluated now; its alerts stay as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertingRule:
+    """`alert:` in a rule file.
+
+    `identity` is "file;group;name", with a hash where a group has several rules of the name; `version` is a hash of all
+    that makes the rule behave as it does.
+    """
+
+    identity: str
+    version: str
+    name: str
+    query: Query
+    text: str
+    for_seconds: float = 0.0
+    keep_firing_seconds: float = 0.0
+    labels: tuple[tuple[str, Template], ...] = ()
+    annotations: tuple[tuple[str, Template], ...] = ()
+    line: int = 0
+
+    def alert_labels(self, labels: Labels, value: float, moment: Moment = _NOWHERE) -> Labels:
+        """Return the labels of the alert for an element: its own, the rule's over them, and `alertname`."""
+        pairs = {name: text for name, text in labels if name != "__name__"}
+        own = tuple(pairs.items())
+        pairs |= {name: template.render(own, value, moment=moment) for name, template in self.labels}
+        pairs["alertname"] = self.name
+        return tuple(sorted((name, text) for name, text in pairs.items() if text))
+
+    def alert_annotations(self, labels: Labels, value: float, moment: Moment = _NOWHERE) -> Labels:
+        """Return the rendered annotations for an element."""
+        own = tuple(pair for pair in labels if pair[0] != "__name__")
+        return tuple((name, template.render(own, value, moment=moment)) for name, template in self.annotations)
+
+    def fingerprint(self, labels: Labels) -> str:
+        """Return what tells an alert with these labels from every other alert."""
+        return hashlib.sha256(repr((self.identity, labels)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Element:
+    """One thing that the expression yields. `labels` are the expression's; `alert_labels` those of the alert."""
+
+    labels: Labels
+    alert_labels: Labels
+    value: float
+    sampled_at: float = 0.0
+    sources: tuple[Source, ...] = ()
+    origin: Origin = Origin.LOCAL
+
+
+class Verdict(Enum):
+    """What it means that the expression no longer yields an alert."""
+
+    HEALTHY = auto()
+    """Every source behind it has spoken since: the condition is over."""
+    SERIES_GONE = auto()
+    """The sources ran successfully and no longer have the series."""
+    LOST = auto()
+    """A source failed or fell silent: nobody knows."""
+    UNDECIDED = auto()
+    """Too early to tell: a source has not run yet, or history is too short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """A verdict and, where data are lost, which sources failed."""
+
+    verdict: Verdict
+    reason: str = ""
+
+
+_RECOVERIES = {Verdict.HEALTHY: Recovery.HEALTHY, Verdict.SERIES_GONE: Recovery.SERIES_GONE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one evaluation made of a rule's alerts: those it has now, by fingerprint, and what changed."""
+
+    alerts: Mapping[str, Alert]
+    changes: tuple[AlertChange, ...]
+
+
+def advance(
+    rule: AlertingRule,
+    held: Mapping[str, Alert],
+    elements: Mapping[str, Element],
+    at: float,
+    *,
+    absence: Callable[[Alert], Absence],
+    warming: bool = False,
+    moment: Moment = _NOWHERE,
+) -> Step:
+    """Advance a rule's alerts by one evaluation at `at`.
+
+    `elements` is what the expression yields, by alert fingerprint; `absence` judges alerts that it no longer yields.
+    """
+    alerts: dict[str, Alert] = {}
+    changes: list[AlertChange] = []
+    for fingerprint, element in elements.items():
+        before = held.get(fingerprint)
+        now = _yielded(rule, before or _begun(rule, fingerprint, element, at), element, at, moment)
+        if now.warming and not warming:
+            now = replace(now, warming=False)
+        _note(alerts, changes, before, now, at)
+    for fingerprint, before in held.items():
+        if fingerprint not in elements:
+            _note(alerts, changes, before, _missed(rule, before, absence(before), at), at)
+    return Step(alerts=alerts, changes=tuple(changes))
+
+
+def _note(alerts: dict[str, Alert], changes: list[AlertChange], before: Alert | None, now: Alert, at: float) -> None:
+    if now.state is not AlertState.RESOLVED:
+        alerts[now.fingerprint] = now
+    if before is None or (before.state, before.warming, before.reason) != (now.state, now.warming, now.reason):
+        changes.append(AlertChange(alert=now, before=before.state if before else None, at=at))
+
+
+def _begun(rule: AlertingRule, fingerprint: str, element: Element, at: float) -> Alert:
+    return Alert(
+        fingerprint=fingerprint,
+        rule=rule.identity,
+        rule_version="",
+        labels=element.alert_labels,
+        annotations=(),
+        state=AlertState.PENDING,
+        value=element.value,
+        active_at=at,
+        warming=True,
+    )
+
+
+def _yielded(rule: AlertingRule, alert: Alert, element: Element, at: float, moment: Moment) -> Alert:
+    annotations = alert.annotations
+    if repr(element.value) != repr(alert.value) or alert.rule_version != rule.version:
+        annotations = rule.alert_annotations(element.labels, element.value, moment)
+    now = replace(
+        alert,
+        rule_version=rule.version,
+        value=element.value,
+        annotations=annotations,
+        sampled_at=element.sampled_at,
+        sources=element.sources,
+        origin=element.origin,
+        keep_until=None,
+        reason="",
+    )
+    if alert.state is AlertState.NO_DATA:
+        return replace(now, state=AlertState.FIRING)
+    return _due(rule, now, at)
+
+
+def _due(rule: AlertingRule, alert: Alert, at: float) -> Alert:
+    """Let a pending alert fire when it has been pending for `for`."""
+    if alert.state is AlertState.PENDING and at - alert.active_at >= rule.for_seconds:
+        return replace(alert, state=AlertState.FIRING, fired_at=at)
+    return alert
+
+
+def _missed(rule: AlertingRule, alert: Alert, absence: Absence, at: float) -> Alert:
+    if absence.verdict is Verdict.UNDECIDED:
+        return alert
+    if absence.verdict is Verdict.LOST and alert.state is not AlertState.PENDING:
+        return replace(alert, state=AlertState.NO_DATA, reason=absence.reason, keep_until=None)
+    if alert.state is not AlertState.PENDING and rule.keep_firing_seconds:
+        keep_until = alert.keep_until if alert.keep_until is not None else at + rule.keep_firing_seconds
+        if at < keep_until:
+            return replace(alert, state=AlertState.FIRING, reason="", keep_until=keep_until)
+    recovery = _RECOVERIES.get(absence.verdict)
+    return replace(alert, state=AlertState.RESOLVED, resolved_at=at, recovery=recovery, reason="", keep_until=None)

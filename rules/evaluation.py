@@ -1,0 +1,173 @@
+"""Evaluates one rule on the store, and keeps what it yielded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from collectors.sample import Labels, Reading, Sample, Source
+from rules.alert import Alert, AlertChange, AlertState
+from rules.alerting import Absence, AlertingRule, Element, RuleEvaluationError, Verdict, advance
+from rules.annotations import Moment
+from rules.group import Rule, RuleGroup
+from rules.promql.compile import Query
+from rules.promql.errors import EvaluationError
+from rules.promql.values import Scalar, Vector
+from rules.provenance import ALERTS, RULES, Hearing, Provenance, Witnesses
+from rules.recording import RecordingRule
+from rules.series import SeriesStore
+
+_SHOWN = (AlertState.PENDING, AlertState.FIRING)
+
+
+class LimitExceededError(RuleEvaluationError):
+    """The rule yields more than its group allows."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RuleState:
+    """A rule and what is remembered of it between evaluations."""
+
+    rule: Rule
+    group: RuleGroup
+    provenance: Provenance
+    alerts: Mapping[str, Alert] = field(default_factory=dict)
+    written: bool = False
+    """Whether the store holds series of this rule that must be ended when it yields nothing."""
+    warming: bool = True
+    known: dict[Labels, tuple[str, Labels]] = field(default_factory=dict)
+    """Fingerprint and alert labels by the labels of an element, for rules whose own labels are constant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Where and when rules are evaluated."""
+
+    store: SeriesStore
+    at: float
+    moment: Moment
+    witnesses: Witnesses
+
+
+def evaluate(state: RuleState, scene: Scene) -> tuple[AlertChange, ...]:
+    """Evaluate the rule and store what it yields; return what changed. Raise RuleEvaluationError: nothing changed."""
+    rule = state.rule
+    at = scene.at - state.group.query_offset_seconds
+    vector = instant(rule.query, scene.store, at)
+    state.warming = not state.provenance.covered(scene.store, at)
+    if isinstance(rule, RecordingRule):
+        _record(state, rule, vector, scene)
+        return ()
+    if not vector and not state.alerts and not state.written:
+        return ()
+    return _advance(state, rule, vector, scene)
+
+
+def instant(query: Query, store: SeriesStore, at: float) -> list[tuple[Labels, float]]:
+    """Return the labels and values that the expression yields. Raise RuleEvaluationError."""
+    try:
+        value = query.instant(store, at)
+    except EvaluationError as error:
+        raise RuleEvaluationError(str(error)) from error
+    if isinstance(value, Scalar):
+        return [((), value.value)]
+    if not isinstance(value, Vector):
+        raise RuleEvaluationError("the expression yields no instant vector")
+    return [(key.labels, number) for key, number in zip(value.keys, value.values, strict=True)]
+
+
+def fingerprinted(
+    state: RuleState, rule: AlertingRule, labels: Labels, value: float, moment: Moment
+) -> tuple[str, Labels]:
+    """Return the fingerprint and the labels of the alert for an element."""
+    known = state.known.get(labels)
+    if known is None:
+        alert_labels = rule.alert_labels(labels, value, moment)
+        known = rule.fingerprint(alert_labels), alert_labels
+        if all(template.constant for _, template in rule.labels):
+            state.known[labels] = known
+    return known
+
+
+def _advance(
+    state: RuleState, rule: AlertingRule, vector: list[tuple[Labels, float]], scene: Scene
+) -> tuple[AlertChange, ...]:
+    step = advance(
+        rule,
+        state.alerts,
+        _elements(state, rule, vector, scene),
+        scene.at,
+        absence=lambda alert: _absence(state, alert, scene),
+        warming=state.warming,
+        moment=scene.moment,
+    )
+    if state.group.limit and len(step.alerts) > state.group.limit:
+        raise LimitExceededError(f"{len(step.alerts)} alerts, and the group's limit is {state.group.limit}")
+    state.alerts = step.alerts
+    if len(state.known) > 2 * len(vector) + 1000:
+        state.known.clear()
+    _show(state, scene)
+    return step.changes
+
+
+def _elements(
+    state: RuleState, rule: AlertingRule, vector: list[tuple[Labels, float]], scene: Scene
+) -> dict[str, Element]:
+    elements: dict[str, Element] = {}
+    for labels, value in vector:
+        fingerprint, alert_labels = fingerprinted(state, rule, labels, value, scene.moment)
+        if fingerprint in elements:
+            raise RuleEvaluationError("two elements have the same labels once the rule's labels are set")
+        sources = state.provenance.behind(scene.store, alert_labels)
+        elements[fingerprint] = Element(
+            labels=labels,
+            alert_labels=alert_labels,
+            value=value,
+            sampled_at=scene.witnesses.newest(sources),
+            sources=sources,
+            origin=state.provenance.origin(sources),
+        )
+    return elements
+
+
+def _absence(state: RuleState, alert: Alert, scene: Scene) -> Absence:
+    """Judge an alert that the rule no longer yields."""
+    sources = alert.sources or state.provenance.behind(scene.store, alert.labels)
+    hearing, reason = scene.witnesses.since(sources, alert.sampled_at)
+    if hearing is Hearing.LOST:
+        return Absence(verdict=Verdict.LOST, reason=reason)
+    if hearing is Hearing.WAITING or state.warming:
+        return Absence(verdict=Verdict.UNDECIDED)
+    alive = state.provenance.alive(scene.store, alert.labels)
+    return Absence(verdict=Verdict.HEALTHY if alive else Verdict.SERIES_GONE)
+
+
+def _show(state: RuleState, scene: Scene) -> None:
+    """Store the rule's alerts as `ALERTS` and `ALERTS_FOR_STATE`."""
+    samples: list[Sample] = []
+    for alert in state.alerts.values():
+        shown = alert.state if alert.state in _SHOWN else AlertState.FIRING
+        samples.append(Sample("ALERTS", 1.0, tuple(sorted((*alert.labels, ("alertstate", shown.value))))))
+        samples.append(Sample("ALERTS_FOR_STATE", alert.active_at, alert.labels))
+    _write(state, scene, ALERTS, samples)
+
+
+def _record(state: RuleState, rule: RecordingRule, vector: list[tuple[Labels, float]], scene: Scene) -> None:
+    limit = state.group.limit
+    if limit and len(vector) > limit:
+        raise LimitExceededError(f"{len(vector)} series, and the group's limit is {limit}")
+    own = dict(rule.labels)
+    samples = [Sample(rule.name, value, _recorded(labels, own)) for labels, value in vector]
+    if len({sample.labels for sample in samples}) < len(samples):
+        raise RuleEvaluationError("two series have the same labels once the rule's labels are set")
+    _write(state, scene, RULES, samples)
+
+
+def _recorded(labels: Labels, own: dict[str, str]) -> Labels:
+    if not own:
+        return labels
+    return tuple(sorted((name, value) for name, value in (dict(labels) | own).items() if value))
+
+
+def _write(state: RuleState, scene: Scene, collector: str, samples: list[Sample]) -> None:
+    if samples or state.written:
+        scene.store.append(Reading(source=Source(collector, state.rule.identity), at=scene.at, samples=samples))
+    state.written = bool(samples)

@@ -1,0 +1,215 @@
+"""Which sources stand behind an expression, and what their runs say about the absence of a result."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from collectors.sample import Labels, Origin, Source
+from rules.columns import Series
+from rules.matchers import Matcher
+from rules.promql.expression import parse
+from rules.promql.tree import Aggregation, Binary, Call, Expression, Negation, Range, Selector, Subquery
+from rules.series import SeriesStore, SourceHealth
+
+RULES = "rules"
+"""The collector name under which recorded samples are stored: they are as fresh as what they are made of."""
+ALERTS = "alerts"
+_OURS = frozenset({RULES, ALERTS})
+SILENT_AFTER_SECONDS = 300.0
+"""A source that has said nothing for this long is lost: an instant selector no longer sees its last sample."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """A selector and how far back from the evaluation its oldest sample may lie, in seconds; 0: only the newest."""
+
+    name: str | None
+    matchers: tuple[Matcher, ...] = ()
+    seconds: float = 0.0
+
+
+def reaches(text: str) -> tuple[Reach, ...]:
+    """Return every selector of an expression that is known to parse."""
+    return tuple(_walk(parse(text), 0))
+
+
+def _walk(node: Expression, back: int) -> Iterator[Reach]:
+    match node:
+        case Selector(name=name, matchers=matchers, pin=pin):
+            yield Reach(name=name, matchers=matchers, seconds=max(0, back + pin.offset) / 1000)
+        case Range(selector=selector, length=length):
+            yield from _walk(selector, back + length)
+        case Subquery(operand=operand, length=length, pin=pin):
+            yield from _walk(operand, back + length + pin.offset)
+        case Negation(operand=operand):
+            yield from _walk(operand, back)
+        case Binary(left=left, right=right):
+            yield from _walk(left, back)
+            yield from _walk(right, back)
+        case Aggregation(operand=operand, parameter=parameter):
+            yield from _walk(operand, back)
+            if parameter is not None:
+                yield from _walk(parameter, back)
+        case Call(arguments=arguments):
+            for argument in arguments:
+                yield from _walk(argument, back)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a source's series look like: per label the values that occur."""
+
+    origin: Origin
+    values: dict[str, set[str]] = field(default_factory=dict)
+
+    def fits(self, labels: Labels) -> bool:
+        return all(value in self.values.get(name, (value,)) for name, value in labels)
+
+
+class Provenance:
+    """The sources behind the selectors of one expression, kept current with the store's series."""
+
+    def __init__(self, selected: Iterable[Reach], own_labels: Iterable[str] = ()) -> None:
+        self.reaches = tuple(selected)
+        self._own = frozenset(own_labels)
+        self._generation: tuple[int, ...] = ()
+        self._sources: dict[Source, _Seen] = {}
+        self._behind: dict[Labels, tuple[Source, ...]] = {}
+
+    def behind(self, store: SeriesStore, labels: Labels) -> tuple[Source, ...]:
+        """Return the sources whose series can have led to a result with these labels; all, if none fits them.
+
+        Labels that the rule itself sets say nothing about series and are left out.
+        """
+        self._refresh(store)
+        if len(self._sources) <= 1:
+            return tuple(self._sources)
+        known = self._behind.get(labels)
+        if known is None:
+            told = self._told(labels)
+            fitting = tuple(source for source, seen in self._sources.items() if seen.fits(told))
+            known = self._behind[labels] = fitting or tuple(self._sources)
+        return known
+
+    def origin(self, sources: Iterable[Source]) -> Origin:
+        """Return where the sources' samples came from: only if all are local is it local."""
+        foreign = (seen.origin for seen in map(self._sources.get, sources) if seen and seen.origin is not Origin.LOCAL)
+        return next(foreign, Origin.LOCAL)
+
+    def alive(self, store: SeriesStore, labels: Labels) -> bool:
+        """Return whether a selector still has a series, not ended, that fits the labels."""
+        told = self._told(labels)
+        return not self.reaches or any(
+            not series.ended and _fits(series.key.labels, told)
+            for reach in self.reaches
+            for series in store.select(reach.name)
+            if _chosen(reach, series)
+        )
+
+    def covered(self, store: SeriesStore, at: float) -> bool:
+        """Return whether the store's history reaches as far back as every selector does."""
+        return all(
+            store.covers(None if reach.name is None else (reach.name,), reach.seconds, at) for reach in self.reaches
+        )
+
+    def _told(self, labels: Labels) -> Labels:
+        return tuple(pair for pair in labels if pair[0] not in self._own)
+
+    def _refresh(self, store: SeriesStore) -> None:
+        generation = tuple(store.generation(reach.name) for reach in self.reaches)
+        if generation == self._generation:
+            return
+        self._generation = generation
+        self._behind = {}
+        self._sources = {}
+        for reach in self.reaches:
+            for series, source, origin in store.owned(reach.name):
+                if source.collector in _OURS or not _chosen(reach, series):
+                    continue
+                seen = self._sources.setdefault(source, _Seen(origin))
+                for name, value in series.key.labels:
+                    seen.values.setdefault(name, set()).add(value)
+
+
+class Hearing(Enum):
+    """Whether sources have spoken since some moment."""
+
+    FRESH = auto()
+    """Every one has run successfully since."""
+    WAITING = auto()
+    """One has not run yet, but nothing says that it will not."""
+    LOST = auto()
+    """One failed, fell silent or is unknown."""
+
+
+class Witnesses:
+    """The sources as they are at one moment. `known` remembers which ever were: one that left was switched off."""
+
+    def __init__(self, store: SeriesStore, at: float, known: set[Source]) -> None:
+        self._store = store
+        self._known = known
+        self._at = at
+        self._taken: dict[Source, SourceHealth] | None = None
+
+    @property
+    def _health(self) -> dict[Source, SourceHealth]:
+        """Taken when first asked for: most rules yield nothing and never ask."""
+        if self._taken is None:
+            self._taken = {health.source: health for health in self._store.health()}
+            self._known.update(self._taken)
+        return self._taken
+
+    def newest(self, sources: Iterable[Source]) -> float:
+        """Return when the sources last ran successfully: the newest of those moments."""
+        found = (health.last_success_at for health in map(self._health.get, sources) if health)
+        return max((at for at in found if at is not None), default=self._at)
+
+    def since(self, sources: Iterable[Source], since: float) -> tuple[Hearing, str]:
+        """Return whether the sources ran successfully after `since`, and if that is lost, why.
+
+        Of a source that only tells of events the last successful reading counts if another source ran since.
+        """
+        if since > self._at:
+            since = -math.inf  # the clock was set back: that moment is still to come
+        heard = [self._one(source, since) for source in sources]
+        reasons = [reason for _, reason in heard if reason]
+        if reasons:
+            return Hearing.LOST, "; ".join(reasons)
+        verdicts = {verdict for verdict, _ in heard}
+        if Hearing.WAITING in verdicts or (_IDLE in verdicts and Hearing.FRESH not in verdicts):
+            return Hearing.WAITING, ""
+        return Hearing.FRESH, ""
+
+    def _one(self, source: Source, since: float) -> "tuple[Hearing | None, str]":
+        health = self._health.get(source)
+        if health is None:
+            gone = source in self._known
+            return (Hearing.FRESH, "") if gone else (Hearing.LOST, f"{_shown(source)}: not heard since the start")
+        if health.last_success_at is not None and health.last_success_at > since:
+            return Hearing.FRESH, ""
+        if health.reason:
+            return Hearing.LOST, f"{_shown(source)}: {health.reason}"
+        if health.last_success_at is None:
+            return Hearing.WAITING, ""
+        if self._at - health.last_success_at > SILENT_AFTER_SECONDS:
+            return Hearing.LOST, f"{_shown(source)}: silent"
+        return (Hearing.WAITING if health.polled else _IDLE), ""
+
+
+_IDLE = None
+"""Stands for a source of events that had nothing to tell."""
+
+
+def _shown(source: Source) -> str:
+    return f"{source.collector} {source.target}" if source.target else source.collector
+
+
+def _chosen(reach: Reach, series: Series) -> bool:
+    labels = series.key.labels if reach.name is not None else (*series.key.labels, ("__name__", series.key.name))
+    return all(matcher.matches(labels) for matcher in reach.matchers)
+
+
+def _fits(labels: Labels, told: Labels) -> bool:
+    pairs = dict(labels)
+    return all(pairs.get(name, value) == value for name, value in told)
