@@ -5,6 +5,7 @@ import logging
 import math
 import queue
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -52,18 +53,22 @@ class GridTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no type
         slot = math.floor(elapsed / self.seconds + _EARLY) + 1
         # APScheduler's `now` may be milliseconds old, which would fire a short interval early, and so twice. It still
         # is the least: a time before it, if the clock was just set back, would be asked for again without end.
-        now = max(now, datetime.fromtimestamp(self._clock.now(), UTC))
+        now = max(now, datetime.now(UTC))
         return now + timedelta(seconds=slot * self.seconds - elapsed)
 
 
 class Scheduling:
-    """Runs functions at intervals on a few threads of its own, each never beside itself."""
+    """Runs functions at intervals on a few threads of its own, each never beside itself.
+
+    APScheduler goes by the wall clock as it is; of our clock only the boot time is used. `on_step` is told, on the
+    scheduler's thread, by how many seconds the wall clock was set.
+    """
 
     def __init__(self, clock: Clock, *, on_step: Callable[[float], None] | None = None, threads: int = 4) -> None:
         self._clock = clock
         self._on_step = on_step
         self._log = log.get("scheduling")
-        self._offset = clock.now() - clock.boottime()
+        self._offset = time.time() - clock.boottime()
         # What APScheduler would log arrives as events, and is logged in our format.
         logging.getLogger("apscheduler").addHandler(logging.NullHandler())
         logging.getLogger("apscheduler").propagate = False
@@ -78,9 +83,7 @@ class Scheduling:
     def every(self, seconds: float, function: Callable[[], None], name: str) -> Callable[[], None]:
         """Run the function now (or at `start`) and every so many seconds; return what ends that. Names are unique."""
         trigger = GridTrigger(seconds, self._clock)
-        job: Job = self._scheduler.add_job(
-            function, trigger, id=name, name=name, next_run_time=datetime.fromtimestamp(self._clock.now(), UTC)
-        )
+        job: Job = self._scheduler.add_job(function, trigger, id=name, name=name, next_run_time=datetime.now(UTC))
 
         def end() -> None:
             with contextlib.suppress(JobLookupError):  # the scheduler is closed already
@@ -98,14 +101,12 @@ class Scheduling:
 
     def _look_at_clock(self) -> None:
         """Notice that the wall clock was set; move the jobs with it, or a step back would silence them."""
-        offset = self._clock.now() - self._clock.boottime()
+        offset = time.time() - self._clock.boottime()
         delta, self._offset = offset - self._offset, offset
         if abs(delta) <= STEP_SECONDS:
             return
         for job in self._scheduler.get_jobs():
             job.modify(next_run_time=job.next_run_time + timedelta(seconds=delta))
-        metrics.CLOCK_STEPS.inc()
-        self._log.warning("the wall clock was set", by_seconds=round(delta, 3))
         if self._on_step is not None:
             self._on_step(delta)
 

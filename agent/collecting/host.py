@@ -70,6 +70,10 @@ class Collecting:
             name = f"collect-{interval:g}s"
             self._open.callback(every(interval, self._round(poll, publish=interval == min(self._polls)), name))
 
+    def refresh(self) -> None:
+        """Have the watches look again now, because something was just done about what they saw."""
+        self._watching.refresh()
+
     def close(self) -> None:
         """Stop everything within two seconds, hanging collectors left behind."""
         self._open.close()

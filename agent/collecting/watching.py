@@ -47,6 +47,7 @@ class Watching:
         self._clock = clock
         self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
         self._closing = False
+        self._refresh = False
 
     def start(self) -> None:
         self._epoll = select.epoll()
@@ -61,6 +62,12 @@ class Watching:
             os.eventfd_write(self._wake, 1)
             self._thread.join(timeout_seconds)
 
+    def refresh(self) -> None:
+        """Take a snapshot of every watch now and hand it on, whatever it says. Returns at once; for any thread."""
+        if self._thread.is_alive():
+            self._refresh = True
+            os.eventfd_write(self._wake, 1)
+
     def run_once(self) -> None:
         """Open every watch, take its snapshot and close it, on the caller's thread."""
         self._epoll = select.epoll()
@@ -73,12 +80,22 @@ class Watching:
         while not self._closing:
             self._look_at_due()
             for fd, _mask in self._epoll.poll(self._wait_seconds()):
-                if (watched := self._by_fd.get(fd)) is not None:
+                if fd == self._wake:
+                    self._woken()
+                elif (watched := self._by_fd.get(fd)) is not None:
                     self._event(watched, fd)
         for watched in self._watched:
             self._shut(watched)
         self._epoll.close()
         os.close(self._wake)
+
+    def _woken(self) -> None:
+        os.eventfd_read(self._wake)
+        if self._refresh:
+            self._refresh = False
+            for watched in self._watched:
+                if watched.due != NEVER:
+                    watched.due = watched.full_at = 0.0
 
     def _wait_seconds(self) -> float | None:
         """Return how long nothing is due; None is for ever."""
