@@ -2,9 +2,9 @@
 
 Each operation is one POST. `{"op": "create", "correlation", "title", "body", "priority", "service", "drill"}` opens a
 ticket; `{"op": "update" | "close" | "reopen", "id", "comment", "priority"}` changes one. Headers: `Idempotency-Key`
-(the same whenever the same operation is repeated) and, if there is a `secret_file`, `X-Paramedic-Signature: sha256=HEX`, the
-HMAC-SHA256 of the body. An answer of 2xx settles the operation; to a create it may be `{"id": ..., "url": ...}`, else
-the correlation id serves as the id.
+(the same whenever the same operation is repeated) and, if there is a `secret_file`, `X-Paramedic-Signature:
+sha256=HEX`, the HMAC-SHA256 of the body. An answer of 2xx settles the operation; to a create it may be
+`{"id": ..., "url": ...}`, else the correlation id serves as the id.
 
 The promise is *at least once*: an answer that got lost is followed by a repetition with the same key, and the far end
 must drop keys that it has seen. With `find_url` it is *exactly one ticket*: before each creation, `GET

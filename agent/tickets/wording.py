@@ -65,7 +65,7 @@ def title(incident: Incident, host_name: str) -> str:
     """Return e.g. `[P2] SystemdUnitFailed nginx.service on web1`."""
     drill = "DRILL " if incident.drill else ""
     words = (f"{drill}[{incident.priority}]", incident.alertname, _subject(incident), "on", host_name)
-    return one_line(redacted(" ".join(word for word in words if word)), TITLE_LENGTH)
+    return one_line(redacted(" ".join(word[: 2 * TITLE_LENGTH] for word in words if word)), TITLE_LENGTH)
 
 
 def _subject(incident: Incident) -> str:

@@ -9,6 +9,7 @@ from tests.services.roundup import running_roundup
 from tests.services.rt import running_rt
 from tests.services.service import Server
 
+pytest.register_assert_rewrite("tests.agent.tickets.contract_suite")
 HERE = Path(__file__).parent
 
 

@@ -35,7 +35,16 @@ def running_roundup(*, public_port: int | None = None) -> Iterator[Server]:
         url = f"http://127.0.0.1:{port}/tracker"
         tracker = directory / "tracker"
         _set_up(programs, directory, tracker, f"http://127.0.0.1:{public_port or port}/tracker")
-        argv = (str(programs / "roundup-server"), "-n", "127.0.0.1", "-p", str(port), f"tracker={tracker}")
+        argv = (
+            str(programs / "roundup-server"),
+            "-n",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-t",
+            "thread",
+            f"tracker={tracker}",
+        )
         service = Service(argv=argv, directory=directory, ready=lambda: answers(f"{url}/rest"))
         with started(service):
             yield Server(url=url, port=port, service=service, user=USER, password=PASSWORD)
@@ -50,6 +59,8 @@ def _set_up(programs: Path, directory: Path, tracker: Path, url: str) -> None:
     parser.set("tracker", "web", f"{url}/")
     parser.set("mail", "domain", "tracker.test")
     parser.set("mail", "host", "localhost")
+    # Passwords that cost a quarter of a second to check would be most of the tests' time.
+    parser.set("main", "password_pbkdf2_default_rounds", "1000")
     # Mail goes to a file: a test sends none.
     parser.set("mail", "debug", str(directory / "mail.txt"))
     with settings.open("w") as file:

@@ -39,6 +39,8 @@ Set($LogToFile, undef);
 Set(%GnuPG, Enable => 0);
 Set(%SMIME, Enable => 0);
 Set($WebSessionClass, 'Apache::Session::File');
+# The cheapest there is: checking passwords would be most of the tests' time.
+Set($BcryptCost, 10);
 1;
 """
 

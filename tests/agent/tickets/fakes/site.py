@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -46,8 +47,8 @@ Answering = Callable[[Request], Reply]
 
 
 @contextmanager
-def serving(answer: Answering) -> Iterator[int]:
-    """Serve on an ephemeral port, one request at a time, and return the port."""
+def serving(answer: Answering, *, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serve on an ephemeral port (with TLS if there is a context), one request at a time, and return the port."""
     turn = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -62,7 +63,7 @@ def serving(answer: Answering) -> Iterator[int]:
                 self._send(made)
 
         def _send(self, made: Reply) -> None:
-            self.send_response(made.status)
+            self.send_response_only(made.status)
             for name, value in {"Content-Length": str(len(made.body)), **made.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
@@ -75,6 +76,8 @@ def serving(answer: Answering) -> Iterator[int]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -1,0 +1,136 @@
+"""The ticket contract, kept by the adapters against a real Request Tracker and a real roundup."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from agent.tickets.contract import TicketError, TicketRef, TicketSystem
+from agent.tickets.delivery import open_ticket
+from agent.tickets.registry import ADAPTERS
+from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, note
+from tests.services.faults import FaultProxy, fault_proxy
+from tests.services.roundup import running_roundup
+from tests.services.service import Server
+
+
+class Site:
+    """A server seen past the proxy, as a person's browser would."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def get(self, path: str, **query: str):
+        account = (self.server.user, self.server.password)
+        answer = requests.get(self.server.url + path, params=query, auth=account, timeout=20)
+        answer.raise_for_status()
+        return answer
+
+    def open(self, system: str, password: str | None, **options: object) -> TicketSystem:
+        options = {"user": self.server.user, "password_file": Path("password")} | options
+        spec = ADAPTERS[system]
+        return spec.open(spec.options(**options), lambda _: password or self.server.password)
+
+
+class TestRequestTracker(NetworkContract):
+    @pytest.fixture
+    def far(self, rt: Server) -> Iterator[NetworkEnd]:
+        site = Site(rt)
+        with fault_proxy(rt.port) as proxy:
+
+            def system(*, password: str | None = None, **options: object) -> TicketSystem:
+                return site.open("rt", password, **({"url": address(proxy.port)} | options))
+
+            def address(port: int) -> str:
+                return f"http://127.0.0.1:{port}"
+
+            def titles() -> list[str]:
+                query = {"query": "Queue = 'General'", "fields": "Subject", "per_page": "100"}
+                return [item["Subject"] for item in site.get("/REST/2.0/tickets", **query).json()["items"]]
+
+            def comments(ref: TicketRef) -> list[str]:
+                items = site.get(f"/REST/2.0/ticket/{ref.id}/history", fields="Type").json()["items"]
+                return [content(item["id"]) for item in items if item["Type"] == "Comment"]
+
+            def content(transaction: str) -> str:
+                items = site.get(f"/REST/2.0/transaction/{transaction}/attachments").json()["items"]
+                attachment = site.get(f"/REST/2.0/attachment/{items[0]['id']}").json()
+                return base64.b64decode(attachment["Content"]).decode()
+
+            def is_open(ref: TicketRef) -> bool:
+                return site.get(f"/REST/2.0/ticket/{ref.id}").json()["Status"] in {"new", "open"}
+
+            yield NetworkEnd(
+                system=system,
+                titles=titles,
+                comments=comments,
+                is_open=is_open,
+                proxy=proxy,
+                creation=b"POST /REST/2.0/ticket ",
+                misconfigured=lambda: system(queue="Nope"),
+                address=address,
+            )
+
+    def test_a_server_killed_during_our_work_has_one_ticket_afterwards(self, far: NetworkEnd, rt: Server):
+        system, draft = far.system(), fresh_draft()
+        ref = open_ticket(system, draft)
+        rt.service.kill()
+        with pytest.raises(TicketError) as raised:
+            system.close(ref, note(draft.correlation, "over"))
+        assert not raised.value.permanent
+        rt.service.start()
+        assert open_ticket(system, draft) == ref
+        system.close(ref, note(draft.correlation, "over"))
+        assert far.titles().count(draft.title) == 1
+        assert far.comments(ref) == ["over"]
+
+
+@pytest.fixture(scope="class")
+def in_front() -> Iterator[FaultProxy]:
+    with fault_proxy() as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="class")
+def tracker(in_front: FaultProxy) -> Iterator[Server]:
+    with running_roundup(public_port=in_front.port) as server:
+        in_front.target_port = server.port
+        yield server
+
+
+class TestRoundup(NetworkContract):
+    @pytest.fixture
+    def far(self, tracker: Server, in_front: FaultProxy) -> Iterator[NetworkEnd]:
+        site = Site(tracker)
+
+        def system(*, password: str | None = None, **options: object) -> TicketSystem:
+            return site.open("roundup", password, **({"url": address(in_front.port)} | options))
+
+        def address(port: int) -> str:
+            return f"http://127.0.0.1:{port}/tracker"
+
+        def titles() -> list[str]:
+            collection = site.get("/rest/data/issue", **{"@fields": "title"}).json()["data"]["collection"]
+            return [issue["title"] for issue in collection]
+
+        def comments(ref: TicketRef) -> list[str]:
+            issue = site.get(f"/rest/data/issue/{ref.id}").json()["data"]
+            return [site.get(f"/msg{linked['id']}/").text for linked in issue["attributes"]["messages"]][1:]
+
+        def is_open(ref: TicketRef) -> bool:
+            issue = site.get(f"/rest/data/issue/{ref.id}", **{"@fields": "status.name"}).json()["data"]
+            return issue["attributes"]["status.name"] != "resolved"
+
+        yield NetworkEnd(
+            system=system,
+            titles=titles,
+            comments=comments,
+            is_open=is_open,
+            proxy=in_front,
+            creation=b"POST /tracker/rest/data/issue",
+            misconfigured=lambda: system(new_status="nonsuch"),
+            address=address,
+        )
+        in_front.heal()

@@ -1,0 +1,155 @@
+"""What people read in a ticket."""
+
+from dataclasses import replace
+
+import pytest
+
+from agent.incidents.decision import Reason
+from agent.incidents.incident import Attempt, Incident, Outcome, Resolution, State
+from agent.tickets.wording import BODY_LENGTH, TITLE_LENGTH, correlation, draft, title, update_for
+from collectors.sample import Origin, labels
+
+STARTED = Attempt(
+    run_id="run-1",
+    remediation="restart-web",
+    action="restart_unit",
+    resource="unit:nginx.service",
+    argv=("systemctl", "restart", "--", "nginx.service"),
+    step=0,
+    started_at=1_800_000_060.0,
+)
+FAILED = replace(STARTED, outcome=Outcome.FAILED, verified=False, detail="canary output")
+HELPED = replace(STARTED, outcome=Outcome.SUCCEEDED, verified=True, step=1)
+
+
+def incident(**changes) -> Incident:
+    fields = {
+        "id": "inc-7",
+        "key": "k",
+        "host": "host-1",
+        "alertname": "SystemdUnitFailed",
+        "rule": "systemd.yml:SystemdUnitFailed",
+        "rule_version": "1",
+        "labels": labels(name="nginx.service", service="shop", severity="error"),
+        "annotations": labels(summary="The web server is down.", description="It ended.\nCustomers see errors."),
+        "severity": "error",
+        "priority": "P2",
+        "origin": Origin.LOCAL,
+        "state": State.OPEN,
+        "opened_at": 1_800_000_000.0,
+        "updated_at": 1_800_000_000.0,
+        "active_at": 1_799_999_990.0,
+        "value": 1.0,
+    }
+    return Incident(**(fields | changes))
+
+
+def test_a_title_says_how_urgent_what_and_where():
+    assert title(incident(), "web1") == "[P2] SystemdUnitFailed nginx.service on web1"
+    assert title(incident(labels=()), "web1") == "[P2] SystemdUnitFailed on web1"
+    assert title(incident(members=31), "web1") == "[P2] SystemdUnitFailed (31 incidents) on web1"
+
+
+def test_the_body_begins_with_what_it_means_and_ends_with_the_facts():
+    body = draft(incident(attempts=(FAILED, HELPED), refusals=("cool-down: wait until 10:00",)), "web1").body
+    assert body == (
+        "The web server is down.\n"
+        "It ended.\n"
+        "Customers see errors.\n"
+        "\n"
+        "Priority: P2 (severity error)\n"
+        "Host: web1\n"
+        "Since: 2027-01-15 07:59:50 UTC\n"
+        "Now: Open.\n"
+        "\n"
+        "Technical details\n"
+        "Incident: inc-7\n"
+        "Rule: systemd.yml:SystemdUnitFailed, value 1, alert firing\n"
+        "Labels:\n"
+        "  name: nginx.service\n"
+        "  service: shop\n"
+        "  severity: error\n"
+        "Annotations:\n"
+        "  description: It ended.\\x0aCustomers see errors.\n"
+        "  summary: The web server is down.\n"
+        "Actions:\n"
+        "  2027-01-15 08:01:00 UTC restart-web, step 1: failed, verified: it did not help\n"
+        "    systemctl restart -- nginx.service\n"
+        "  2027-01-15 08:01:00 UTC restart-web, step 2: succeeded, verified: it helped\n"
+        "    systemctl restart -- nginx.service\n"
+        "Held back by:\n"
+        "  cool-down: wait until 10:00"
+    )
+
+
+def test_a_draft_carries_what_the_ticket_is_found_and_sorted_by():
+    made = draft(incident(), "web1")
+    assert made.correlation == correlation(incident()) == "host-1:inc-7"
+    assert (made.priority, made.service, made.drill) == ("P2", "shop", False)
+
+
+def test_a_drill_is_marked_in_title_body_and_comment():
+    drill = incident(drill=True)
+    made = draft(drill, "web1")
+    assert made.drill
+    assert made.title.startswith("DRILL [P2] ")
+    assert made.body.startswith("DRILL. This is an exercise")
+    assert update_for(drill, Reason.ATTEMPT_SETTLED, key="k").comment.startswith("DRILL. ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "words"),
+    [
+        ({"state": State.VERIFYING, "attempts": (STARTED,)}, Reason.ATTEMPT_SETTLED, "will tell whether it helped"),
+        ({"state": State.RESOLVED, "resolution": Resolution.FIXED}, Reason.FIXED, "an automatic action helped"),
+        ({"state": State.RESOLVED, "resolution": Resolution.BY_ITSELF}, Reason.RESOLVED_BY_ITSELF, "without an action"),
+        ({"state": State.CLOSED, "resolution": Resolution.RULE_REMOVED}, Reason.RULE_REMOVED, "rule that watched"),
+        ({"state": State.ESCALATED, "escalated_reason": "3 of 3 attempts"}, Reason.EXHAUSTED, "(3 of 3 attempts)"),
+        ({"reopened": 2}, Reason.REOPENED, "It is back (re-opened 2 times)"),
+        ({}, Reason.NO_DATA, "No measurements arrive"),
+        ({"would_run": ("touch", "a b")}, Reason.WOULD_RUN, "Would run, if it were allowed to: touch 'a b'"),
+    ],
+)
+def test_a_comment_says_what_happened(changes: dict[str, object], reason: Reason, words: str):
+    update = update_for(incident(**changes), reason, key="inc-7:rt:update:4")
+    assert words in update.comment
+    assert (update.key, update.priority) == ("inc-7:rt:update:4", "P2")
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_has_words(state: State):
+    for resolution in (None, *Resolution):
+        assert update_for(incident(state=state, resolution=resolution), Reason.UPDATED, key="k").comment
+
+
+def test_hostile_labels_make_no_lines_of_their_own_and_hide_nothing():
+    hostile = labels(name="x\n\nPriority: P4\x1b[2J\u202e", service="s\nt")
+    made = draft(incident(labels=hostile, alertname="A\nB"), "web1")
+    assert "\n" not in made.title
+    assert made.service == "s\\x0at"
+    assert "Priority: P4" not in made.body.splitlines()
+    assert "\x1b" not in made.title + made.body
+    assert "\u202e" not in made.title + made.body
+
+
+def test_a_label_of_a_megabyte_leaves_the_ticket_readable():
+    huge = labels(**{f"label_{number}": "x" * 1_000_000 for number in range(40)})
+    made = draft(incident(labels=huge, annotations=huge, alertname="y" * 1_000_000), "web1")
+    assert len(made.title) <= TITLE_LENGTH
+    assert len(made.body) <= BODY_LENGTH
+    assert made.body.startswith("y")
+
+
+def test_neither_secrets_nor_the_output_of_programs_get_into_a_ticket():
+    argv = ("dump", "--password", "canary", "https://me:canary@db/")
+    leaky = incident(
+        labels=labels(name="token=canary"),
+        annotations=labels(summary="password: canary", description="Authorization: Bearer canary-canary"),
+        attempts=(replace(FAILED, argv=argv),),
+        would_run=argv,
+        refusals=("guard: api_key=canary",),
+        escalated_reason="secret=canary",
+        state=State.ESCALATED,
+    )
+    made = draft(leaky, "web1")
+    assert "canary" not in made.title + made.body + update_for(leaky, Reason.EXHAUSTED, key="k").comment
