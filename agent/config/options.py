@@ -120,7 +120,9 @@ class IncidentOptions:
 class VerifyOptions:
     """When an attempt counts as a fix."""
 
-    expr: str = option("", "PromQL that must yield nothing; default: the alert's own expression.")
+    expr: str = option(
+        "", "PromQL that must hold (yield something); default: the alert's own expression yields nothing."
+    )
     hold: Seconds = option(Seconds(30.0), "How long it must stay healthy.", zero=True)
     timeout: Seconds = option(Seconds(120.0), "When the attempt counts as ineffective.")
 
@@ -181,6 +183,9 @@ class GuardOptions:
     storm_incidents: int = option(20, "More new incidents than this within `storm_within` are a storm.")
     storm_within: Seconds = option(Seconds(10.0), "The window of `storm_incidents`.")
     stop_file: Path = option(Path("/etc/paramedic/stop"), "While this file exists nothing is done.")
+    units: tuple[str, ...] = option(
+        (), "Units that actions may touch, besides those that steps name literally.", example=["nginx.service"]
+    )
     script_dirs: tuple[Path, ...] = option(
         (), "Where run_script finds its scripts.", example=["/etc/paramedic/scripts"]
     )

@@ -1,0 +1,56 @@
+"""`paramedic check`: everything that is wrong with configuration, rules and remediations."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.cli import screen
+from agent.config import paths, rulefiles
+from agent.config.checks import Finding, Level, errors, findings
+from agent.config.load import load
+from agent.config.options import Config
+from agent.config.problems import ConfigError
+from agent.config.registries import shipped
+from rules.rulefile import RuleFile
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print all findings; return 1 for an error, or with --strict for a warning."""
+    path = paths.config_path(args.config, os.environ)
+    found, summary = _checked(path)
+    failed = any(finding.level is Level.ERROR or args.strict for finding in found)
+    if args.json:
+        problems = [{"level": f.level, "path": f.path, "message": f.message} for f in found]
+        screen.show_json({"config": str(path or ""), "ok": not failed, "problems": problems, **summary})
+    else:
+        _show(path, found, summary)
+    return 1 if failed else 0
+
+
+def _checked(path: Path | None) -> tuple[list[Finding], dict[str, int]]:
+    registries = shipped()
+    try:
+        config = load(path, os.environ, registries)
+    except ConfigError as error:
+        return errors(error.problems), {}
+    rules, problems = rulefiles.load(config.rules)
+    return errors(problems) + findings(config, rules, registries), _summary(config, rules)
+
+
+def _summary(config: Config, rules: Sequence[RuleFile]) -> dict[str, int]:
+    return {
+        "collectors": sum(collector.enabled for collector in config.collectors.values()),
+        "rules": sum(len(group.rules) for file in rules for group in file.groups),
+        "remediations": len(config.remediations),
+        "ticket_systems": len(config.tickets) or 1,
+    }
+
+
+def _show(path: Path | None, found: Sequence[Finding], summary: dict[str, int]) -> None:
+    for finding in found:
+        screen.line(f"{finding.level}: {finding.path}: {finding.message}")
+    name = str(path) if path else "the built-in defaults"
+    if not any(finding.level is Level.ERROR for finding in found):
+        counted = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in summary.items())
+        screen.line(f"{name}: usable, {counted}")

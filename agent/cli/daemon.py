@@ -1,0 +1,47 @@
+"""`paramedic status`, `stop-actions`, `resume-actions` and `reload`: the daemon as a whole."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from agent.cli import connection, screen
+
+
+def run(args: argparse.Namespace) -> int:
+    client = connection.client(args)
+    if args.command == "status":
+        answer = client.get("status")
+    elif args.command == "stop-actions":
+        answer = client.post("stop", reason=args.reason)
+    else:
+        answer = client.post({"resume-actions": "resume", "reload": "reload"}[args.command])
+    if args.json:
+        screen.show_json(answer)
+    else:
+        _show_status(answer) if args.command == "status" else screen.line(_summary(args.command, answer))
+    return 0
+
+
+def _summary(command: str, answer: Mapping[str, Any]) -> str:
+    if command == "stop-actions":
+        return f"automatic actions are stopped: {answer.get('stopped', '')}"
+    if command == "resume-actions":
+        return "automatic actions are allowed"
+    changed, restart = answer.get("changed", []), answer.get("restart_required", [])
+    text = f"changed: {screen.text(changed) or 'nothing'}"
+    return text + (f"; takes effect after a restart only: {screen.text(restart)}" if restart else "")
+
+
+def _show_status(answer: Mapping[str, Any]) -> None:
+    plain = {name: value for name, value in answer.items() if not _is_table(value)}
+    if "started_at" in plain:
+        plain["started_at"] = f"{screen.moment(plain['started_at'])} ({screen.age(plain['started_at'])} ago)"
+    screen.show_pairs({name.replace("_", " "): screen.text(value) for name, value in plain.items()})
+    for name, rows in answer.items():
+        if _is_table(rows):
+            print(f"\n{name.replace('_', ' ')}:")
+            screen.show_table(list(rows[0]), [[screen.text(value) for value in row.values()] for row in rows])
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)

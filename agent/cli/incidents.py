@@ -1,0 +1,96 @@
+"""`paramedic incident …`: what is going on, and taking charge of it."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from agent.cli import connection, screen
+
+_NOT_THE_SUBJECT = ("alertname", "severity", "job", "instance")
+
+
+def run(args: argparse.Namespace) -> int:
+    client = connection.client(args)
+    if args.command == "list":
+        answer = client.get("incidents", state=args.state, limit=args.limit)
+    elif args.command == "show":
+        answer = client.get("incidents", args.id)
+    else:
+        answer = client.post("incidents", args.id, args.command, **_fields(args))
+    if args.json:
+        screen.show_json(answer)
+    elif args.command == "list":
+        _show_list(answer)
+    else:
+        _show(answer if args.command == "show" else client.get("incidents", args.id))
+    return 0
+
+
+def _fields(args: argparse.Namespace) -> dict[str, object]:
+    if args.command == "ack":
+        return {"comment": args.comment, "until_seconds": args.until}
+    return {name: getattr(args, name) for name in ("comment", "reason") if hasattr(args, name)}
+
+
+def _show_list(incidents: list[Mapping[str, Any]]) -> None:
+    if not incidents:
+        print("no incidents")
+        return
+    rows = [
+        [
+            incident["id"],
+            incident["state"] + (" (drill)" if incident.get("drill") else ""),
+            incident["priority"],
+            screen.age(incident["opened_at"]),
+            incident["alertname"],
+            screen.labels(incident["labels"], _NOT_THE_SUBJECT),
+        ]
+        for incident in incidents
+    ]
+    screen.show_table(["ID", "STATE", "PRIORITY", "AGE", "ALERT", "SUBJECT"], rows)
+
+
+def _show(incident: Mapping[str, Any]) -> None:
+    screen.show_pairs(
+        {
+            "incident": incident["id"],
+            "alert": incident["alertname"],
+            "subject": screen.labels(incident["labels"], ("alertname",)),
+            "state": incident["state"],
+            "priority": incident["priority"],
+            "drill": "yes" if incident.get("drill") else "",
+            "opened": f"{screen.moment(incident['opened_at'])} ({screen.age(incident['opened_at'])} ago)",
+            "resolved": screen.moment(incident.get("resolved_at")),
+            "resolution": incident.get("resolution"),
+            "escalated": incident.get("escalated_reason"),
+            "quiet because": incident.get("suppressed"),
+            "storm or parent": incident.get("parent"),
+            "acknowledged by": incident.get("acknowledged_by"),
+            "until": screen.moment(incident.get("acknowledged_until")),
+            "would run": "; ".join(incident.get("would_run") or ()),
+            "looked at again": screen.moment(incident.get("wake_at")),
+        }
+        | {f"  {name}": text for name, text in incident.get("annotations") or ()}
+    )
+    for title, key, columns in _SECTIONS:
+        _show_rows(title, columns, incident.get(key) or ())
+    for refusal in incident.get("refusals") or ():
+        print(f"refused by {screen.cut(refusal)}")
+
+
+_SECTIONS = (
+    ("attempts", "attempts", ("started_at", "remediation", "action", "resource", "outcome", "verified", "detail")),
+    ("tickets", "ticket_links", ("system", "ticket_id", "state", "url")),
+    ("timeline", "timeline", ("at", "state", "reason", "guard", "actor", "detail")),
+)
+
+
+def _show_rows(title: str, columns: tuple[str, ...], rows: Any) -> None:  # noqa: ANN401 - JSON
+    if not rows:
+        return
+    print(f"\n{title}:")
+    shown = [
+        [screen.moment(row[c]) if c in ("at", "started_at") else screen.text(row.get(c)) for c in columns]
+        for row in rows
+    ]
+    screen.show_table([column.removesuffix("_at").replace("_", " ") for column in columns], shown)

@@ -1,0 +1,157 @@
+"""What the command line looks like. Knows the name of each command's module and imports none of them."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from agent.config.durations import parse as seconds
+
+_EPILOG = """\
+examples:
+  paramedic check                        what is wrong with the configuration
+  paramedic run --config my.toml         watch this host, in the foreground
+  paramedic incident list                what is going on
+  paramedic drill                        break something on purpose and see it mended
+
+exit codes: 0 fine, 1 something is wrong, 2 wrong usage
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; parsed arguments carry `module`, which has `run(args) -> int`."""
+    main = argparse.ArgumentParser(
+        prog="paramedic",
+        description="Watches this host, repairs what breaks, and keeps the record.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = main.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _offline(commands)
+    _incidents(commands)
+    _daemon(commands)
+    _drill(commands)
+    _about(commands)
+    return main
+
+
+def _command(commands: Any, name: str, text: str, *, module: str, example: str = "") -> argparse.ArgumentParser:  # noqa: ANN401 - argparse's own type is private
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=f"example:\n  {example}" if example else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(module=f"agent.cli.{module}", command=name)
+    return command
+
+
+def _config(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration; default: $PARAMEDIC_CONFIG, else /etc/paramedic/paramedic.toml if it exists",
+    )
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _client(command: argparse.ArgumentParser) -> None:
+    _config(command)
+    command.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's control socket; default: found")
+    _json(command)
+
+
+def _offline(commands: Any) -> None:  # noqa: ANN401 - see above
+    run = _command(commands, "run", "run the daemon in the foreground", module="run", example="paramedic run")
+    _config(run)
+    check = _command(
+        commands,
+        "check",
+        "check configuration, rules and remediations, and say how to mend them",
+        module="check",
+        example="paramedic check --strict --config /etc/paramedic/paramedic.toml",
+    )
+    _config(check)
+    check.add_argument("--strict", action="store_true", help="fail on warnings, too")
+    _json(check)
+    collect = _command(
+        commands,
+        "collect",
+        "run the collectors once and print what they say in Prometheus' text format",
+        module="collect",
+        example="paramedic collect --once --only cpu loadavg",
+    )
+    _config(collect)
+    collect.add_argument("--once", action="store_true", help="once (the default; the daemon does it again and again)")
+    collect.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these collectors only, even if off")
+    _json(collect)
+
+
+def _incidents(commands: Any) -> None:  # noqa: ANN401 - see above
+    incident = commands.add_parser("incident", help="show incidents, and take charge of them")
+    verbs = incident.add_subparsers(title="verbs", metavar="VERB", required=True)
+    listing = _command(verbs, "list", "list incidents, newest first", module="incidents")
+    listing.add_argument("--state", default="", help='"active", or a state such as "escalated"; default: not closed')
+    listing.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most; default: 100")
+    show = _command(verbs, "show", "show one incident with everything that was done", module="incidents")
+    ack = _command(verbs, "ack", 'say "mine": automation on the incident pauses', module="incidents")
+    ack.add_argument("--for", dest="until", type=seconds, metavar="DURATION", help='how long, e.g. "2h"; default: open')
+    release = _command(verbs, "release", "give an acknowledged incident back to automation", module="incidents")
+    resolve = _command(verbs, "resolve", "declare an incident over", module="incidents")
+    retry = _command(verbs, "retry", "lift the cool-down, once", module="incidents")
+    retry.add_argument("--reason", required=True, help="why another attempt is right now; it goes on record")
+    for command in (ack, resolve):
+        command.add_argument("--comment", default="", help="goes on record")
+    for command in (show, ack, release, resolve, retry):
+        command.add_argument("id", metavar="ID", help="as `incident list` shows it")
+    for command in (listing, show, ack, release, resolve, retry):
+        _client(command)
+
+
+def _daemon(commands: Any) -> None:  # noqa: ANN401 - see above
+    status = _command(commands, "status", "tell how the daemon is", module="daemon")
+    stop = _command(
+        commands,
+        "stop-actions",
+        "stop every automatic action on this host until `resume-actions`",
+        module="daemon",
+        example='paramedic stop-actions --reason "moving the database"',
+    )
+    stop.add_argument("--reason", required=True, help="shown wherever an action is refused")
+    resume = _command(commands, "resume-actions", "allow automatic actions again", module="daemon")
+    reload = _command(commands, "reload", "make the daemon read its configuration again", module="daemon")
+    for command in (status, stop, resume, reload):
+        _client(command)
+
+
+def _drill(commands: Any) -> None:  # noqa: ANN401 - see above
+    drill = _command(
+        commands,
+        "drill",
+        "kill a scratch service and see it noticed, repaired, proven and ticketed",
+        module="drill",
+        example="paramedic drill --against http://127.0.0.1:8911 --token-file token",
+    )
+    drill.add_argument(
+        "--against", metavar="ADDRESS", help="URL or control socket of a running daemon; default: a daemon of its own"
+    )
+    drill.add_argument("--token-file", type=Path, metavar="FILE", help="the token that a URL needs")
+    drill.add_argument("--timeout", type=seconds, default=60.0, metavar="DURATION", help='give up after; default: "1m"')
+    _json(drill)
+
+
+def _about(commands: Any) -> None:  # noqa: ANN401 - see above
+    version = _command(commands, "version", "print the version", module="about")
+    _json(version)
+    completion = _command(
+        commands,
+        "completion",
+        "print a completion script for a shell",
+        module="about",
+        example="paramedic completion bash > /etc/bash_completion.d/paramedic",
+    )
+    completion.add_argument("shell", choices=("bash", "zsh"))

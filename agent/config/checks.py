@@ -1,0 +1,217 @@
+"""What `paramedic check` says beyond a single table: tables that contradict each other, and doors that stand open."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+
+from agent.config import durations
+from agent.config.options import Config, RemediationOptions, VerifyOptions
+from agent.config.problems import Problem
+from agent.config.registries import Registries
+from agent.config.values import address
+from collectors.sample import Origin
+from remediations.guards import Mode
+from rules import matchers
+from rules.alerting import AlertingRule
+from rules.group import RuleGroup
+from rules.matchers import Matcher, Operator
+from rules.promql.compile import Query
+from rules.promql.errors import ExpressionError
+from rules.rulefile import RuleFile
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+class Level(StrEnum):
+    """An error keeps the configuration from working as written; a warning may be what was meant."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a person should look at."""
+
+    level: Level
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is checked: a configuration that loads, and the rules that it names."""
+
+    config: Config
+    rules: Sequence[RuleFile]
+    registries: Registries
+
+
+def findings(config: Config, rules: Sequence[RuleFile], registries: Registries) -> list[Finding]:
+    """Return everything there is to say about a configuration that loads."""
+    subject = Subject(config, rules, registries)
+    return [finding for check in CHECKS for finding in check(subject)]
+
+
+def errors(problems: Sequence[Problem]) -> list[Finding]:
+    return [Finding(Level.ERROR, problem.path, problem.message) for problem in problems]
+
+
+def shadowed(subject: Subject) -> Iterator[Finding]:
+    """Name remediations that never get an alert, because one before them matches whatever they match."""
+    parsed = [(each.name, _matchers(each)) for each in subject.config.remediations]
+    for index, (_, mine) in enumerate(parsed):
+        for name, earlier in parsed[:index]:
+            if all(any(_implies(own, other) for own in mine) for other in earlier):
+                message = (
+                    f"never used: {name!r} stands before it and matches the same alerts; put the narrower one first"
+                )
+                yield Finding(Level.WARNING, f"remediations[{index}]", message)
+                break
+
+
+def _matchers(remediation: RemediationOptions) -> list[Matcher]:
+    return [matchers.parse(text) for text in remediation.match]
+
+
+def _implies(one: Matcher, other: Matcher) -> bool:
+    """Return whether labels that satisfy one matcher must satisfy the other, as far as their looks tell."""
+    return one == other or (one.operator is Operator.EQUAL and one.name == other.name and other.accepts(one.value))
+
+
+def verification(subject: Subject) -> Iterator[Finding]:
+    """Refuse a `verify.timeout` in which the rule's own expression cannot turn healthy."""
+    for index, remediation in enumerate(subject.config.remediations):
+        path = f"remediations[{index}].verify"
+        if remediation.verify.expr:
+            yield from _expression(remediation.verify, f"{path}.expr")
+            continue
+        hold, timeout = remediation.verify.hold, remediation.verify.timeout
+        rules = [(group, rule) for group, rule in _alerting(subject.rules) if _may_match(remediation, rule)]
+        slowest = max(rules, key=_seconds_to_recover, default=None)
+        if slowest and timeout < _seconds_to_recover(slowest) + hold:
+            yield Finding(Level.ERROR, f"{path}.timeout", _too_short(*slowest, remediation.verify))
+
+
+def _seconds_to_recover(rule: tuple[RuleGroup, AlertingRule]) -> float:
+    """Return how long a rule can go on firing although what it watches is well again."""
+    return rule[1].query.range_seconds + rule[0].interval_seconds
+
+
+def _expression(verify: VerifyOptions, path: str) -> Iterator[Finding]:
+    try:
+        Query(verify.expr)
+    except ExpressionError as error:
+        place = f" (column {error.column})" if error.column else ""
+        yield Finding(Level.ERROR, path, f"is no PromQL{place}: {error.message}")
+
+
+def _too_short(group: RuleGroup, rule: AlertingRule, verify: VerifyOptions) -> str:
+    parts = [rule.query.range_seconds, group.interval_seconds, verify.hold]
+    longest, interval, hold, needed = (durations.render(seconds) for seconds in (*parts, sum(parts)))
+    return (
+        f"{durations.render(verify.timeout)} is too short for {rule.name}: its longest range ({longest}), its interval"
+        f" ({interval}) and hold ({hold}) take {needed}; raise it or give verify.expr"
+    )
+
+
+def _alerting(files: Sequence[RuleFile]) -> Iterator[tuple[RuleGroup, AlertingRule]]:
+    groups = (group for file in files for group in file.groups)
+    return ((group, rule) for group in groups for rule in group.rules if isinstance(rule, AlertingRule))
+
+
+def _may_match(remediation: RemediationOptions, rule: AlertingRule) -> bool:
+    """Return whether alerts of the rule can match; of labels that only its series have, nothing is known here."""
+    known = {name: template.text for name, template in rule.labels if template.constant} | {"alertname": rule.name}
+    return all(matcher.name not in known or matcher.accepts(known[matcher.name]) for matcher in _matchers(remediation))
+
+
+def unmatched(subject: Subject) -> Iterator[Finding]:
+    """Name remediations for which no loaded rule can raise an alert."""
+    rules = [rule for _, rule in _alerting(subject.rules)]
+    for index, remediation in enumerate(subject.config.remediations):
+        posted = set(remediation.origins) & {Origin.HTTP, Origin.MQTT}
+        if not posted and not any(_may_match(remediation, rule) for rule in rules):
+            yield Finding(
+                Level.WARNING, f"remediations[{index}].match", "no loaded rule can raise an alert that matches"
+            )
+
+
+def foreign_origins(subject: Subject) -> Iterator[Finding]:
+    """Say who else may set actions off."""
+    for index, remediation in enumerate(subject.config.remediations):
+        foreign = [str(origin) for origin in remediation.origins if origin is not Origin.LOCAL]
+        if foreign and remediation.mode is Mode.AUTO:
+            message = f"whoever can send alerts by {', '.join(foreign)} can set its actions off"
+            yield Finding(Level.WARNING, f"remediations[{index}].origins", message)
+
+
+def doors(subject: Subject) -> Iterator[Finding]:
+    """Say what is open to whom."""
+    web = subject.config.web
+    if web.open_ingest:
+        message = "whoever is on this host can post alerts without a token, and so open incidents and tickets"
+        yield Finding(Level.WARNING, "web.open_ingest", message)
+    if web.listen and not address(web.listen)[0].startswith(_LOOPBACK):
+        message = "is open to the network: others need the token for everything, and it travels unencrypted"
+        yield Finding(Level.WARNING, "web.listen", message)
+    if subject.config.mqtt.host and subject.config.mqtt.user and not subject.config.mqtt.tls:
+        yield Finding(Level.WARNING, "mqtt.tls", "is off: the password travels unencrypted")
+
+
+def secrets(subject: Subject) -> Iterator[Finding]:
+    """Look at every file that holds a secret: it must be there, and be nobody else's to read."""
+    config = subject.config
+    tables: list[tuple[str, object]] = [("web", config.web), ("mqtt", config.mqtt)]
+    tables += [(f"tickets[{index}]", ticket.options) for index, ticket in enumerate(config.tickets) if ticket.options]
+    tables += [(f"alertmanagers[{index}]", each) for index, each in enumerate(config.alertmanagers)]
+    for path, options in tables:
+        for name in (field.name for field in fields(options) if field.name.endswith("_file")):  # type: ignore[arg-type]
+            file = getattr(options, name)
+            if isinstance(file, Path):
+                yield from _secret(f"{path}.{name}", file, public=name == "ca_file")
+
+
+def _secret(path: str, file: Path, *, public: bool) -> Iterator[Finding]:
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        yield Finding(Level.ERROR, path, f"{file}: {error.strerror}")
+        return
+    if not os.access(file, os.R_OK):
+        yield Finding(Level.WARNING, path, f"{file} cannot be read by this user")
+    if not public and mode & (stat.S_IROTH | stat.S_IWOTH):
+        yield Finding(Level.WARNING, path, f"{file} is open to every user of this host: chmod o-rw {file}")
+
+
+def experimental(subject: Subject) -> Iterator[Finding]:
+    """Label ticket systems that were never seen to work with the real thing."""
+    for index, ticket in enumerate(subject.config.tickets):
+        adapter = subject.registries.adapters.get(ticket.system)
+        if adapter and adapter.experimental:
+            message = f"{ticket.system} is experimental: proven against an imitation only, not the real system"
+            yield Finding(Level.WARNING, f"tickets[{index}].system", message)
+
+
+def slow_collectors(subject: Subject) -> Iterator[Finding]:
+    """Name collectors that may still run when they are due again."""
+    for name, collector in subject.config.collectors.items():
+        if collector.enabled and collector.timeout > collector.interval:
+            timeout, interval = durations.render(collector.timeout), durations.render(collector.interval)
+            message = f"a run may take {timeout} and is due every {interval}: slow runs will be left out"
+            yield Finding(Level.WARNING, f"collectors.{name}", message)
+
+
+CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    shadowed,
+    verification,
+    unmatched,
+    foreign_origins,
+    doors,
+    secrets,
+    experimental,
+    slow_collectors,
+)

@@ -1,0 +1,44 @@
+"""The rule files that a configuration names."""
+
+import glob
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from agent.config.options import RuleOptions
+from agent.config.problems import Problem
+from rules import rulefile, yamlnodes
+from rules.rulefile import RuleError, RuleFile
+
+
+def paths(options: RuleOptions) -> list[Path]:
+    """Return the files that the patterns name, in their order, each once; one that is no pattern need not exist."""
+    found: dict[Path, None] = {}
+    for pattern in options.files:
+        names = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]  # noqa: PTH207 - patterns are absolute
+        found.update((Path(name), None) for name in names)
+    return list(found)
+
+
+def load(options: RuleOptions) -> tuple[list[RuleFile], list[Problem]]:
+    """Return every pack and file that can be read, and everything that is wrong with the others."""
+    files: list[RuleFile] = []
+    problems: list[Problem] = []
+    for read in _readers(options):
+        try:
+            files.append(read())
+        except RuleError as error:
+            problems += [_problem(each) for each in error.problems]
+    return files, problems
+
+
+def _readers(options: RuleOptions) -> Iterator[Callable[[], RuleFile]]:
+    for name in options.packs:
+        yield partial(rulefile.load_pack, name, interval_seconds=options.interval)
+    for path in paths(options):
+        yield partial(rulefile.load, path, interval_seconds=options.interval)
+
+
+def _problem(problem: yamlnodes.Problem) -> Problem:
+    place = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
+    return Problem(place, f"rule {problem.rule!r}: {problem.message}" if problem.rule else problem.message)
