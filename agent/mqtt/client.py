@@ -1,0 +1,130 @@
+"""Publishes what the outbox owes to an MQTT 5 broker, and says online and offline. Reconnects for ever."""
+
+import threading
+from collections.abc import Iterable
+from random import SystemRandom
+
+from agent.incidents.effects import OutboxRow
+from agent.incidents.events import EffectSettled
+from agent.mqtt.link import Broker, Link, MqttError, PublishError, new_client
+from agent.mqtt.topics import OFFLINE, ONLINE, Message, status_topic
+from agent.telemetry import log
+from agent.telemetry.metrics import MQTT_CONNECTED
+
+RETRY_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
+MIN_DELAY_SECONDS = 1.0
+MAX_DELAY_SECONDS = 60.0
+_random = SystemRandom()
+_log = log.get("mqtt")
+
+
+class MqttClient:
+    """Stays connected from `start` to `close`.
+
+    Each connection has a paho client of its own. One that reconnects by itself sends what was unanswered once more, so
+    that a message that makes the broker hang up would do so for ever; here the outbox alone decides what is sent again.
+    What was published with `retain` is told again on each connection: a broker that lost it gets it back.
+    """
+
+    def __init__(self, broker: Broker, *, prefix: str, host: str) -> None:
+        self._broker = broker
+        self._status = status_topic(prefix, host)
+        self._link: Link | None = None
+        self._reason = "not started"
+        self._retained: dict[str, str] = {}
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mqtt-connect", daemon=True)
+
+    def start(self, retained: Iterable[Message] = ()) -> None:
+        """Connect in the background. `retained` is what the broker should hold. Raise MqttError."""
+        self._retained = {message.topic: message.body for message in retained}
+        self._reason = f"not connected to {self._broker} yet"
+        new_client(self._broker)  # a file that cannot be read is an error now, not later in the log
+        self._thread.start()
+
+    def close(self) -> None:
+        """Say offline and hang up; takes two seconds at most."""
+        link = self._link
+        if link is not None and link.connected.is_set():
+            try:
+                link.publish(Message(topic=self._status, body=OFFLINE), CLOSE_SECONDS / 2)
+            except PublishError as error:
+                _log.info("could not say offline", reason=str(error))
+        self._closing.set()
+        if link is not None:
+            link.ended.set()
+        if self._thread.is_alive():
+            # It may be in the middle of a slow connect; a daemon thread may be left behind.
+            self._thread.join(CLOSE_SECONDS / 2)
+
+    @property
+    def is_connected(self) -> bool:
+        link = self._link
+        return link is not None and link.connected.is_set()
+
+    def publish(self, message: Message) -> None:
+        """Publish with QoS 1 and wait for the broker's word. Raise PublishError."""
+        link = self._link
+        if link is None or not link.connected.is_set():
+            raise PublishError(self._reason)
+        link.publish(message, self._broker.publish_seconds)
+        if message.retain and message.body:
+            self._retained[message.topic] = message.body
+        else:
+            self._retained.pop(message.topic, None)
+
+    def perform(self, row: OutboxRow) -> EffectSettled:
+        """Publish what an outbox row owes."""
+        payload = row.payload
+        try:
+            self.publish(Message(topic=payload["topic"], body=payload["body"], retain=payload["retain"]))
+        except PublishError as error:
+            retry_after = 0.0 if error.permanent else RETRY_SECONDS
+            return EffectSettled(
+                row=row.id, claim=row.claim, dead=error.permanent, reason=str(error), retry_after=retry_after
+            )
+        return EffectSettled(row=row.id, claim=row.claim, done=True)
+
+    def _run(self) -> None:
+        """Connect, wait for the end of the connection, and again."""
+        delay = MIN_DELAY_SECONDS
+        while not self._closing.is_set():
+            was_accepted = self._live()
+            delay = MIN_DELAY_SECONDS if was_accepted else min(2 * delay, MAX_DELAY_SECONDS)
+            self._closing.wait(delay * _random.uniform(0.5, 1.0))
+
+    def _live(self) -> bool:
+        """Keep one connection until it ends; return whether the broker ever accepted it."""
+        try:
+            link = Link(self._broker, will=Message(topic=self._status, body=OFFLINE), opened=self._opened)
+            link.open()
+        except (OSError, ValueError, MqttError) as error:
+            self._note(f"cannot connect to {self._broker}: {error}")
+            return False
+        self._link = link
+        if not self._closing.is_set():
+            link.ended.wait()
+        link.close()
+        self._link = None
+        MQTT_CONNECTED.set(0)
+        if not self._closing.is_set():
+            self._note(link.reason)
+        return link.accepted
+
+    def _opened(self, link: Link) -> None:
+        """Tell the broker what it should hold."""
+        held = [Message(topic=topic, body=body) for topic, body in tuple(self._retained.items())]
+        link.announce([*held, Message(topic=self._status, body=ONLINE)])
+        MQTT_CONNECTED.set(1)
+        self._note("")
+
+    def _note(self, reason: str) -> None:
+        """Log a change of the connection's fate, once."""
+        if reason == self._reason:
+            return
+        self._reason = reason
+        if reason:
+            _log.warning("no connection to the broker", broker=str(self._broker), reason=reason)
+        else:
+            _log.info("connected to the broker", broker=str(self._broker))

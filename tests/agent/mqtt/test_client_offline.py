@@ -1,0 +1,74 @@
+"""The client while there is no broker."""
+
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from agent.incidents.effects import Kind, OutboxRow
+from agent.mqtt.client import MqttClient
+from agent.mqtt.link import Broker, MqttError
+
+
+def client_of(port=1, **options):
+    return MqttClient(Broker(host="127.0.0.1", port=port, client_id="t", **options), prefix="p", host="h")
+
+
+def row(topic="p/h/incidents/1", body="{}"):
+    return OutboxRow(
+        id=7,
+        claim="c",
+        kind=Kind.PUBLISH,
+        key="k",
+        target="mqtt",
+        incident_id="1",
+        payload={"topic": topic, "retain": True, "body": body},
+        attempts=1,
+        created_at=0.0,
+    )
+
+
+def test_before_its_start_a_publish_is_to_be_tried_again():
+    settled = client_of().perform(row())
+    assert (settled.row, settled.claim, settled.done, settled.dead) == (7, "c", False, False)
+    assert settled.retry_after > 0
+    assert settled.reason == "not started"
+
+
+def test_a_broker_that_is_down_at_start_delays_nothing_and_says_so_in_the_reason():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        client = client_of(closed.getsockname()[1])
+        began = time.monotonic()
+        client.start()
+        settled = client.perform(row())
+        client.close()
+        assert time.monotonic() - began < 2
+        assert not settled.done
+        assert not settled.dead
+        assert "connect" in settled.reason
+
+
+def test_closing_is_quick_while_a_broker_accepts_and_stays_silent():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = client_of(silent.getsockname()[1])
+        client.start()
+        began = time.monotonic()
+        client.close()
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    "options", [{"user": "u", "password_file": "missing"}, {"tls": True, "ca_file": "missing"}], ids=["password", "ca"]
+)
+def test_a_file_that_cannot_be_read_is_an_error_at_start(tmp_path, options):
+    options = {key: tmp_path / value if value == "missing" else value for key, value in options.items()}
+    with pytest.raises(MqttError, match="cannot set up"):
+        client_of(**options).start()
+
+
+def test_paho_is_not_loaded_before_the_start():
+    code = "import sys, agent.mqtt.client; sys.exit('paho' in sys.modules or 'paho.mqtt' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
