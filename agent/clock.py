@@ -6,13 +6,19 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What time it is: wall seconds for people and records, boot-time seconds for intervals."""
+    """What time it is. `now` never jumps by itself: a step of the wall clock shows when `follow` is called."""
 
     def now(self) -> float:
-        """Return wall-clock seconds since the epoch."""
+        """Return wall-clock seconds since the epoch, as of the last `follow`."""
 
     def boottime(self) -> float:
         """Return seconds since boot, suspended time included; never steps."""
+
+    def drift(self) -> float:
+        """Return by how much the wall clock is ahead of `now`."""
+
+    def follow(self) -> None:
+        """Make `now` agree with the wall clock again."""
 
     @property
     def boot_id(self) -> str:
@@ -20,10 +26,35 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The kernel's clocks."""
+    """Wall time carried forward by the boot-time clock, so that no deadline moves behind our back."""
 
     def __init__(self, procfs: Path = Path("/proc")) -> None:
         self._boot_id = (procfs / "sys/kernel/random/boot_id").read_text().strip()
+        self._offset = 0.0
+        self.follow()
+
+    def now(self) -> float:
+        return self.boottime() + self._offset
+
+    def boottime(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def drift(self) -> float:
+        return time.time() - self.now()
+
+    def follow(self) -> None:
+        self._offset = time.time() - self.boottime()
+
+    @property
+    def boot_id(self) -> str:
+        return self._boot_id
+
+
+class WallClock:
+    """The wall clock as it is, steps included: for what must fire by the wall clock's own reading (APScheduler)."""
+
+    def __init__(self, boot_id: str) -> None:
+        self.boot_id = boot_id
 
     def now(self) -> float:
         return time.time()
@@ -31,6 +62,8 @@ class SystemClock:
     def boottime(self) -> float:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
-    @property
-    def boot_id(self) -> str:
-        return self._boot_id
+    def drift(self) -> float:
+        return 0.0
+
+    def follow(self) -> None:
+        """There is nothing to follow."""

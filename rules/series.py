@@ -127,6 +127,13 @@ class SeriesStore:
                     series.point(time, value)
         return count
 
+    def shift(self, seconds: float) -> None:
+        """Move every sample in time, because the wall clock was set by that much."""
+        for state in self._sources.values():
+            state.shift(seconds)
+        for name in self._metrics:
+            self._changed(name)
+
     # -- reading: any thread
 
     def dump(self, min_horizon_seconds: float) -> bytes:

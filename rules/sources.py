@@ -1,5 +1,6 @@
 """What the series store knows of one source: its series, the axis they share, and how its last runs went."""
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ class Plan:
     loose: list[tuple[int, Series]]
     """Positions of the series that keep times of their own."""
     touched: frozenset[str]
+
+
+def _shifted(axis: Axis, seconds: float) -> Axis:
+    milliseconds = round(seconds * 1000)
+    return Axis(array("q", (time + milliseconds for time in axis.times[: axis.length])), marked=axis.marked)
 
 
 class SourceState:
@@ -139,6 +145,17 @@ class SourceState:
             if not series.shared and series.share(self.axis):
                 self.plan = None
                 yield series
+
+    def shift(self, seconds: float) -> None:
+        """Move every time, because the clock that told them was set. Readers keep the columns that they have."""
+        self.axis = _shifted(self.axis, seconds)
+        self.plan = None
+        for series in self.index.values():
+            axis, values, offset = series.columns
+            series.columns = (self.axis if series.shared else _shifted(axis, seconds), values, offset)
+        self.first_at = self.first_at + seconds if self.first_at is not None else None
+        self.last_success_at = self.last_success_at + seconds if self.last_success_at is not None else None
+        self.last_failure_at = self.last_failure_at + seconds if self.last_failure_at is not None else None
 
     def _sharing(self) -> list[Series]:
         return [series for series in self.index.values() if series.shared]

@@ -10,7 +10,7 @@ from rules.alert import AlertChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertChanged:
-    """An alert of this subject changed its state, value or severity. `warming`: its rule's history is not complete yet."""
+    """An alert of this subject changed its state, value or severity. `warming`: its rule lacks history."""
 
     change: AlertChange
     warming: bool = False

@@ -1,6 +1,6 @@
 """An incident: one subject that is not well, and our work on it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from collectors.sample import Labels, Origin
@@ -107,8 +107,10 @@ class Incident:
     """The storm incident (or failed dependency's incident) this one is a row of."""
     preexisting: bool = False
     drill: bool = False
-    ticketed: bool = False
-    """A ticket was asked for."""
+    tickets: tuple[str, ...] = ()
+    """The ticket systems that were asked for a ticket."""
+    covered_by: str = ""
+    """The summary incident whose ticket speaks for this one too."""
     work: Work | None = None
     attempts: tuple[Attempt, ...] = ()
     acknowledged_by: str = ""
@@ -123,5 +125,5 @@ class Incident:
     """The guards' answers to the last question, the reported one first: "guard: reason"."""
     members: int = 0
     """On a storm incident: how many incidents it holds."""
-    would_run: tuple[str, ...] = field(default=())
+    would_run: tuple[str, ...] = ()
     """In observe or propose mode: the argv that would have been run."""

@@ -1,0 +1,78 @@
+"""What the web server may ask of the daemon, answered."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from agent.engine.commands import Command
+from agent.engine.engine import Engine, Parts
+from agent.incidents.incident import ACTIVE
+from agent.store.reader import Reader
+from agent.version import VERSION
+from collectors.spec import Spec
+from rules.alert import Alert
+from rules.series import SeriesStore
+
+
+class DaemonBackend:
+    """Commands go through the engine's queue; what is durable is read from the database."""
+
+    def __init__(self, engine: Engine, parts: Parts, reader: Reader, *, ready: Callable[[], bool]) -> None:
+        self._engine = engine
+        self._parts = parts
+        self._reader = reader
+        self._ready = ready
+        self._started = time.time()
+        self.endpoints: Mapping[str, str] = {}
+        self.drills: Callable[[str], Mapping[str, Any] | None] = lambda _drill: None
+
+    @property
+    def store(self) -> SeriesStore:
+        return self._parts.series
+
+    def ready(self) -> tuple[bool, str]:
+        return (True, "") if self._ready() else (False, "not every collector has been run yet")
+
+    def call(self, command: Command, timeout_seconds: float) -> Mapping[str, Any]:
+        return self._engine.call(command, timeout_seconds)
+
+    def incidents(self, state: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return incidents, newest first: of one state, "active" ones, or ("") all that are not closed."""
+        states = tuple(sorted(ACTIVE)) if state == "active" else (state,) if state else ()
+        return self._reader.incidents(states, limit)
+
+    def incident(self, incident_id: str) -> Mapping[str, Any] | None:
+        return self._reader.incident(incident_id)
+
+    def status(self) -> Mapping[str, Any]:
+        parts, situations = self._parts, self._parts.situations
+        now = parts.clock.now()
+        return {
+            "version": VERSION,
+            "started_at": self._started,
+            "endpoints": self.endpoints,
+            "ready": self._ready(),
+            "stopped": situations.stopped(),
+            "phase": str(situations.phase),
+            "settling_seconds": max(0.0, situations.settled_at - now),
+            "series": parts.series.series_count,
+            "rules": sum(len(group.rules) for group in parts.ruleset.groups.values()),
+            "alerts": len(self.alerts()),
+            "incidents": len(parts.casebook.active()),
+            "remediations": [
+                {"name": ladder.name, "mode": str(ladder.mode), "steps": list(ladder.steps)}
+                for ladder in situations.policy.ladders
+            ],
+            "dead_letters": self._reader.dead_letters(20),
+        }
+
+    def drill(self, drill_id: str) -> Mapping[str, Any] | None:
+        return self.drills(drill_id)
+
+    def alerts(self) -> Sequence[Alert]:
+        return [*self._parts.ruleset.active(), *self._parts.intake.active()]
+
+
+def catalog(specs: Sequence[Spec]) -> list[Any]:
+    """Return every metric that the collectors declare."""
+    return [metric for spec in specs for metric in spec.metrics]

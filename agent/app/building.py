@@ -1,0 +1,141 @@
+"""The engine's parts, built from the configuration. Nothing here starts anything."""
+
+import os
+import socket
+import sqlite3
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.app import planning, presenting
+from agent.clock import Clock
+from agent.config.options import Config, LimitOptions, limits
+from agent.engine import recovery
+from agent.engine.casebook import Casebook
+from agent.engine.delivery import Delivery, Inline
+from agent.engine.desk import Desk, DeskRules
+from agent.engine.engine import Outside, Parts
+from agent.engine.intake import Intake
+from agent.engine.ledger import Ledger
+from agent.engine.orders import Keep, Orders
+from agent.engine.situations import Situations
+from agent.executor import ticketing
+from agent.incidents.effects import OutboxRow
+from agent.incidents.events import EffectSettled
+from agent.store.database import Database, set_meta
+from collectors.sample import Labels
+from collectors.sample import labels as make_labels
+from remediations import sandbox
+from rules import matchers, rulefile
+from rules.group import RuleGroup
+from rules.ruleset import Ruleset
+from rules.series import SeriesStore
+
+
+def host_name(config: Config) -> str:
+    return config.host.name or socket.gethostname()
+
+
+def external(config: Config) -> Labels:
+    """Return the labels that every series of this host carries."""
+    return make_labels(job=config.host.job, instance=host_name(config))
+
+
+def groups(config: Config) -> list[RuleGroup]:
+    """Read every pack and rule file of the configuration. Raise RuleError naming everything that is wrong."""
+    interval = config.rules.interval
+    loaded = [rulefile.load_pack(name, interval_seconds=interval) for name in config.rules.packs]
+    loaded += [rulefile.load(path, interval_seconds=interval) for path in rule_paths(config)]
+    return [group for file in loaded for group in file.groups]
+
+
+def rule_paths(config: Config) -> list[Path]:
+    """Return the rule files that the patterns name; one that is no pattern must exist."""
+    found: list[Path] = []
+    for pattern in config.rules.files:
+        path = Path(pattern)
+        if any(sign in pattern for sign in "*?["):
+            found += sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor or "."))))
+        else:
+            found.append(path)
+    return found
+
+
+def host_id(database: Database) -> str:
+    """Return what tells this installation from every other, clones included; made once."""
+    known = database.meta("host_id")
+    if known is None:
+        known = uuid.uuid4().hex[:12]
+        database.commit([set_meta("host_id", known)])
+    return known
+
+
+def parts(config: Config, database: Database, clock: Clock, outside: Outside, *, owner: str, publish: bool) -> Parts:
+    """Return everything the engine owns."""
+    series = SeriesStore(external=external(config), history_seconds=config.state.history)
+    ruleset = Ruleset(groups(config), series)
+    casebook, ledger = Casebook(), Ledger()
+    situations = Situations(
+        casebook=casebook,
+        ledger=ledger,
+        planner=planning.planner(config, sandbox.detect(os.environ, config.paths.procfs)),
+        policy=planning.policy(config, publish=["mqtt"] if publish else []),
+        stop_file=config.guards.stop_file,
+    )
+    situations.warming = lambda: ruleset.warming
+    delivery = Delivery(
+        owner=owner,
+        next_row=recovery.next_row(database.connection, "outbox"),
+        presenter=presenting.presenter(host_name=host_name(config), topic_prefix=config.mqtt.prefix),
+        inline={"book": _book(clock)},
+    )
+    desk = Desk(
+        casebook=casebook,
+        ledger=ledger,
+        situations=situations,
+        delivery=delivery,
+        rules=desk_rules(config, host_id(database)),
+    )
+    intake = Intake(next_row=recovery.next_row(database.connection, "inbox"))
+    orders = Orders(
+        casebook=casebook,
+        desk=desk,
+        situations=situations,
+        intake=intake,
+        settle_seconds=config.incidents.settle,
+        keep=Keep(incidents=config.state.keep_incidents, output=config.state.keep_output),
+    )
+    return Parts(
+        database=database,
+        series=series,
+        ruleset=ruleset,
+        clock=clock,
+        casebook=casebook,
+        ledger=ledger,
+        situations=situations,
+        delivery=delivery,
+        desk=desk,
+        intake=intake,
+        orders=orders,
+        outside=outside,
+    )
+
+
+def desk_rules(config: Config, host: str) -> DeskRules:
+    return DeskRules(
+        host=host,
+        match=_matchers(config.incidents.match),
+        ignore_labels=frozenset(config.incidents.ignore_labels),
+        limits=limits(LimitOptions(), config.guards),
+    )
+
+
+def _matchers(texts: Sequence[str]) -> list[matchers.Matcher]:
+    return [matchers.parse(text) for text in texts]
+
+
+def _book(clock: Clock) -> Inline:
+    def perform(connection: sqlite3.Connection, row: OutboxRow) -> EffectSettled:
+        return ticketing.in_the_book(connection, row, clock.now())
+
+    return perform

@@ -1,0 +1,205 @@
+"""The daemon: built from its configuration, started from the inside out, taken down in the reverse order."""
+
+import os
+import platform
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from agent.app import building, outward
+from agent.app.backend import DaemonBackend, catalog
+from agent.app.reloading import Reloading
+from agent.clock import SystemClock, WallClock
+from agent.collecting.host import Collecting
+from agent.config import paths
+from agent.config.load import load
+from agent.config.options import Config
+from agent.engine import recovery
+from agent.engine.commands import CommandError, Reload
+from agent.engine.engine import Engine, Outside
+from agent.executor.pool import Pool
+from agent.executor.repairs import Repairs
+from agent.scheduling import Scheduling
+from agent.sdnotify import Notifier
+from agent.store.database import Database, checkpoint
+from agent.store.reader import Reader
+from agent.telemetry import log, metrics
+from agent.version import VERSION
+from agent.web.access import Access
+from agent.web.exposition import Exposition
+from agent.web.loop import LoopThread
+from agent.web.server import Listeners, WebServer
+from collectors.registry import SPECS
+from remediations.runner import DirectRunner
+from rules.alert import Alert
+
+_log = log.get("daemon")
+_CHECKPOINT_SECONDS = 30.0
+_CHECKPOINT_BYTES = 4 * 1024 * 1024
+_STOP_SECONDS = 4.0
+_RELOAD_SECONDS = 30.0
+
+
+def main(config_path: Path | None) -> int:
+    """Run until SIGTERM or SIGINT; reload on SIGHUP. Return the exit code. Raise what keeps it from starting."""
+    config = load(config_path, os.environ)
+    log.configure(level=config.log.level, form=config.log.format)
+    stop, reload, wake = threading.Event(), threading.Event(), threading.Event()
+
+    def on_signal(number: int, _frame: object) -> None:
+        (reload if number == signal.SIGHUP else stop).set()
+        wake.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    with Daemon(config, config_path) as daemon:
+        while not stop.is_set():
+            wake.wait()
+            wake.clear()
+            if reload.is_set() and not stop.is_set():
+                reload.clear()
+                daemon.reload()
+        daemon.notifier.stopping()
+        _log.info("stopping")
+    _log.info("stopped")
+    return 0
+
+
+class Daemon:
+    """Everything that runs. Entering starts it, or raises what cannot be had with nothing left behind."""
+
+    def __init__(self, config: Config, config_path: Path | None) -> None:
+        self.config = config
+        self.notifier = Notifier()
+        self.control_socket = paths.control_socket(config, os.environ)
+        self.addresses: tuple[str, ...] = ()
+        self._config_path = config_path
+        self._clock = SystemClock()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._start(stack)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._open.close()
+
+    def reload(self) -> None:
+        """Take over a changed configuration; if it is wrong the running one stays."""
+        self.notifier.reloading()
+        try:
+            answer = self.engine.call(Reload(actor="SIGHUP"), _RELOAD_SECONDS)
+            _log.info("reloaded", **{key: str(value) for key, value in answer.items()})
+        except CommandError as error:
+            _log.error("reload failed: the running configuration stays", error=str(error))
+        self.notifier.ready("running")
+
+    def _start(self, stack: ExitStack) -> None:
+        database = stack.enter_context(Database(paths.state_directory(self.config, os.environ)))
+        self._start_engine(stack, database)
+        loop = LoopThread()
+        loop.start()
+        stack.callback(loop.close)
+        scheduling = Scheduling(WallClock(self._clock.boot_id), on_step=lambda _delta: self.engine.queue.wake())
+        collecting = Collecting(
+            self.config.collectors, SPECS, self.engine, clock=self._clock, on_phase=self.engine.phase
+        )
+        self._start_web(
+            stack, loop, DaemonBackend(self.engine, self._parts, Reader(database.path), ready=collecting.ready.is_set)
+        )
+        self._outside.refresh = collecting.refresh
+        collecting.start(scheduling.every, loop=loop.loop)
+        stack.callback(collecting.close)
+        scheduling.every(_CHECKPOINT_SECONDS, _checkpointer(database), "checkpoint")
+        scheduling.start()
+        stack.callback(scheduling.close)
+        metrics.BUILD_INFO.labels(VERSION, platform.python_version()).set(1)
+        metrics.START_TIME.set(self._clock.now())
+        self.notifier.ready("running")
+        self._announce()
+
+    def _start_engine(self, stack: ExitStack, database: Database) -> None:
+        """Build the engine and those who perform its effects, take up what a restart left, and let it run."""
+        client = outward.mqtt(self.config)
+        alertmanagers = outward.alertmanagers(self.config, self._clock)
+        repairs = Repairs(DirectRunner(boot_id=self._clock.boot_id), database.directory / "runs")
+
+        def told(alerts: Iterable[Alert]) -> None:
+            changed = list(alerts)
+            for alertmanager in alertmanagers:
+                alertmanager.offer(changed)
+
+        self._outside = Outside(told_alerts=told, watchdog=self.notifier.watchdog)
+        if self.notifier.watchdog_seconds is not None:
+            self._outside.watchdog_seconds = self.notifier.watchdog_seconds
+        self._parts = building.parts(
+            self.config, database, self._clock, self._outside, owner=secrets.token_hex(8), publish=client is not None
+        )
+        self.engine = Engine(self._parts)
+        pool = Pool(outward.performers(self.config, repairs, client), self.engine.settled)
+        self._outside.hand_over = pool.hand_over
+        self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
+        recovery.recover(self.engine, self._parts, repairs.end_survivors)
+        Reloading(self.config, self._config_path, self.engine, self._parts).attach()
+        thread = threading.Thread(target=self.engine.run, name="engine")
+        thread.start()
+        stack.callback(_stop_engine, self.engine, thread)
+        stack.callback(repairs.stop)
+        for service in (*alertmanagers, *((client,) if client is not None else ())):
+            stack.callback(service.close)
+            service.start()
+
+    def _start_web(self, stack: ExitStack, loop: LoopThread, backend: DaemonBackend) -> None:
+        options = self.config.web
+        web = WebServer(
+            listeners=Listeners(
+                listen=options.listen, metrics_listen=options.metrics_listen, control_socket=self.control_socket
+            ),
+            access=Access(token_file=options.token_file, open_ingest=options.open_ingest),
+            backend=backend,
+            exposition=Exposition(catalog=catalog(SPECS), external=building.external(self.config)),
+            clock=self._clock,
+        )
+        web.start(loop)
+        stack.callback(web.close)
+        self.addresses = web.addresses
+        backend.endpoints = _endpoints(web.addresses, self.control_socket)
+
+    def _announce(self) -> None:
+        """Say where the daemon can be found and what it does."""
+        _log.info(
+            "running",
+            version=VERSION,
+            config=str(self._config_path or "built-in defaults"),
+            metrics=" ".join(f"http://{address}/metrics" for address in self.addresses),
+            control=str(self.control_socket),
+            state=str(self._parts.database.directory),
+            rules=sum(len(group.rules) for group in self._parts.ruleset.groups.values()),
+            remediations=len(self.config.remediations),
+        )
+
+
+def _stop_engine(engine: Engine, thread: threading.Thread) -> None:
+    engine.stop()
+    thread.join(_STOP_SECONDS)
+
+
+def _checkpointer(database: Database) -> Callable[[], None]:
+    log_file = database.path.with_name(database.path.name + "-wal")
+
+    def run() -> None:
+        if log_file.exists() and log_file.stat().st_size > _CHECKPOINT_BYTES:
+            checkpoint(database.path)
+
+    return run
+
+
+def _endpoints(addresses: tuple[str, ...], socket: Path) -> Mapping[str, str]:
+    web = {"metrics": f"http://{addresses[0]}/metrics"} if addresses else {}
+    return {**web, "control": str(socket)}

@@ -1,0 +1,54 @@
+"""Everything that talks to the world outside, made from the configuration."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agent.app.building import host_name
+from agent.clock import Clock
+from agent.config.options import Config, TicketOptions
+from agent.executor import ticketing
+from agent.executor.pool import Performer
+from agent.executor.repairs import Repairs
+from agent.mqtt.client import Broker, MqttClient
+from agent.notify.alertmanager import AlertmanagerSync
+from agent.tickets.credentials import read_secret
+from agent.tickets.registry import ADAPTERS
+
+
+def mqtt(config: Config) -> MqttClient | None:
+    """Return the client of the configured broker; None if there is none."""
+    options = config.mqtt
+    if not options.host:
+        return None
+    broker = Broker(
+        host=options.host,
+        port=options.port,
+        client_id=options.client_id or f"paramedic-{host_name(config)}",
+        user=options.user,
+        password_file=options.password_file,
+        tls=options.tls,
+        ca_file=options.ca_file,
+        keepalive_seconds=int(options.keepalive),
+    )
+    return MqttClient(broker, prefix=options.prefix, host=host_name(config))
+
+
+def alertmanagers(config: Config, clock: Clock) -> list[AlertmanagerSync]:
+    return [AlertmanagerSync(options, clock) for options in config.alertmanagers]
+
+
+def performers(config: Config, repairs: Repairs, client: MqttClient | None) -> Mapping[str, Performer]:
+    """Return who performs what is owed, by target."""
+    table: dict[str, Performer] = {"runner": repairs.perform}
+    if client is not None:
+        table["mqtt"] = client.perform
+    table |= {name(options): _ticketing(options) for options in config.tickets if options.system != "book"}
+    return table
+
+
+def name(options: TicketOptions) -> str:
+    return options.name or options.system
+
+
+def _ticketing(options: TicketOptions) -> Callable[[Any], Any]:
+    return ticketing.performer(ADAPTERS[options.system].open(options.options, read_secret))

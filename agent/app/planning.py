@@ -1,0 +1,92 @@
+"""From a configured remediation and an incident to exact plans: templates are rendered here, once, and never again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+from agent.config.options import Config, RemediationOptions, StepOptions, context, limits
+from agent.engine.situations import Planned, Planner
+from agent.incidents.incident import Incident
+from agent.incidents.policy import Ladder, Policy, TicketPolicy, Verify
+from remediations import registry, sandbox
+from remediations.plan import PlanError
+from remediations.sandbox import HostEnvironment
+from remediations.spec import Context
+from rules import matchers
+from rules.annotations import Template, compile_template
+
+
+def policy(config: Config, *, publish: Sequence[str]) -> Policy:
+    """Return what deciding needs of the configuration."""
+    systems = tuple(TicketPolicy(name=t.name or t.system, open=t.open, drills=t.drills) for t in config.tickets)
+    return Policy(
+        ladders=tuple(_ladder(options, config) for options in config.remediations),
+        tickets=systems or (TicketPolicy(name="book"),),
+        publish=tuple(publish),
+        reopen_window=config.incidents.reopen_window,
+        no_data_after=config.incidents.no_data_after,
+    )
+
+
+def _ladder(options: RemediationOptions, config: Config) -> Ladder:
+    return Ladder(
+        name=options.name,
+        matchers=tuple(matchers.parse(text) for text in options.match),
+        mode=options.mode,
+        steps=tuple(step.action for step in options.steps),
+        origins=frozenset(str(origin) for origin in options.origins),
+        verify=Verify(hold=options.verify.hold, timeout=options.verify.timeout, expr=options.verify.expr),
+        limits=limits(options.limits, config.guards),
+    )
+
+
+def planner(config: Config, environment: HostEnvironment) -> Planner:
+    """Return what plans every step of a ladder for an incident."""
+    by_name = {options.name: options for options in config.remediations}
+    actions = context(config.guards)
+    units = listed_units(config)
+
+    def plans(ladder: Ladder, incident: Incident) -> tuple[Planned, ...]:
+        return tuple(_listed(_plan(step, incident, actions, environment), units) for step in by_name[ladder.name].steps)
+
+    return plans
+
+
+def listed_units(config: Config) -> frozenset[str]:
+    """Return the units that actions may touch: those of `[guards] units`, and those that steps name literally."""
+    literal = {
+        str(step.parameters.get("unit", ""))
+        for options in config.remediations
+        for step in options.steps
+        if registry.action(step.action).unit_verb
+    }
+    return frozenset(unit for unit in (*config.guards.units, *literal) if unit and "{{" not in unit)
+
+
+def _listed(planned: Planned, units: frozenset[str]) -> Planned:
+    """Return the step, refused if it would touch a unit that nobody listed."""
+    if planned.plan is None or not registry.action(planned.action).unit_verb:
+        return planned
+    unit = planned.plan.resource.removeprefix("unit:")
+    if unit in units:
+        return planned
+    return replace(planned, plan=None, error=f"{unit} is not listed: add it to [guards] units")
+
+
+def _plan(step: StepOptions, incident: Incident, actions: Context, environment: HostEnvironment) -> Planned:
+    def render(text: str) -> str:
+        return _template(text).render(incident.labels, incident.value)
+
+    planned = Planned(action=step.action, timeout=step.timeout)
+    try:
+        forbidden = sandbox.refusal_reason(registry.action(step.action), environment)
+        if forbidden is not None:
+            return replace(planned, error=sandbox.EXPLANATIONS[forbidden])
+        return replace(planned, plan=registry.plan(step.action, step.parameters, actions, render))
+    except PlanError as error:
+        return replace(planned, error=str(error))
+
+
+@cache
+def _template(text: str) -> Template:
+    return compile_template(text, "remediation parameter")

@@ -1,0 +1,27 @@
+"""The final payloads of ticket and publish effects, made when the decision is taken."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from agent.engine.delivery import Presenter
+from agent.incidents.decision import Reason
+from agent.incidents.effects import Effect, Kind
+from agent.incidents.incident import Incident
+from agent.mqtt.topics import incident_message
+from agent.tickets import wording
+
+
+def presenter(*, host_name: str, topic_prefix: str) -> Presenter:
+    """Return what turns an incident into a ticket or a message."""
+
+    def present(effect: Effect, incident: Incident) -> Mapping[str, Any]:
+        if effect.kind is Kind.PUBLISH:
+            return incident_message(topic_prefix, host_name, incident).payload()
+        reason = Reason(effect.payload["reason"])
+        return {
+            "draft": asdict(wording.draft(incident, host_name)),
+            "update": asdict(wording.update_for(incident, reason, key=effect.key)),
+        }
+
+    return present

@@ -1,0 +1,63 @@
+"""Reload: the new configuration is built beside the old one and swapped in between two batches, or not at all."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from agent.app import building, planning
+from agent.config.load import load
+from agent.config.options import Config
+from agent.config.problems import ConfigError
+from agent.engine.batch import Batch
+from agent.engine.commands import CommandError
+from agent.engine.engine import Engine, Parts
+from agent.telemetry import log, metrics
+from remediations import sandbox
+from rules.rulefile import RuleError
+
+_log = log.get("reload")
+_SWAPPED = frozenset({"rules", "incidents", "remediations", "guards"})
+"""Tables that a reload takes over; changes in any other need a restart."""
+
+
+class Reloading:
+    """Knows the configuration that runs."""
+
+    def __init__(self, config: Config, path: Path | None, engine: Engine, parts: Parts) -> None:
+        self._config = config
+        self._path = path
+        self._engine = engine
+        self._parts = parts
+
+    def attach(self) -> None:
+        self._parts.orders.reload = self.reload
+        metrics.RELOAD_OK.set(1)
+        metrics.RELOAD_TIME.set(self._parts.clock.now())
+
+    def reload(self, batch: Batch) -> Mapping[str, Any]:
+        """Swap in what has changed. Return the names of changed tables and of those that need a restart."""
+        try:
+            new = load(self._path, os.environ)
+            groups = building.groups(new)
+        except (ConfigError, RuleError) as error:
+            metrics.RELOAD_OK.set(0)
+            raise CommandError(str(error), 400) from error
+        changed = {f.name for f in fields(Config) if getattr(new, f.name) != getattr(self._config, f.name)}
+        self._swap(batch, new, groups)
+        metrics.RELOAD_OK.set(1)
+        metrics.RELOAD_TIME.set(batch.now)
+        return {"changed": sorted(changed & _SWAPPED), "restart_required": sorted(changed - _SWAPPED)}
+
+    def _swap(self, batch: Batch, new: Config, groups: list[Any]) -> None:
+        parts = self._parts
+        situations = parts.situations
+        situations.policy = planning.policy(new, publish=situations.policy.publish)
+        situations.planner = planning.planner(new, sandbox.detect(os.environ, new.paths.procfs))
+        situations.stop_file = new.guards.stop_file
+        parts.desk.rules = building.desk_rules(new, parts.desk.rules.host)
+        for change in parts.ruleset.replace(groups, batch.now):
+            parts.desk.alert_changed(batch, change)
+        self._engine.schedule_groups()
+        self._config = new

@@ -1,0 +1,118 @@
+"""The incidents that are not closed, in memory, found by id and by subject; and when each wants to be asked again."""
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+
+from agent.incidents.incident import ACTIVE, Incident, State
+
+_REMEMBERED = 1000
+
+
+class Casebook:
+    """Incidents by id and by key, the heap of their wake-ups, and the fingerprints that hold each open."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Incident] = {}
+        self._by_key: dict[str, str] = {}
+        self._holding: dict[str, set[str]] = {}
+        self._wakes: list[tuple[float, str]] = []
+        self.opened_at: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED)
+        """(when, alertname) of new incidents, for the storm brake."""
+
+    def __iter__(self) -> Iterator[Incident]:
+        return iter(list(self._by_id.values()))
+
+    def get(self, incident_id: str) -> Incident | None:
+        return self._by_id.get(incident_id)
+
+    def by_key(self, key: str) -> Incident | None:
+        incident_id = self._by_key.get(key)
+        return self._by_id[incident_id] if incident_id is not None else None
+
+    def put(self, incident: Incident) -> None:
+        """Take the incident's newest revision; a closed one is forgotten."""
+        before = self._by_id.get(incident.id)
+        if incident.state is State.CLOSED:
+            self._by_id.pop(incident.id, None)
+            if self._by_key.get(incident.key) == incident.id:
+                del self._by_key[incident.key]
+            self._holding.pop(incident.key, None)
+            return
+        self._by_id[incident.id] = incident
+        self._by_key[incident.key] = incident.id
+        if incident.wake_at is not None and (before is None or before.wake_at != incident.wake_at):
+            heapq.heappush(self._wakes, (incident.wake_at, incident.id))
+
+    def hold(self, key: str, fingerprint: str) -> None:
+        self._holding.setdefault(key, set()).add(fingerprint)
+
+    def release(self, key: str, fingerprint: str) -> bool:
+        """One alert no longer holds. Return whether no other alert of the same subject does."""
+        holding = self._holding.get(key)
+        if holding is not None:
+            holding.discard(fingerprint)
+        return not holding
+
+    def due(self, now: float) -> list[Incident]:
+        """Return the incidents whose wake-up has come."""
+        due: list[Incident] = []
+        while self._wakes and self._wakes[0][0] <= now:
+            at, incident_id = heapq.heappop(self._wakes)
+            incident = self._by_id.get(incident_id)
+            if incident is not None and incident.wake_at == at:
+                due.append(incident)
+        return due
+
+    def next_at(self) -> float | None:
+        while self._wakes:
+            at, incident_id = self._wakes[0]
+            incident = self._by_id.get(incident_id)
+            if incident is not None and incident.wake_at == at:
+                return at
+            heapq.heappop(self._wakes)
+        return None
+
+    def verifying(self) -> list[Incident]:
+        return [i for i in self._by_id.values() if i.state is State.VERIFYING]
+
+    def active(self) -> list[Incident]:
+        return [i for i in self._by_id.values() if i.state in ACTIVE]
+
+    def children(self, parent: str) -> list[Incident]:
+        return [i for i in self._by_id.values() if i.parent == parent]
+
+    def shift(self, delta: float) -> list[Incident]:
+        """Move every interval that is still open by a step of the wall clock. Return the incidents that changed."""
+        moved = [_shifted(incident, delta) for incident in self._by_id.values()]
+        self._wakes.clear()
+        for incident in moved:
+            self._by_id[incident.id] = incident
+            if incident.wake_at is not None:
+                heapq.heappush(self._wakes, (incident.wake_at, incident.id))
+        self.opened_at = deque(((at + delta, name) for at, name in self.opened_at), maxlen=_REMEMBERED)
+        return moved
+
+
+def _shifted(incident: Incident, delta: float) -> Incident:
+    def move(at: float | None) -> float | None:
+        return at + delta if at is not None else None
+
+    work = incident.work
+    if work is not None:
+        work = replace(
+            work,
+            began_at=work.began_at + delta,
+            settled_at=move(work.settled_at),
+            healthy_since=move(work.healthy_since),
+            deadline=move(work.deadline),
+        )
+    return replace(
+        incident,
+        work=work,
+        wake_at=move(incident.wake_at),
+        resolved_at=move(incident.resolved_at),
+        no_data_since=move(incident.no_data_since),
+        acknowledged_until=move(incident.acknowledged_until),
+    )

@@ -1,0 +1,205 @@
+"""The incident desk: alerts and events come in, decisions are taken and written down with all they owe."""
+
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from agent.engine.batch import Batch
+from agent.engine.casebook import Casebook
+from agent.engine.delivery import Delivery
+from agent.engine.ledger import Ledger
+from agent.engine.situations import Situations
+from agent.incidents.advance import Context
+from agent.incidents.decide import decide
+from agent.incidents.decision import Decision, Reason
+from agent.incidents.events import AlertChanged, Event, RuleRemoved
+from agent.incidents.identity import incident_key, new_id
+from agent.incidents.incident import ACTIVE, Incident, State
+from agent.incidents.opening import described, is_storm, opened, storm
+from agent.incidents.policy import Policy
+from agent.store import writes
+from agent.telemetry import log, metrics
+from remediations.guards import Limits
+from rules.alert import Alert, AlertChange, AlertState, Recovery
+from rules.matchers import Matcher
+
+_log = log.get("incident")
+
+
+@dataclass(slots=True, kw_only=True)
+class DeskRules:
+    """What the configuration says about which alerts become which incidents."""
+
+    host: str
+    match: Sequence[Matcher]
+    ignore_labels: Collection[str]
+    limits: Limits
+
+
+class Desk:
+    """Owns nothing by itself: it joins casebook, ledger, situations and delivery around `decide`."""
+
+    def __init__(
+        self, *, casebook: Casebook, ledger: Ledger, situations: Situations, delivery: Delivery, rules: DeskRules
+    ) -> None:
+        self._casebook = casebook
+        self._ledger = ledger
+        self._situations = situations
+        self._delivery = delivery
+        self.rules = rules
+        self.first_start = False
+        """True while faults that are there already at the very first start are taken in."""
+
+    @property
+    def policy(self) -> Policy:
+        return self._situations.policy
+
+    def alert_changed(self, batch: Batch, change: AlertChange) -> None:
+        """Write the alert down and tell its incident, opening or closing one as the case may be."""
+        alert = change.alert
+        gone = alert.state is AlertState.RESOLVED and change.before is AlertState.PENDING
+        batch.writes.append(writes.drop_alert(alert.fingerprint) if gone else writes.put_alert(alert))
+        if not gone and alert.state is not AlertState.PENDING:
+            batch.alerts.append(alert)
+        if alert.state is AlertState.PENDING or gone or not self._wanted(alert):
+            return
+        key = incident_key(self.rules.host, alert.rule, alert.labels, self.rules.ignore_labels)
+        incident = self._casebook.by_key(key)
+        if alert.state is AlertState.FIRING:
+            self._casebook.hold(key, alert.fingerprint)
+            self._fired(batch, incident, alert, change, key)
+        elif incident is not None and (
+            alert.state is AlertState.NO_DATA or self._casebook.release(key, alert.fingerprint)
+        ):
+            removed = alert.recovery is Recovery.RULE_REMOVED
+            self.happened(batch, incident, RuleRemoved() if removed else AlertChanged(change=change))
+
+    def _wanted(self, alert: Alert) -> bool:
+        pairs = dict(alert.labels)
+        return all(matcher.matches(pairs) for matcher in self.rules.match)
+
+    def _fired(self, batch: Batch, incident: Incident | None, alert: Alert, change: AlertChange, key: str) -> None:
+        if incident is not None and not self._outdated(incident, batch.now):
+            self.happened(batch, incident, AlertChanged(change=change))
+            return
+        if incident is not None:
+            self._put(
+                batch, incident, Decision(incident=replace(incident, state=State.CLOSED), reason=Reason.WINDOW_OVER), ""
+            )
+        fresh = described(alert, incident_id=self._new_id(batch.now), key=key, host=self.rules.host, now=batch.now)
+        self._open(batch, replace(fresh, preexisting=self.first_start))
+
+    def _outdated(self, incident: Incident, now: float) -> bool:
+        return incident.resolved_at is not None and now >= incident.resolved_at + self.policy.reopen_window
+
+    def _new_id(self, now: float) -> str:
+        return new_id(now, secrets.randbits(20))
+
+    def _open(self, batch: Batch, incident: Incident) -> None:
+        limits = self.rules.limits
+        alike = [at for at, name in self._casebook.opened_at if name == incident.alertname]
+        self._casebook.opened_at.append((batch.now, incident.alertname))
+        if is_storm(alike, batch.now, incidents=limits.storm_incidents, within=limits.storm_within):
+            parent = self._storm_of(batch, incident)
+            incident = replace(incident, parent=parent.id, suppressed=f"storm {parent.id}")
+        context = self._context(incident, batch.now)
+        self._put(batch, None, opened(incident, context), "opened")
+
+    def _storm_of(self, batch: Batch, incident: Incident) -> Incident:
+        """Return the storm incident of this alert name, opening it if need be, with one more member."""
+        key = f"storm;{self.rules.host};{incident.alertname}"
+        parent = self._casebook.by_key(key)
+        if parent is None or parent.state not in ACTIVE:
+            fresh = replace(storm(incident, incident_id=self._new_id(batch.now), key=key), members=1)
+            self._put(batch, None, opened(fresh, self._context(fresh, batch.now)), "opened")
+            return fresh
+        grown = replace(parent, members=parent.members + 1)
+        self._casebook.put(grown)
+        batch.writes.append(writes.put_incident(grown))
+        return grown
+
+    def happened(self, batch: Batch, incident: Incident, event: Event) -> Incident:
+        """Decide about an event. Return the incident as it is afterwards."""
+        decision = decide(incident, event, self._situations.of(incident, batch.now), self.policy, batch.now)
+        if decision.incident != incident or decision.effects:
+            self._put(batch, incident, decision, type(event).__name__)
+        return decision.incident
+
+    def _context(self, incident: Incident, now: float) -> Context:
+        return Context(situation=self._situations.of(incident, now), policy=self.policy, now=now)
+
+    def _put(self, batch: Batch, before: Incident | None, decision: Decision, event: str) -> None:
+        after = decision.incident
+        self._casebook.put(after)
+        batch.writes.append(writes.put_incident(after))
+        if decision.reason is not Reason.UNCHANGED:
+            batch.writes.append(writes.audit(batch.now, event, decision))
+            self._tell(before, decision)
+        if decision.reason is Reason.ATTEMPT_STARTED:
+            self._count_start(batch, after)
+        for effect in decision.effects:
+            self._delivery.owe(batch, effect, after)
+        ended = before is not None and before.state in ACTIVE and after.state not in ACTIVE
+        if ended:
+            self._ended(batch, after)
+
+    def _count_start(self, batch: Batch, incident: Incident) -> None:
+        attempt = incident.attempts[-1]
+        ladder = self.policy.ladder(attempt.remediation)
+        reset = ladder.limits.healthy_reset if ladder is not None else 0.0
+        owner = (attempt.remediation, attempt.resource)
+        batch.writes.append(writes.start_run(incident, attempt))
+        batch.writes += self._ledger.started(
+            owner, attempt.run_id, batch.now, first_step=attempt.step == 0, reset=reset
+        )
+
+    def _ended(self, batch: Batch, after: Incident) -> None:
+        """The healthy time of what was repaired begins; a storm ends with its last member."""
+        for owner in {(a.remediation, a.resource) for a in after.attempts}:
+            batch.writes += self._ledger.unhealthy(owner, batch.now)
+        parent = self._casebook.get(after.parent) if after.parent else None
+        if parent is None or parent.state not in ACTIVE:
+            return
+        if not any(child.state in ACTIVE for child in self._casebook.children(parent.id)):
+            recovered = _recovered(parent, batch.now)
+            self.happened(batch, parent, AlertChanged(change=recovered))
+
+    def _tell(self, before: Incident | None, decision: Decision) -> None:
+        incident = decision.incident
+        metrics.DECISIONS.labels(decision.reason).inc()
+        ladder = self.policy.ladder_for(incident.labels)
+        name = ladder.name if ladder is not None else ""
+        if before is None:
+            metrics.INCIDENTS_OPENED.labels(incident.priority).inc()
+        if decision.guard is not None and decision.reason is not Reason.WOULD_RUN:
+            metrics.REFUSALS.labels(name, decision.guard).inc()
+        if decision.reason is Reason.WOULD_RUN:
+            metrics.WOULD_RUN.labels(name).inc()
+        if incident.resolution is not None and (before is None or before.resolution is None):
+            metrics.INCIDENTS_RESOLVED.labels(incident.resolution).inc()
+        _log.info(
+            str(decision.reason),
+            incident=incident.id,
+            alertname=incident.alertname,
+            state=str(incident.state),
+            priority=incident.priority,
+            **({"guard": str(decision.guard)} if decision.guard else {}),
+            **({"detail": decision.detail} if decision.detail else {}),
+            **({"actor": decision.actor} if decision.actor else {}),
+        )
+
+
+def _recovered(parent: Incident, now: float) -> AlertChange:
+    calm = Alert(
+        fingerprint="",
+        rule=parent.rule,
+        rule_version=parent.rule_version,
+        labels=parent.labels,
+        annotations=parent.annotations,
+        state=AlertState.RESOLVED,
+        value=0.0,
+        active_at=parent.active_at,
+        resolved_at=now,
+        recovery=Recovery.HEALTHY,
+    )
+    return AlertChange(alert=calm, before=AlertState.FIRING, at=now)

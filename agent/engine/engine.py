@@ -1,0 +1,379 @@
+"""The engine, the single writer: it takes what happened, decides, makes it durable, and only then lets it out."""
+
+import heapq
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agent.clock import Clock
+from agent.engine import housekeeping
+from agent.engine.batch import Batch
+from agent.engine.casebook import Casebook
+from agent.engine.commands import BusyError, Command
+from agent.engine.delivery import Delivery
+from agent.engine.desk import Desk
+from agent.engine.intake import Intake
+from agent.engine.ledger import Ledger
+from agent.engine.orders import Orders
+from agent.engine.queue import EngineQueue, Item, Ordered, PhaseChanged
+from agent.engine.situations import Situations
+from agent.incidents.effects import Kind, OutboxRow
+from agent.incidents.events import AttemptSettled, EffectSettled, HealthSeen, TimerDue
+from agent.incidents.incident import Incident, Outcome, State
+from agent.store import writes
+from agent.store.database import Database, StoreError, Write
+from agent.telemetry import log, metrics
+from collectors.sample import Failure, Reading
+from remediations.guards import HostPhase
+from rules.alert import Alert, AlertChange
+from rules.promql.compile import compile_query
+from rules.ruleset import Health, Ruleset
+from rules.series import SeriesStore
+
+_log = log.get("engine")
+
+STEP_SECONDS = 2.0
+"""A wall clock that is off by more than this has been stepped."""
+_BATCH = 500
+_IDLE_SECONDS = 60.0
+_REPEAT_SECONDS = 3600.0
+_GROUP_OFFSET = 0.5
+"""Groups are evaluated this long after the grid, when the collectors of that instant have spoken."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Outside:
+    """Everything the engine tells the rest of the program; none of it may block or raise."""
+
+    hand_over: Callable[[OutboxRow], None] = lambda _row: None
+    told_alerts: Callable[[Iterable[Alert]], None] = lambda _alerts: None
+    refresh: Callable[[], None] = lambda: None
+    """Asks the watchers for fresh data now."""
+    watchdog: Callable[[], None] = lambda: None
+    watchdog_seconds: float = _IDLE_SECONDS
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """What the engine is made of; everything in here belongs to its thread."""
+
+    database: Database
+    series: SeriesStore
+    ruleset: Ruleset
+    clock: Clock
+    casebook: Casebook
+    ledger: Ledger
+    situations: Situations
+    delivery: Delivery
+    desk: Desk
+    intake: Intake
+    orders: Orders
+    outside: Outside
+
+
+class Engine:
+    """`run` is the engine thread; everything else may be called from any thread."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._p = parts
+        self.queue = EngineQueue()
+        self._groups: list[tuple[float, str]] = []
+        self._unwritten: list[Write] = []
+        self._complaints: dict[str, tuple[str, float]] = {}
+        self._next_watchdog = 0.0
+        self._next_report = 0.0
+        self.schedule_groups()
+
+    # -- from other threads
+
+    def read(self, reading: Reading) -> None:
+        self.queue.read(reading)
+
+    def fail(self, failure: Failure) -> None:
+        self.queue.fail(failure)
+
+    def settled(self, settled: EffectSettled) -> None:
+        self.queue.settled(settled)
+
+    def phase(self, phase: str) -> None:
+        self.queue.phase(phase)
+
+    def call(self, command: Command, timeout: float) -> Mapping[str, Any]:
+        """Order something and wait until it is durable. Raise CommandError; BusyError when no answer comes in time."""
+        answer = self.queue.order(command)
+        try:
+            return answer.result(timeout)
+        except TimeoutError as error:
+            raise BusyError("the engine did not answer in time") from error
+
+    def stop(self) -> None:
+        self.queue.stop()
+
+    # -- the engine thread
+
+    def run(self) -> None:
+        """Work until stopped. What is in the queue by then is still taken and made durable."""
+        while True:
+            items = self.queue.take(self._patience(), _BATCH)
+            self.turn(items)
+            if self.queue.stopping and not self.queue.has_urgent():
+                break
+        self.turn(())
+
+    def turn(self, items: Iterable[Item]) -> None:
+        """Take a batch of items and everything that is due, make it durable, let out what is owed."""
+        self._follow_clock()
+        batch = Batch(now=self._p.clock.now())
+        began = time.perf_counter()
+        for item in items:
+            self._take(batch, item)
+        self._due(batch)
+        self._p.delivery.claim(batch, self._p.database.connection)
+        wrote = bool(batch.writes)
+        self._finish(batch)
+        if wrote:
+            metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
+        self._report(batch.now)
+
+    def _take(self, batch: Batch, item: Item) -> None:
+        if isinstance(item, Reading):
+            self._reading(batch, item)
+        elif isinstance(item, Failure):
+            self._p.series.fail(item)
+        elif isinstance(item, EffectSettled):
+            self._settled(batch, item)
+        elif isinstance(item, PhaseChanged):
+            self._phase(batch, item)
+        else:
+            self._ordered(batch, item)
+
+    def _reading(self, batch: Batch, reading: Reading) -> None:
+        if reading.at > batch.now:  # it was stamped before the clock was set back
+            reading = replace(reading, at=batch.now)
+        touched = self._p.series.append(reading)
+        if not reading.pushed:
+            return
+        if batch.pushed_at is None:
+            batch.pushed_at = reading.at
+        for change in self._p.ruleset.touched(touched, batch.now).changes:
+            self._changed(batch, change)
+        self._verify(batch)
+
+    def _changed(self, batch: Batch, change: AlertChange) -> None:
+        self._p.desk.alert_changed(batch, change)
+
+    def _verify(self, batch: Batch) -> None:
+        """Show every incident under verification what fresh samples say."""
+        for incident in self._p.casebook.verifying():
+            self._p.desk.happened(batch, incident, HealthSeen(healthy=self._health(incident, batch.now)))
+
+    def _health(self, incident: Incident, now: float) -> bool | None:
+        work = incident.work
+        if work is None or work.settled_at is None:
+            return None
+        if incident.rule.startswith("posted;"):
+            return True if incident.alert_state == "resolved" else None
+        ladder = self._p.situations.policy.ladder(work.remediation)
+        expression = ladder.verify.expr if ladder is not None else ""
+        if expression:
+            health = self._p.ruleset.holds(compile_query(expression), work.settled_at, now)
+        else:
+            health = self._p.ruleset.healthy(incident.rule, incident.labels, work.settled_at, now)
+        return {Health.HEALTHY: True, Health.UNHEALTHY: False, Health.UNKNOWN: None}[health]
+
+    def _settled(self, batch: Batch, settled: EffectSettled) -> None:
+        answered = self._p.delivery.settle(batch, settled)
+        if answered is None or answered.row.kind is not Kind.REMEDIATION:
+            return
+        result, run_id = settled.result, str(answered.payload["run_id"])
+        event = AttemptSettled(
+            run_id=run_id,
+            outcome=Outcome(result.get("outcome", Outcome.FAILED)),
+            detail=str(result.get("detail", settled.reason)),
+            exit_code=result.get("exit_code"),
+            output=str(result.get("output", "")),
+        )
+        self.attempt_settled(batch, answered.incident_id, event, str(answered.payload["remediation"]))
+
+    def attempt_settled(self, batch: Batch, incident_id: str, event: AttemptSettled, remediation: str) -> None:
+        """Write the end of a run down and tell its incident."""
+        resource = self._p.ledger.running.get(event.run_id, "")
+        self._p.ledger.ended((remediation, resource), event.run_id, batch.now)
+        metrics.ATTEMPTS.labels(remediation, event.outcome).inc()
+        batch.writes.append(
+            writes.end_run(
+                event.run_id, at=batch.now, outcome=event.outcome, exit_code=event.exit_code, output=event.output
+            )
+        )
+        batch.settled = True
+        incident = self._p.casebook.get(incident_id)
+        if incident is not None:
+            self._p.desk.happened(batch, incident, event)
+
+    def _phase(self, batch: Batch, changed: PhaseChanged) -> None:
+        situations = self._p.situations
+        before, situations.phase = situations.phase, HostPhase(changed.phase)
+        if before is HostPhase.STARTING and situations.phase is HostPhase.RUNNING:
+            situations.settled_at = max(situations.settled_at, batch.now + self._p.orders.settle_seconds)
+
+    def _ordered(self, batch: Batch, ordered: Ordered) -> None:
+        answer = self._p.orders.carry_out(batch, ordered.command)
+        batch.answers.append((ordered.answer, answer))
+
+    # -- time
+
+    def _patience(self) -> float:
+        """Return for how many seconds nothing is due."""
+        now = self._p.clock.now()
+        instants = [
+            self._groups[0][0] if self._groups else None,
+            self._p.casebook.next_at(),
+            self._p.delivery.outbox.next_at(),
+            self._p.intake.next_at(),
+        ]
+        nearest = min((at for at in instants if at is not None), default=now + _IDLE_SECONDS)
+        return max(0.0, min(nearest - now, self._p.outside.watchdog_seconds, _IDLE_SECONDS))
+
+    def schedule_groups(self) -> None:
+        """Put every rule group on the grid of its interval."""
+        now = self._p.clock.now()
+        self._groups = [(_next_slot(now, g.interval_seconds), key) for key, g in self._p.ruleset.groups.items()]
+        heapq.heapify(self._groups)
+
+    def _due(self, batch: Batch) -> None:
+        while self._groups and self._groups[0][0] <= batch.now:
+            _, key = heapq.heappop(self._groups)
+            group = self._p.ruleset.groups.get(key)
+            if group is not None:
+                self._evaluate(batch, key)
+                heapq.heappush(self._groups, (_next_slot(batch.now, group.interval_seconds), key))
+        for change in self._p.intake.due(batch, self._unwritten):
+            self._changed(batch, change)
+        for incident in self._p.casebook.due(batch.now):
+            self._wake(batch, incident)
+
+    def _evaluate(self, batch: Batch, key: str) -> None:
+        """Evaluate a group rule by rule; a repair that becomes due meanwhile does not wait for the rest of it."""
+        began = time.perf_counter()
+        for evaluation in self._p.ruleset.steps(key, batch.now):
+            for identity, error in evaluation.errors.items():
+                metrics.RULE_FAILURES.labels(key).inc()
+                self._complain(identity, error, batch.now)
+            for change in evaluation.changes:
+                self._changed(batch, change)
+            if self.queue.has_urgent():
+                self._finish(batch)
+                batch.begin_again(self._p.clock.now())
+                for item in self.queue.take(0.0, _BATCH):
+                    self._take(batch, item)
+                self._p.delivery.claim(batch, self._p.database.connection)
+        metrics.RULE_GROUP_SECONDS.labels(key).set(time.perf_counter() - began)
+        metrics.RULE_EVALUATIONS.labels(key).inc()
+        self._verify(batch)
+
+    def _complain(self, identity: str, error: str, now: float) -> None:
+        """Log that a rule failed: at once, and once an hour while the error stays the same."""
+        said, at = self._complaints.get(identity, ("", 0.0))
+        if said != error or now - at >= _REPEAT_SECONDS:
+            self._complaints[identity] = (error, now)
+            _log.error("rule failed", rule=identity, error=error)
+
+    def _wake(self, batch: Batch, incident: Incident) -> None:
+        if incident.state is State.VERIFYING:
+            event: HealthSeen | TimerDue = HealthSeen(healthy=self._health(incident, batch.now))
+        else:
+            event = TimerDue()
+        self._p.desk.happened(batch, incident, event)
+
+    def _follow_clock(self) -> None:
+        """Notice a step of the wall clock and move every open interval with it, calendar dates excepted."""
+        clock = self._p.clock
+        delta = clock.drift()
+        if abs(delta) <= STEP_SECONDS:
+            return
+        clock.follow()
+        _log.warning("the wall clock was stepped", seconds=round(delta, 3))
+        metrics.CLOCK_STEPS.inc()
+        self._unwritten += housekeeping.shift(self._p, delta)
+        self.schedule_groups()
+
+    # -- making it durable
+
+    def _finish(self, batch: Batch) -> None:
+        if not self._make_durable(batch.writes):
+            self._withhold(batch)
+            return
+        self._p.delivery.durable()
+        for row in batch.claimed:
+            self._p.outside.hand_over(row)
+        if batch.pushed_at is not None and batch.writes:
+            metrics.DETECTION_SECONDS.observe(max(0.0, self._p.clock.now() - batch.pushed_at))
+        for future, answer in batch.answers:
+            _answer(future, answer)
+        if batch.alerts:
+            self._p.outside.told_alerts(batch.alerts)
+        if batch.settled:
+            self._p.outside.refresh()
+
+    def _make_durable(self, new: list[Write]) -> bool:
+        """Commit what this turn and failed turns before it have to write. On a full disk the reserve is given back."""
+        self._unwritten += new
+        if not self._unwritten:
+            return True
+        database = self._p.database
+        try:
+            try:
+                database.commit(self._unwritten)
+            except StoreError as error:
+                if not (error.full and database.release()):
+                    raise
+                _log.error("the disk is full: reserve released", directory=str(database.directory))
+                database.commit(self._unwritten)
+        except StoreError as error:
+            if not self._p.situations.degraded:
+                _log.error("nothing can be made durable", error=str(error))
+            self._p.situations.degraded = f"nothing can be made durable: {error}"
+            return False
+        self._unwritten = []
+        if self._p.situations.degraded:
+            self._p.situations.degraded = ""
+            _log.info("writing works again")
+        return True
+
+    def _withhold(self, batch: Batch) -> None:
+        """Nothing leaves: repairs are refused rather than run blind, the rest is tried again, callers are told."""
+        reason = self._p.situations.degraded
+        for row in batch.claimed:
+            refused = {"outcome": Outcome.REFUSED, "detail": reason} if row.kind is Kind.REMEDIATION else {}
+            self.queue.settled(
+                EffectSettled(row=row.id, claim=row.claim, done=bool(refused), reason=reason, result=refused)
+            )
+        for future, _ in batch.answers:
+            _answer(future, BusyError(reason))
+        if batch.alerts:
+            self._p.outside.told_alerts(batch.alerts)
+
+    def _report(self, now: float) -> None:
+        if now >= self._next_watchdog:
+            self._p.outside.watchdog()
+            self._next_watchdog = now + self._p.outside.watchdog_seconds
+        if now >= self._next_report:
+            housekeeping.report(self._p, now)
+            self.queue.report()
+            self._unwritten += housekeeping.prune(self._p, now)
+            self._next_report = now + housekeeping.REPORT_SECONDS
+
+
+def _next_slot(now: float, interval: float) -> float:
+    return (now - _GROUP_OFFSET) // interval * interval + interval + _GROUP_OFFSET
+
+
+def _answer(future: Future[Mapping[str, Any]], answer: Mapping[str, Any] | Exception) -> None:
+    if future.cancelled():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

@@ -1,0 +1,86 @@
+"""What the engine does beside deciding: move intervals when the clock steps, keep gauges true, forget what is old."""
+
+from typing import TYPE_CHECKING
+
+from agent.clock import Clock
+from agent.store import writes
+from agent.store.database import Write, set_meta
+from agent.telemetry import metrics
+from rules.alert import AlertState
+
+if TYPE_CHECKING:
+    from agent.engine.engine import Parts
+
+REPORT_SECONDS = 15.0
+_PRUNE_SECONDS = 3600.0
+_PRUNE_ROWS = 500
+_SENT_DAYS = 7 * 86400.0
+
+
+def shift(parts: "Parts", delta: float) -> list[Write]:
+    """Move every open interval by a step of the wall clock. Return what must be written."""
+    moved = parts.casebook.shift(delta)
+    parts.ledger.shift(delta)
+    parts.delivery.outbox.shift(delta)
+    parts.series.shift(delta)
+    parts.ruleset.shift(delta)
+    parts.situations.settled_at += delta
+    return [
+        *anchor(parts.clock),
+        *writes.shift_counters(delta),
+        *(writes.put_incident(incident) for incident in moved),
+        *(writes.put_alert(alert) for alert in parts.ruleset.active()),
+    ]
+
+
+def anchor(clock: Clock) -> list[Write]:
+    """Return the writes that say which boot this is and how its clocks relate."""
+    return [set_meta("boot_id", clock.boot_id), set_meta("anchor", repr(clock.now() - clock.boottime()))]
+
+
+def report(parts: "Parts", now: float) -> None:
+    """Bring the gauges about incidents, alerts, outbox and store up to date."""
+    metrics.INCIDENTS.clear()
+    active = parts.casebook.active()
+    for incident in parts.casebook:
+        if not incident.drill:
+            metrics.INCIDENTS.labels(incident.state, incident.priority).inc()
+    metrics.OLDEST_INCIDENT.set(max((now - i.opened_at for i in active if not i.drill), default=0.0))
+    metrics.STOPPED.set(1.0 if parts.situations.stopped() else 0.0)
+    states = [alert.state for alert in parts.ruleset.active()]
+    for state in (AlertState.PENDING, AlertState.FIRING, AlertState.NO_DATA):
+        metrics.ALERTS.labels(state).set(states.count(state))
+    _report_outbox(parts, now)
+    metrics.SERIES.set(parts.series.series_count)
+    metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
+
+
+def _report_outbox(parts: "Parts", now: float) -> None:
+    metrics.OUTBOX.clear()
+    oldest = now
+    query = (
+        "SELECT kind, state, count(*), min(created_at) FROM outbox WHERE state IN ('pending', 'running') GROUP BY 1, 2"
+    )
+    for kind, state, count, created in parts.database.connection.execute(query):
+        metrics.OUTBOX.labels(kind, state).set(count)
+        oldest = min(oldest, created)
+    metrics.OUTBOX_OLDEST.set(now - oldest)
+
+
+def prune(parts: "Parts", now: float) -> list[Write]:
+    """Forget old output, sent effects and closed incidents, a few rows at a time, oldest first; open work never."""
+    if now < parts.orders.next_prune:
+        return []
+    parts.orders.next_prune = now + _PRUNE_SECONDS
+    keep = parts.orders.keep
+    old = f"ORDER BY updated_at LIMIT {_PRUNE_ROWS}"
+    gone = f"SELECT id FROM incidents WHERE state = 'closed' AND updated_at < ? {old}"  # noqa: S608 - a constant
+    incidents = now - keep.incidents
+    return [
+        ("UPDATE runs SET output = NULL WHERE output IS NOT NULL AND ended_at < ?", (now - keep.output,)),
+        ("DELETE FROM outbox WHERE state = 'done' AND settled_at < ?", (now - _SENT_DAYS,)),
+        (f"DELETE FROM audit WHERE incident_id IN ({gone})", (incidents,)),  # noqa: S608 - a constant
+        (f"DELETE FROM runs WHERE incident_id IN ({gone})", (incidents,)),  # noqa: S608 - a constant
+        (f"DELETE FROM tickets WHERE incident_id IN ({gone})", (incidents,)),  # noqa: S608 - a constant
+        (f"DELETE FROM incidents WHERE id IN ({gone})", (incidents,)),  # noqa: S608 - a constant
+    ]

@@ -1,0 +1,89 @@
+"""Commands of operators and other programs, carried out inside the engine."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from agent.engine.batch import Batch
+from agent.engine.casebook import Casebook
+from agent.engine.commands import Command, CommandError, OnIncident, PostAlerts, Reload, SetStop, StartDrill
+from agent.engine.desk import Desk
+from agent.engine.intake import Intake
+from agent.engine.situations import Situations
+from agent.store.database import set_meta
+from agent.telemetry import log
+
+_log = log.get("operator")
+Reloader = Callable[[Batch], Mapping[str, Any]]
+Driller = Callable[[], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How long the record is kept, in seconds."""
+
+    incidents: float
+    output: float
+
+
+class Orders:
+    """`reload` and `drill` are given by the application; both run in the engine thread and must not block."""
+
+    def __init__(
+        self,
+        *,
+        casebook: Casebook,
+        desk: Desk,
+        situations: Situations,
+        intake: Intake,
+        settle_seconds: float,
+        keep: Keep,
+    ) -> None:
+        self._casebook = casebook
+        self._desk = desk
+        self._situations = situations
+        self._intake = intake
+        self.settle_seconds = settle_seconds
+        self.keep = keep
+        self.next_prune = 0.0
+        self.reload: Reloader | None = None
+        self.drill: Driller | None = None
+
+    def carry_out(self, batch: Batch, command: Command) -> Mapping[str, Any] | CommandError:
+        """Return the answer, or the reason why there is none. The answer is given once the batch is durable."""
+        try:
+            return self._carry_out(batch, command)
+        except CommandError as error:
+            return error
+
+    def _carry_out(self, batch: Batch, command: Command) -> Mapping[str, Any]:
+        match command:
+            case OnIncident():
+                return self._on_incident(batch, command)
+            case PostAlerts():
+                return self._intake.receive(batch, command)
+            case SetStop():
+                return self._set_stop(batch, command)
+            case Reload():
+                if self.reload is None:
+                    raise CommandError("this daemon cannot reload")
+                return self.reload(batch)
+            case StartDrill():
+                if self.drill is None:
+                    raise CommandError("drills are switched off: set [drill] enabled = true")
+                return self.drill()
+
+    def _on_incident(self, batch: Batch, command: OnIncident) -> Mapping[str, Any]:
+        incident = self._casebook.get(command.incident_id)
+        if incident is None:
+            raise CommandError(f"there is no open incident {command.incident_id!r}", 404)
+        after = self._desk.happened(batch, incident, command.event)
+        if after == incident:
+            raise CommandError(f"that cannot be done to an incident that is {incident.state}")
+        return asdict(after)
+
+    def _set_stop(self, batch: Batch, command: SetStop) -> Mapping[str, Any]:
+        self._situations.stopped_by = f"{command.reason} ({command.actor})" if command.reason else ""
+        batch.writes.append(set_meta("stop", self._situations.stopped_by))
+        _log.warning("global stop", actor=command.actor, reason=command.reason, on=bool(command.reason))
+        return {"stopped": self._situations.stopped()}

@@ -1,0 +1,129 @@
+"""The one queue into the engine. What may be refused under load, and what never, is decided here (semantics §6)."""
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.engine.commands import BusyError, Command
+from agent.incidents.events import EffectSettled
+from agent.telemetry import metrics
+from collectors.sample import Failure, Reading
+
+_COMMANDS = 1000
+_PUSHED = 10_000
+_SCHEDULED = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """A command and where its answer goes."""
+
+    command: Command
+    answer: Future[Mapping[str, Any]] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseChanged:
+    """The host's service manager is starting, running or stopping."""
+
+    phase: str
+
+
+Item = EffectSettled | PhaseChanged | Ordered | Reading | Failure
+
+
+class EngineQueue:
+    """Classes in the order in which they are taken: settled effects, commands, pushed readings, scheduled readings."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._settled: deque[EffectSettled | PhaseChanged] = deque()
+        self._commands: deque[Ordered] = deque()
+        self._pushed: deque[Reading | Failure] = deque()
+        self._scheduled: deque[Reading | Failure] = deque()
+        self._woken = False
+        self.stopping = False
+
+    def settled(self, settled: EffectSettled) -> None:
+        """Never refused: an effect that was performed must be known."""
+        with self._changed:
+            self._settled.append(settled)
+            self._changed.notify()
+
+    def phase(self, phase: str) -> None:
+        with self._changed:
+            self._settled.append(PhaseChanged(phase=phase))
+            self._changed.notify()
+
+    def order(self, command: Command) -> Future[Mapping[str, Any]]:
+        """Return the future that gets the answer once it is durable. Raise BusyError when too many wait."""
+        ordered = Ordered(command=command)
+        with self._changed:
+            if len(self._commands) >= _COMMANDS:
+                metrics.QUEUE_DROPPED.labels("command").inc()
+                raise BusyError
+            self._commands.append(ordered)
+            self._changed.notify()
+        return ordered.answer
+
+    def read(self, reading: Reading) -> None:
+        with self._changed:
+            if reading.pushed:
+                self._push(reading)
+            elif len(self._scheduled) >= _SCHEDULED:
+                metrics.QUEUE_DROPPED.labels("scheduled").inc()
+            else:
+                self._scheduled.append(reading)
+            self._changed.notify()
+
+    def _push(self, reading: Reading) -> None:
+        """Under load, an event of a source replaces the oldest one that waits: the newest value is what counts."""
+        if len(self._pushed) >= _PUSHED:
+            metrics.QUEUE_DROPPED.labels("pushed").inc()
+            self._pushed.popleft()
+        self._pushed.append(reading)
+
+    def fail(self, failure: Failure) -> None:
+        with self._changed:
+            if len(self._scheduled) < _SCHEDULED:
+                self._scheduled.append(failure)
+                self._changed.notify()
+
+    def wake(self) -> None:
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
+
+    def stop(self) -> None:
+        with self._changed:
+            self.stopping = True
+            self._changed.notify()
+
+    def take(self, timeout: float, limit: int) -> list[Item]:
+        """Wait up to `timeout` seconds and return at most `limit` items, the most urgent first."""
+        with self._changed:
+            if not self._waiting() and timeout > 0:
+                self._changed.wait(timeout)
+            self._woken = False
+            taken: list[Item] = []
+            for lane in (self._settled, self._commands, self._pushed, self._scheduled):
+                while lane and len(taken) < limit:
+                    taken.append(lane.popleft())
+            return taken
+
+    def has_urgent(self) -> bool:
+        """Return whether something waits that must not wait for a long evaluation."""
+        return bool(self._settled or self._commands or self._pushed)
+
+    def _waiting(self) -> bool:
+        return bool(self._woken or self.stopping or self._settled or self._commands or self._pushed or self._scheduled)
+
+    def report(self) -> None:
+        """Bring the gauges up to date."""
+        metrics.QUEUE_LENGTH.labels("settled").set(len(self._settled))
+        metrics.QUEUE_LENGTH.labels("command").set(len(self._commands))
+        metrics.QUEUE_LENGTH.labels("pushed").set(len(self._pushed))
+        metrics.QUEUE_LENGTH.labels("scheduled").set(len(self._scheduled))

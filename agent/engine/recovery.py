@@ -1,0 +1,116 @@
+"""Taking up the work after a restart: what was durable is all there is."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+
+from agent.clock import Clock
+from agent.engine import housekeeping
+from agent.engine.batch import Batch
+from agent.engine.engine import Engine, Parts
+from agent.engine.outbox import Owed
+from agent.incidents.effects import Kind
+from agent.incidents.events import AttemptSettled
+from agent.incidents.incident import ACTIVE, Incident, Outcome
+from agent.store import documents, writes
+from agent.store.database import Database, set_meta
+from agent.telemetry import log
+from rules.alert import Alert, AlertState
+
+_log = log.get("recovery")
+FORGOTTEN_SECONDS = 3600.0
+"""After a longer outage `for` timers start again."""
+
+_OWED = """SELECT id, kind, lane, target, key, incident_id, state, payload FROM outbox
+WHERE state IN ('pending', 'running') ORDER BY id"""
+
+EndSurvivors = Callable[[str], str]
+"""Ends what is left of an interrupted run, by its id; returns what it found, for the record."""
+
+
+def next_row(connection: sqlite3.Connection, table: str) -> int:
+    """Return the first free row id; ids are given out in memory so that a claim can join the transaction of its row."""
+    (highest,) = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()  # noqa: S608 - our names
+    return int(highest) + 1
+
+
+def elapsed_shift(database: Database, clock: Clock) -> float:
+    """Return by how much instants on record must move so that the time that has truly passed is what counts.
+
+    Within one boot that is what CLOCK_BOOTTIME says; after another boot it is the wall clock's word.
+    """
+    boot_id, anchor = database.meta("boot_id"), database.meta("anchor")
+    if boot_id != clock.boot_id or anchor is None:
+        return 0.0
+    return (clock.now() - clock.boottime()) - float(anchor)
+
+
+def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors) -> None:
+    """Load incidents, alerts, counters and the outbox; settle what a crash interrupted."""
+    connection, now = parts.database.connection, parts.clock.now()
+    shift = elapsed_shift(parts.database, parts.clock)
+    batch = Batch(now=now)
+    _load_incidents(parts, now)
+    parts.ledger.load(connection)
+    _load_alerts(parts, batch)
+    parts.situations.stopped_by = parts.database.meta("stop") or ""
+    parts.desk.first_start = parts.database.meta("started_at") is None
+    interrupted = _load_outbox(parts, batch)
+    if shift:
+        batch.writes += housekeeping.shift(parts, shift)
+    batch.writes += [*housekeeping.anchor(parts.clock), set_meta("started_at", repr(now))]
+    for run_id, incident_id, remediation, resource in interrupted:
+        found = end_survivors(run_id)
+        _log.warning("run interrupted by a restart", run=run_id, found=found)
+        parts.ledger.running[run_id] = resource
+        event = AttemptSettled(run_id=run_id, outcome=Outcome.INTERRUPTED, detail=f"the daemon stopped; {found}")
+        engine.attempt_settled(batch, incident_id, event, remediation)
+    parts.database.commit(batch.writes)
+    parts.delivery.durable()
+
+
+def _load_incidents(parts: Parts, now: float) -> None:
+    for (text,) in parts.database.connection.execute("SELECT document FROM incidents WHERE state != 'closed'"):
+        incident = _clamped(documents.incident(text), parts, now)
+        parts.casebook.put(incident)
+        if incident.state in ACTIVE and incident.fingerprint:
+            parts.casebook.hold(incident.key, incident.fingerprint)
+
+
+def _clamped(incident: Incident, parts: Parts, now: float) -> Incident:
+    """No wait may be longer than its full period: the clock may have been wrong before the restart."""
+    longest = max(parts.situations.policy.reopen_window, parts.situations.policy.no_data_after, 86400.0)
+    if incident.wake_at is None or incident.wake_at <= now + longest:
+        return incident
+    return replace(incident, wake_at=now + longest)
+
+
+def _load_alerts(parts: Parts, batch: Batch) -> None:
+    now = batch.now
+    alerts = [documents.alert(text) for (text,) in parts.database.connection.execute("SELECT document FROM alerts")]
+    alive = [a for a in alerts if a.state is not AlertState.RESOLVED]
+    ended = parts.ruleset.restore([a for a in alive if not _is_posted(a)], now, now - FORGOTTEN_SECONDS)
+    for change in ended:
+        parts.desk.alert_changed(batch, change)
+    rows = parts.database.connection.execute("SELECT id, origin, body FROM inbox ORDER BY id").fetchall()
+    parts.intake.restore(rows, [a for a in alive if _is_posted(a)])
+    parts.outside.told_alerts([a for a in alerts if a.state is not AlertState.PENDING])
+
+
+def _is_posted(alert: Alert) -> bool:
+    return alert.rule.startswith("posted;")
+
+
+def _load_outbox(parts: Parts, batch: Batch) -> list[tuple[str, str, str, str]]:
+    """Put owed rows back into their lanes. Return the runs that the crash interrupted: those are never repeated."""
+    interrupted = []
+    rows = parts.database.connection.execute(_OWED).fetchall()
+    for row, kind, lane, target, key, incident_id, state, payload in rows:
+        if kind == Kind.REMEDIATION and state == "running":
+            batch.writes.append(writes.settle(row, state="interrupted", at=batch.now, reason="the daemon stopped"))
+            interrupted.append((key, incident_id, msgspec.json.decode(payload)["remediation"], lane))
+        else:
+            parts.delivery.outbox.add(Owed(row, Kind(kind), lane, target))
+    return interrupted

@@ -1,0 +1,62 @@
+"""Performing remediations with the direct runner; each leaves a record on disk, so that a crash leaves no stray run."""
+
+from pathlib import Path
+
+import msgspec
+
+from agent.incidents.effects import OutboxRow
+from agent.incidents.events import EffectSettled
+from remediations.plan import Plan
+from remediations.runner import DirectRunner, Record
+
+
+class Repairs:
+    """`folder` holds one small file for each run under way."""
+
+    def __init__(self, runner: DirectRunner, folder: Path) -> None:
+        self._runner = runner
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def perform(self, row: OutboxRow) -> EffectSettled:
+        """Run the plan that was stored with the decision, exactly as it stands."""
+        order = row.payload
+        plan = Plan(
+            argv=tuple(order["argv"]),
+            resource=order["resource"],
+            environment=tuple((name, value) for name, value in order["environment"]),
+        )
+        record = self._folder / order["run_id"]
+        result = self._runner.run(order["run_id"], plan, order["timeout"], lambda started: _keep(record, started))
+        record.unlink(missing_ok=True)
+        return EffectSettled(
+            row=row.id,
+            claim=row.claim,
+            done=True,
+            reason=result.detail,
+            result={
+                "outcome": str(result.outcome),
+                "detail": result.detail,
+                "exit_code": result.exit_code,
+                "output": result.output,
+            },
+        )
+
+    def end_survivors(self, run_id: str) -> str:
+        """End what is left of a run that a crash of the daemon interrupted. Return what was found."""
+        path = self._folder / run_id
+        try:
+            record = msgspec.json.decode(path.read_bytes(), type=Record)
+        except (OSError, msgspec.DecodeError):
+            return "it was not recorded as started"
+        ended = self._runner.end_survivors(record)
+        path.unlink(missing_ok=True)
+        return "what was left of it was ended" if ended else "nothing was left of it"
+
+    def stop(self) -> None:
+        """Interrupt every run; their results are still posted."""
+        self._runner.stop()
+
+
+def _keep(path: Path, record: Record) -> None:
+    path.write_bytes(msgspec.json.encode(record))

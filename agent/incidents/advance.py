@@ -1,0 +1,156 @@
+"""What happens next to an incident that needs work: start a step, wait, escalate, resolve."""
+
+from dataclasses import dataclass, replace
+
+from agent.incidents.decision import Decision, Reason
+from agent.incidents.effects import Effect, Kind
+from agent.incidents.incident import Attempt, Incident, Resolution, State, Work
+from agent.incidents.policy import Ladder, Policy
+from agent.incidents.situation import Situation, Step
+from remediations.guards import Guard, Mode, Refusal, Then, refusals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a decision is taken in."""
+
+    situation: Situation
+    policy: Policy
+    now: float
+
+
+def proceed(incident: Incident, context: Context, *, otherwise: Reason) -> Decision:
+    """Start the next step of the matching remediation if nothing forbids it.
+
+    `otherwise` is the reason to give when the only news is the event itself.
+    """
+    situation = context.situation
+    if incident.parent or incident.suppressed:
+        return Decision(incident=incident, reason=_first(otherwise, Reason.SUPPRESSED))
+    if incident.alert_state == "no_data":
+        return Decision(incident=incident, reason=otherwise)
+    if situation.warming:
+        later = replace(incident, wake_at=context.now + context.policy.recheck)
+        return Decision(incident=later, reason=_first(otherwise, Reason.WARMING_UP))
+    ladder = context.policy.ladder(situation.remediation)
+    if ladder is None:
+        if context.now < situation.ticket_hold_until:
+            waiting = replace(incident, wake_at=situation.ticket_hold_until)
+            return Decision(incident=waiting, reason=otherwise)
+        return escalate(incident, "no remediation matches", Reason.NO_REMEDIATION, context)
+    index = incident.work.step + 1 if incident.work is not None else 0
+    if index >= len(situation.steps):
+        return escalate(incident, "every step was tried", Reason.EXHAUSTED, context)
+    return _ask_guards(incident, ladder, index, context, otherwise)
+
+
+def _first(news: Reason, fallback: Reason) -> Reason:
+    return fallback if news is Reason.UNCHANGED else news
+
+
+def _ask_guards(incident: Incident, ladder: Ladder, index: int, context: Context, otherwise: Reason) -> Decision:
+    step = context.situation.steps[index]
+    answers = refusals(ladder.limits, step.guards, context.now)
+    told = replace(incident, refusals=tuple(f"{a.guard}: {a.reason}" for a in answers))
+    blocking = [a for a in answers if a.guard is not Guard.MODE]
+    if blocking and (answers[0] is blocking[0] or blocking[0].then is Then.ESCALATE):
+        return _refused(told, blocking[0], context)
+    if not answers:
+        return start(told, ladder, index, step, context)
+    if step.guards.mode is Mode.APPROVE:
+        waiting = replace(
+            told,
+            state=State.AWAITING_APPROVAL,
+            wake_at=context.now + context.policy.approval_timeout,
+            would_run=argv(step),
+        )
+        return Decision(incident=waiting, reason=Reason.APPROVAL_NEEDED, guard=Guard.MODE)
+    if blocking:
+        return _refused(told, blocking[0], context)
+    held = replace(told, would_run=argv(step), wake_at=None)
+    same = incident.would_run == held.would_run
+    return Decision(incident=held, reason=otherwise if same else Reason.WOULD_RUN, guard=Guard.MODE)
+
+
+def argv(step: Step) -> tuple[str, ...]:
+    return step.plan.argv if step.plan is not None else ()
+
+
+def _refused(incident: Incident, refusal: Refusal, context: Context) -> Decision:
+    if refusal.then is Then.ESCALATE:
+        decision = escalate(incident, f"{refusal.guard}: {refusal.reason}", Reason.REFUSED_FOR_GOOD, context)
+        return replace(decision, guard=refusal.guard)
+    retry_at = refusal.retry_at if refusal.retry_at is not None else context.now + context.policy.recheck
+    waiting = replace(incident, state=State.OPEN, wake_at=retry_at)
+    return Decision(incident=waiting, reason=Reason.REFUSED_FOR_NOW, guard=refusal.guard, detail=refusal.reason)
+
+
+def start(incident: Incident, ladder: Ladder, index: int, step: Step, context: Context) -> Decision:
+    """Begin a step: the intent becomes durable with this decision, the effect follows."""
+    assert step.plan is not None, "the target guard refuses what could not be planned"  # noqa: S101
+    run_id, now = context.situation.run_id, context.now
+    attempt = Attempt(
+        run_id=run_id,
+        remediation=ladder.name,
+        action=step.action,
+        resource=step.plan.resource,
+        argv=step.plan.argv,
+        step=index,
+        started_at=now,
+    )
+    begun = replace(
+        incident,
+        state=State.REMEDIATING,
+        attempts=(*incident.attempts, attempt),
+        work=Work(remediation=ladder.name, resource=step.plan.resource, step=index, run_id=run_id, began_at=now),
+        wake_at=None,
+        refusals=(),
+        would_run=(),
+        retry=False,
+    )
+    effect = Effect(
+        kind=Kind.REMEDIATION,
+        key=run_id,
+        lane=step.plan.resource,
+        target="runner",
+        incident_id=incident.id,
+        payload={
+            "run_id": run_id,
+            "action": step.action,
+            "argv": list(step.plan.argv),
+            "environment": [list(pair) for pair in step.plan.environment],
+            "resource": step.plan.resource,
+            "timeout": step.timeout,
+            "remediation": ladder.name,
+        },
+    )
+    return Decision(incident=begun, reason=Reason.ATTEMPT_STARTED, effects=(effect,))
+
+
+def escalate(incident: Incident, why: str, reason: Reason, context: Context) -> Decision:
+    """Hand the incident to a person."""
+    lost = replace(incident, state=State.ESCALATED, escalated_reason=why, wake_at=_ack_expiry(incident), work=None)
+    del context
+    return Decision(incident=lost, reason=reason, detail=why)
+
+
+def _ack_expiry(incident: Incident) -> float | None:
+    return incident.acknowledged_until if incident.acknowledged_by else None
+
+
+def resolve(incident: Incident, how: Resolution, reason: Reason, context: Context) -> Decision:
+    """End the incident; a recurrence inside the window re-opens it."""
+    over = replace(
+        incident,
+        state=State.RESOLVED,
+        resolution=how,
+        resolved_at=context.now,
+        work=None,
+        wake_at=context.now + context.policy.reopen_window,
+        acknowledged_by="",
+        acknowledged_until=None,
+        refusals=(),
+        would_run=(),
+        no_data_since=None,
+    )
+    return Decision(incident=over, reason=reason)

@@ -1,0 +1,217 @@
+"""Deciding: (incident, event, situation, policy, now) -> Decision. Pure: no clock, no I/O, no chance.
+
+The states and their transitions are those of semantics §4. What a decision owes to ticket systems and topics follows
+from comparing the incident before and after (`owed.py`), so no transition can forget to tell.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from agent.incidents import advance, verify
+from agent.incidents.advance import Context
+from agent.incidents.decision import Decision, Reason
+from agent.incidents.events import (
+    Acknowledged,
+    AlertChanged,
+    AttemptSettled,
+    Event,
+    HealthSeen,
+    Released,
+    ResolvedByOperator,
+    RetryOrdered,
+    RuleRemoved,
+    TimerDue,
+)
+from agent.incidents.incident import ACTIVE, Attempt, Incident, Outcome, Resolution, State
+from agent.incidents.owed import owed
+from agent.incidents.policy import Policy
+from agent.incidents.priority import priority_of
+from agent.incidents.situation import Situation
+from rules.alert import Alert, AlertState, Recovery
+
+
+def decide(incident: Incident, event: Event, situation: Situation, policy: Policy, now: float) -> Decision:
+    """Return the incident as it is after the event, what is owed to the world, and why."""
+    context = Context(situation=situation, policy=policy, now=now)
+    decision = _HANDLERS[type(event)](incident, event, context)
+    if not decision.effects and replace(decision.incident, wake_at=incident.wake_at) == incident:
+        decision = replace(decision, reason=Reason.UNCHANGED)
+    return owed(incident, decision, context)
+
+
+def _alert_changed(incident: Incident, event: AlertChanged, context: Context) -> Decision:
+    alert = event.change.alert
+    if alert.state is AlertState.FIRING:
+        return _firing(_describe(incident, alert), context)
+    if incident.state not in ACTIVE:
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    if alert.state is AlertState.NO_DATA:
+        since = incident.no_data_since or context.now
+        silent = replace(incident, alert_state="no_data", no_data_since=since)
+        return Decision(incident=_wake(silent, since + context.policy.no_data_after), reason=Reason.NO_DATA)
+    if alert.state is AlertState.RESOLVED:
+        return _recovered(incident, alert.recovery, context)
+    return Decision(incident=incident, reason=Reason.UNCHANGED)
+
+
+def _describe(incident: Incident, alert: Alert) -> Incident:
+    return replace(
+        incident,
+        labels=alert.labels,
+        annotations=alert.annotations,
+        severity=alert.label("severity"),
+        priority=priority_of(alert.label("severity")),
+        value=alert.value,
+        fingerprint=alert.fingerprint,
+        rule_version=alert.rule_version,
+        alert_state="firing",
+        no_data_since=None,
+        no_data_escalated=False,
+    )
+
+
+def _firing(incident: Incident, context: Context) -> Decision:
+    if incident.state is State.RESOLVED:
+        incident = replace(
+            incident,
+            state=State.OPEN,
+            resolution=None,
+            resolved_at=None,
+            escalated_reason="",
+            work=None,
+            reopened=incident.reopened + 1,
+        )
+        return advance.proceed(incident, context, otherwise=Reason.REOPENED)
+    if incident.state is State.VERIFYING:
+        return verify.seen(incident, HealthSeen(healthy=False), context)
+    if incident.state is State.OPEN:
+        return advance.proceed(incident, context, otherwise=Reason.UPDATED)
+    return Decision(incident=incident, reason=Reason.UPDATED)
+
+
+def _recovered(incident: Incident, recovery: Recovery | None, context: Context) -> Decision:
+    calm = replace(incident, alert_state="resolved", no_data_since=None)
+    if incident.state in (State.REMEDIATING, State.VERIFYING):
+        return Decision(incident=calm, reason=Reason.RECOVERED_DURING_WORK)
+    how = Resolution.SERIES_GONE if recovery is Recovery.SERIES_GONE else Resolution.BY_ITSELF
+    return advance.resolve(calm, how, Reason.RESOLVED_BY_ITSELF, context)
+
+
+def _settled(incident: Incident, event: AttemptSettled, context: Context) -> Decision:
+    work = incident.work
+    if work is None or work.run_id != event.run_id or incident.state is not State.REMEDIATING:
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    attempts = tuple(_end(a, event, context.now) if a.run_id == event.run_id else a for a in incident.attempts)
+    incident = replace(incident, attempts=attempts)
+    if event.outcome is Outcome.REFUSED:
+        return advance.escalate(incident, f"refused: {event.detail}", Reason.ATTEMPT_REFUSED, context)
+    ladder = context.policy.ladder(work.remediation)
+    if ladder is None:
+        return advance.escalate(incident, "the remediation was removed", Reason.EXHAUSTED, context)
+    deadline = context.now + ladder.verify.timeout
+    work = replace(work, settled_at=context.now, deadline=deadline, healthy_since=None)
+    verifying = replace(incident, state=State.VERIFYING, work=work, wake_at=deadline)
+    reason = Reason.ATTEMPT_INTERRUPTED if event.outcome is Outcome.INTERRUPTED else Reason.ATTEMPT_SETTLED
+    return Decision(incident=verifying, reason=reason)
+
+
+def _end(attempt: Attempt, event: AttemptSettled, now: float) -> Attempt:
+    return replace(attempt, ended_at=now, outcome=event.outcome, detail=event.detail)
+
+
+def _timer(incident: Incident, _event: TimerDue, context: Context) -> Decision:
+    policy, now = context.policy, context.now
+    incident = replace(incident, wake_at=None)
+    if incident.state is State.RESOLVED:
+        closing = (incident.resolved_at or 0.0) + policy.reopen_window
+        if now < closing:
+            return Decision(incident=replace(incident, wake_at=closing), reason=Reason.UNCHANGED)
+        return Decision(incident=replace(incident, state=State.CLOSED), reason=Reason.WINDOW_OVER)
+    incident = _expire(incident, now)
+    silent = incident.no_data_since
+    if (
+        silent is not None
+        and not incident.no_data_escalated
+        and incident.state in (State.OPEN, State.AWAITING_APPROVAL)
+    ):
+        if now >= silent + policy.no_data_after:
+            lost = replace(incident, no_data_escalated=True)
+            return advance.escalate(lost, "no data", Reason.NO_DATA_TOO_LONG, context)
+        return Decision(incident=_wake(incident, silent + policy.no_data_after), reason=Reason.UNCHANGED)
+    if incident.state is State.OPEN:
+        return advance.proceed(incident, context, otherwise=Reason.UNCHANGED)
+    if incident.state is State.AWAITING_APPROVAL:
+        return advance.escalate(incident, "nobody approved in time", Reason.APPROVAL_TIMEOUT, context)
+    return Decision(incident=incident, reason=Reason.UNCHANGED)
+
+
+def _expire(incident: Incident, now: float) -> Incident:
+    until = incident.acknowledged_until
+    if until is not None and now >= until:
+        return replace(incident, acknowledged_by="", acknowledged_until=None)
+    return incident
+
+
+def _acknowledged(incident: Incident, event: Acknowledged, _context: Context) -> Decision:
+    if incident.state not in ACTIVE:
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    mine = replace(incident, acknowledged_by=event.actor, acknowledged_until=event.until)
+    return Decision(
+        incident=_wake(mine, event.until), reason=Reason.ACKNOWLEDGED, actor=event.actor, detail=event.comment
+    )
+
+
+def _released(incident: Incident, event: Released, context: Context) -> Decision:
+    free = replace(incident, acknowledged_by="", acknowledged_until=None)
+    if free.state is State.OPEN:
+        decision = advance.proceed(free, context, otherwise=Reason.RELEASED)
+        return replace(decision, actor=event.actor)
+    return Decision(incident=free, reason=Reason.RELEASED, actor=event.actor)
+
+
+def _by_operator(incident: Incident, event: ResolvedByOperator, context: Context) -> Decision:
+    if incident.state not in ACTIVE:
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    decision = advance.resolve(incident, Resolution.BY_OPERATOR, Reason.RESOLVED_BY_OPERATOR, context)
+    return replace(decision, actor=event.actor, detail=event.comment)
+
+
+def _retry(incident: Incident, event: RetryOrdered, context: Context) -> Decision:
+    if incident.state not in (State.OPEN, State.ESCALATED):
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    again = replace(incident, state=State.OPEN, escalated_reason="", work=None, retry=True)
+    decision = advance.proceed(again, context, otherwise=Reason.RETRY_ORDERED)
+    return replace(decision, actor=event.actor, detail=event.reason)
+
+
+def _rule_removed(incident: Incident, _event: RuleRemoved, context: Context) -> Decision:
+    gone = replace(
+        incident,
+        state=State.CLOSED,
+        resolution=incident.resolution or Resolution.RULE_REMOVED,
+        resolved_at=incident.resolved_at or context.now,
+        wake_at=None,
+        alert_state="resolved",
+    )
+    return Decision(incident=gone, reason=Reason.RULE_REMOVED)
+
+
+def _wake(incident: Incident, at: float | None) -> Incident:
+    """Return the incident with a wake-up no later than `at`."""
+    if at is None or (incident.wake_at is not None and incident.wake_at <= at):
+        return incident
+    return replace(incident, wake_at=at)
+
+
+_HANDLERS: dict[type[Any], Callable[[Incident, Any, Context], Decision]] = {
+    AlertChanged: _alert_changed,
+    HealthSeen: verify.seen,
+    AttemptSettled: _settled,
+    TimerDue: _timer,
+    Acknowledged: _acknowledged,
+    Released: _released,
+    ResolvedByOperator: _by_operator,
+    RetryOrdered: _retry,
+    RuleRemoved: _rule_removed,
+}

@@ -1,0 +1,56 @@
+"""What deciding returns."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.incidents.effects import Effect
+from agent.incidents.incident import Incident
+from remediations.guards import Guard
+
+
+class Reason(StrEnum):
+    """Why the incident is now what it is; the same word in log, metric, audit row and page."""
+
+    OPENED = "opened"
+    REOPENED = "reopened"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    NO_DATA = "no_data"
+    NO_DATA_TOO_LONG = "no_data_too_long"
+    SUPPRESSED = "suppressed"
+    WARMING_UP = "warming_up"
+    NO_REMEDIATION = "no_remediation"
+    REFUSED_FOR_NOW = "refused_for_now"
+    REFUSED_FOR_GOOD = "refused_for_good"
+    WOULD_RUN = "would_run"
+    APPROVAL_NEEDED = "approval_needed"
+    APPROVAL_TIMEOUT = "approval_timeout"
+    ATTEMPT_STARTED = "attempt_started"
+    ATTEMPT_SETTLED = "attempt_settled"
+    ATTEMPT_INTERRUPTED = "attempt_interrupted"
+    ATTEMPT_REFUSED = "attempt_refused"
+    LOOKS_HEALTHY = "looks_healthy"
+    FIXED = "fixed"
+    INEFFECTIVE = "ineffective"
+    EXHAUSTED = "exhausted"
+    RECOVERED_DURING_WORK = "recovered_during_work"
+    RESOLVED_BY_ITSELF = "resolved_by_itself"
+    RESOLVED_BY_OPERATOR = "resolved_by_operator"
+    ACKNOWLEDGED = "acknowledged"
+    RELEASED = "released"
+    RETRY_ORDERED = "retry_ordered"
+    WINDOW_OVER = "window_over"
+    RULE_REMOVED = "rule_removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The incident from now on, what is owed to the world, and why. `incident.wake_at` says when to ask again."""
+
+    incident: Incident
+    reason: Reason
+    effects: tuple[Effect, ...] = ()
+    guard: Guard | None = None
+    """The guard whose refusal is reported."""
+    actor: str = ""
+    detail: str = ""

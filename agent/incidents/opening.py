@@ -1,0 +1,62 @@
+"""New incidents: what an alert becomes, and when many become one storm."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from agent.incidents.advance import Context, proceed
+from agent.incidents.decision import Decision, Reason
+from agent.incidents.incident import Incident, State
+from agent.incidents.owed import owed
+from agent.incidents.priority import priority_of
+from rules.alert import Alert
+
+
+def described(alert: Alert, *, incident_id: str, key: str, host: str, now: float) -> Incident:
+    """Return the incident that an alert opens, before anything is decided about it."""
+    severity = alert.label("severity")
+    return Incident(
+        id=incident_id,
+        key=key,
+        host=host,
+        alertname=alert.name,
+        rule=alert.rule,
+        rule_version=alert.rule_version,
+        labels=alert.labels,
+        annotations=alert.annotations,
+        severity=severity,
+        priority=priority_of(severity),
+        origin=alert.origin,
+        state=State.OPEN,
+        opened_at=now,
+        updated_at=now,
+        value=alert.value,
+        fingerprint=alert.fingerprint,
+        active_at=alert.active_at,
+        drill=alert.label("drill") == "true",
+    )
+
+
+def opened(incident: Incident, context: Context) -> Decision:
+    """Decide about a new incident: the first thing that ever happens to it."""
+    decision = proceed(incident, context, otherwise=Reason.OPENED)
+    return owed(None, decision, context)
+
+
+def is_storm(opened_at: Sequence[float], now: float, *, incidents: int, within: float) -> bool:
+    """Return whether one more incident of this kind makes more than `incidents` within `within` seconds."""
+    return sum(1 for at in opened_at if now - at <= within) >= incidents
+
+
+def storm(first: Incident, *, incident_id: str, key: str) -> Incident:
+    """Return the incident that stands for a storm of incidents like this one."""
+    return replace(
+        first,
+        id=incident_id,
+        key=key,
+        labels=(("alertname", first.alertname), ("severity", first.severity)),
+        annotations=(("summary", f"Storm: many {first.alertname} alerts at once"),),
+        fingerprint="",
+        members=0,
+        parent="",
+        suppressed="",
+    )

@@ -1,0 +1,104 @@
+"""What ticket systems and topics are owed, found by comparing an incident before and after a decision."""
+
+from dataclasses import replace
+
+from agent.incidents.advance import Context
+from agent.incidents.decision import Decision, Reason
+from agent.incidents.effects import Effect, Kind, TicketOp
+from agent.incidents.incident import ACTIVE, Incident, State
+
+_TOLD = frozenset(
+    {
+        Reason.ATTEMPT_SETTLED,
+        Reason.ATTEMPT_INTERRUPTED,
+        Reason.ATTEMPT_REFUSED,
+        Reason.INEFFECTIVE,
+        Reason.NO_DATA,
+        Reason.ACKNOWLEDGED,
+        Reason.RELEASED,
+        Reason.RETRY_ORDERED,
+        Reason.WOULD_RUN,
+        Reason.APPROVAL_NEEDED,
+    }
+)
+"""Reasons that are a comment of their own on an open ticket; escalation and ends are told by their state."""
+
+
+def owed(before: Incident | None, decision: Decision, context: Context) -> Decision:
+    """Return the decision with a new revision and the effects that everybody outside is owed."""
+    if decision.reason is Reason.UNCHANGED and not _missing(decision.incident, context):
+        return decision
+    revision = before.revision + 1 if before is not None else 1
+    after = replace(decision.incident, revision=revision, updated_at=context.now)
+    after, tickets = _tickets(before, after, decision.reason, context)
+    topics = tuple(_publish(target, after) for target in context.policy.publish) if _visible(after) else ()
+    return replace(decision, incident=after, effects=(*decision.effects, *tickets, *topics))
+
+
+def _visible(incident: Incident) -> bool:
+    return not incident.parent
+
+
+def _tickets(
+    before: Incident | None, after: Incident, reason: Reason, context: Context
+) -> tuple[Incident, tuple[Effect, ...]]:
+    if after.parent or after.covered_by:
+        return after, ()
+    effects: list[Effect] = []
+    if after.state in ACTIVE:
+        missing = _missing(after, context)
+        effects += [_ticket(name, TicketOp.OPEN, after, reason) for name in missing]
+        old = [name for name in after.tickets if name not in missing]
+        after = replace(after, tickets=(*after.tickets, *missing))
+        op = _op(before, after, reason)
+        effects += [_ticket(name, op, after, reason) for name in old] if op is not None else []
+    elif before is not None and before.state in ACTIVE:
+        effects += [_ticket(name, TicketOp.CLOSE, after, reason) for name in after.tickets]
+    return _wake_for_ticket(after, context), tuple(effects)
+
+
+def _missing(after: Incident, context: Context) -> tuple[str, ...]:
+    if after.state not in ACTIVE or after.parent or after.covered_by:
+        return ()
+    if context.situation.warming or after.suppressed or context.now < context.situation.ticket_hold_until:
+        return ()
+    wanted = context.policy.ticket_systems(after, escalated=after.state is State.ESCALATED)
+    return tuple(name for name in wanted if name not in after.tickets)
+
+
+def _op(before: Incident | None, after: Incident, reason: Reason) -> TicketOp | None:
+    if before is not None and before.state not in ACTIVE:
+        return TicketOp.REOPEN
+    escalated = after.state is State.ESCALATED and (before is None or before.state is not State.ESCALATED)
+    severer = before is not None and before.priority != after.priority
+    return TicketOp.UPDATE if escalated or severer or reason in _TOLD else None
+
+
+def _wake_for_ticket(after: Incident, context: Context) -> Incident:
+    """Make sure that somebody asks again when tickets may be opened."""
+    until = context.situation.ticket_hold_until
+    if after.state not in ACTIVE or context.now >= until or after.tickets:
+        return after
+    return replace(after, wake_at=min(until, after.wake_at) if after.wake_at is not None else until)
+
+
+def _ticket(system: str, op: TicketOp, incident: Incident, reason: Reason) -> Effect:
+    once = "open" if op is TicketOp.OPEN else f"{op}:{incident.revision}"
+    return Effect(
+        kind=Kind.TICKET,
+        key=f"{incident.id}:{system}:{once}",
+        lane=f"{incident.id}:{system}",
+        target=system,
+        incident_id=incident.id,
+        payload={"op": str(op), "reason": str(reason)},
+    )
+
+
+def _publish(target: str, incident: Incident) -> Effect:
+    return Effect(
+        kind=Kind.PUBLISH,
+        key=f"{incident.id}:{target}:{incident.revision}",
+        lane=f"{incident.id}:{target}",
+        target=target,
+        incident_id=incident.id,
+    )

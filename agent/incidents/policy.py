@@ -1,0 +1,73 @@
+"""What the configuration says about incidents, ready for deciding."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.incidents.incident import Incident
+from collectors.sample import Labels
+from remediations.guards import Limits, Mode
+from rules.matchers import Matcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """When an attempt counts as a fix; seconds."""
+
+    hold: float = 30.0
+    timeout: float = 120.0
+    expr: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """A configured remediation. `steps` names the actions; planning them is the engine's work."""
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    mode: Mode
+    steps: tuple[str, ...]
+    origins: frozenset[str]
+    verify: Verify
+    limits: Limits
+
+    def matches(self, labels: Labels) -> bool:
+        pairs = dict(labels)
+        return all(matcher.matches(pairs) for matcher in self.matchers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketPolicy:
+    """When one ticket system gets a ticket."""
+
+    name: str
+    open: Literal["always", "on_escalation", "never"] = "always"
+    drills: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Everything `decide` takes from the configuration; durations in seconds."""
+
+    ladders: tuple[Ladder, ...] = ()
+    tickets: tuple[TicketPolicy, ...] = (TicketPolicy(name="book"),)
+    publish: tuple[str, ...] = ()
+    """Targets that are told about every revision of an incident."""
+    reopen_window: float = 3600.0
+    no_data_after: float = 900.0
+    approval_timeout: float = 3600.0
+    recheck: float = 15.0
+    """How soon a refusal that only an event outside can lift is looked at again."""
+
+    def ladder_for(self, labels: Labels) -> Ladder | None:
+        """Return the first remediation in file order that matches, None if none does."""
+        return next((ladder for ladder in self.ladders if ladder.matches(labels)), None)
+
+    def ladder(self, name: str) -> Ladder | None:
+        return next((ladder for ladder in self.ladders if ladder.name == name), None)
+
+    def ticket_systems(self, incident: Incident, *, escalated: bool) -> tuple[str, ...]:
+        """Return the systems that should have a ticket for this incident."""
+        if incident.drill:
+            return tuple(t.name for t in self.tickets if t.drills or t.name == "book")
+        wanted = {"always", "on_escalation"} if escalated else {"always"}
+        return tuple(t.name for t in self.tickets if t.open in wanted)

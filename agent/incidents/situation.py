@@ -1,0 +1,32 @@
+"""Everything a decision may read that is neither the incident, nor the event, nor the configuration."""
+
+from dataclasses import dataclass
+
+from remediations import guards
+from remediations.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of the ladder, planned for this incident, and what its guards would see."""
+
+    action: str
+    plan: Plan | None
+    """None when planning failed; `guards.target_error` says why."""
+    timeout: float
+    guards: guards.Situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Frozen, built by the engine for one decision."""
+
+    run_id: str = ""
+    """The id that a run gets if this decision starts one; unique for ever."""
+    remediation: str = ""
+    """The remediation that matches; empty: none does."""
+    steps: tuple[Step, ...] = ()
+    ticket_hold_until: float = 0.0
+    """No ticket is opened before this moment (settling)."""
+    warming: bool = False
+    """The rule's history is not complete yet: no action, no ticket."""

@@ -1,0 +1,66 @@
+"""Reading what is durable: read-only connections for the API, the CLI and the pages. Each call is one short read."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_READ_SECONDS = 5.0
+
+
+class Reader:
+    """Opens the state file anew for each call, so no read ever holds a snapshot for long. Safe from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=_READ_SECONDS)
+        connection.row_factory = sqlite3.Row
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def incidents(self, states: tuple[str, ...] = (), limit: int = 100) -> list[dict[str, Any]]:
+        """Return incidents, newest first; all that are not closed when no state is named."""
+        condition = f"state IN ({','.join('?' * len(states))})" if states else "state != 'closed'"
+        query = f"SELECT document FROM incidents WHERE {condition} ORDER BY opened_at DESC LIMIT ?"  # noqa: S608 - only question marks
+        with self._open() as connection:
+            return [json.loads(row["document"]) for row in connection.execute(query, (*states, limit))]
+
+    def incident(self, incident_id: str) -> dict[str, Any] | None:
+        """Return one incident with its timeline, runs and tickets; None if there is none."""
+        with self._open() as connection:
+            row = connection.execute("SELECT document FROM incidents WHERE id = ?", (incident_id,)).fetchone()
+            if row is None:
+                return None
+            return {
+                **json.loads(row["document"]),
+                "timeline": _rows(connection, "SELECT * FROM audit WHERE incident_id = ? ORDER BY id", incident_id),
+                "runs": _rows(connection, "SELECT * FROM runs WHERE incident_id = ? ORDER BY started_at", incident_id),
+                "ticket_links": _rows(connection, "SELECT * FROM tickets WHERE incident_id = ?", incident_id),
+                "effects": _rows(
+                    connection,
+                    "SELECT id, key, kind, target, state, attempts, created_at, settled_at, reason"
+                    " FROM outbox WHERE incident_id = ? ORDER BY id",
+                    incident_id,
+                ),
+            }
+
+    def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
+        """Return effects that will never be delivered, newest first, each with its reason."""
+        with self._open() as connection:
+            return _rows(
+                connection,
+                "SELECT id, key, kind, target, incident_id, attempts, created_at, reason"
+                " FROM outbox WHERE state = 'dead' ORDER BY id DESC LIMIT ?",
+                limit,
+            )
+
+
+def _rows(connection: sqlite3.Connection, query: str, argument: object) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(query, (argument,))]

@@ -1,0 +1,113 @@
+"""Every statement that changes the state."""
+
+from agent.incidents.decision import Decision
+from agent.incidents.effects import Effect
+from agent.incidents.incident import Attempt, Incident
+from agent.store.database import Statement, Write
+from agent.store.documents import encode
+from rules.alert import Alert
+
+
+def put_incident(incident: Incident) -> Write:
+    return (
+        "INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            incident.id,
+            incident.key,
+            incident.state,
+            incident.priority,
+            incident.opened_at,
+            incident.updated_at,
+            incident.parent,
+            encode(incident),
+        ),
+    )
+
+
+def put_alert(alert: Alert) -> Write:
+    return ("INSERT OR REPLACE INTO alerts VALUES (?, ?, ?)", (alert.fingerprint, alert.state, encode(alert)))
+
+
+def drop_alert(fingerprint: str) -> Write:
+    return ("DELETE FROM alerts WHERE fingerprint = ?", (fingerprint,))
+
+
+def audit(at: float, event: str, decision: Decision) -> Write:
+    incident = decision.incident
+    return (
+        """INSERT INTO audit (at, incident_id, revision, event, reason, guard, state, actor, detail)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            at,
+            incident.id,
+            incident.revision,
+            event,
+            decision.reason,
+            decision.guard or "",
+            incident.state,
+            decision.actor,
+            decision.detail,
+        ),
+    )
+
+
+def start_run(incident: Incident, attempt: Attempt) -> Write:
+    return (
+        "INSERT INTO runs (run_id, incident_id, remediation, resource, action, started_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (attempt.run_id, incident.id, attempt.remediation, attempt.resource, attempt.action, attempt.started_at),
+    )
+
+
+def end_run(run_id: str, *, at: float, outcome: str, exit_code: int | None, output: str) -> Write:
+    return (
+        "UPDATE runs SET ended_at = ?, outcome = ?, exit_code = ?, output = ? WHERE run_id = ?",
+        (at, outcome, exit_code, output, run_id),
+    )
+
+
+def put_passes(remediation: str, resource: str, count: int, unhealthy_at: float) -> Write:
+    return ("INSERT OR REPLACE INTO passes VALUES (?, ?, ?, ?)", (remediation, resource, count, unhealthy_at))
+
+
+def owe(row: int, effect: Effect, payload: str, now: float) -> Write:
+    return (
+        """INSERT INTO outbox (id, key, kind, lane, target, incident_id, payload, state, attempts, not_before, owner,
+        claim, created_at, reason) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', 0, 0, '', '', ?, '')""",
+        (row, effect.key, effect.kind, effect.lane, effect.target, effect.incident_id, payload, now),
+    )
+
+
+def claim(row: int, *, owner: str, claim_id: str) -> Write:
+    return (
+        "UPDATE outbox SET state = 'running', attempts = attempts + 1, owner = ?, claim = ? WHERE id = ?",
+        (owner, claim_id, row),
+    )
+
+
+def settle(row: int, *, state: str, at: float, reason: str) -> Write:
+    return ("UPDATE outbox SET state = ?, settled_at = ?, reason = ? WHERE id = ?", (state, at, reason, row))
+
+
+def postpone(row: int, *, not_before: float, reason: str) -> Write:
+    return ("UPDATE outbox SET state = 'pending', not_before = ?, reason = ? WHERE id = ?", (not_before, reason, row))
+
+
+def receive(row: int, *, at: float, origin: str, body: str) -> Write:
+    return ("INSERT INTO inbox VALUES (?, ?, ?, ?)", (row, at, origin, body))
+
+
+def apply(row: int) -> Write:
+    return ("DELETE FROM inbox WHERE id = ?", (row,))
+
+
+def put_ticket(incident_id: str, system: str, link: tuple[str, str, str], at: float) -> Statement:
+    """Remember where the ticket is; `link` is its id, address and state at the far end."""
+    return ("INSERT OR REPLACE INTO tickets VALUES (?, ?, ?, ?, ?, ?)", (incident_id, system, *link, at))
+
+
+def shift_counters(delta: float) -> list[Write]:
+    """Move the instants that guard counters are rebuilt from, when the clock that wrote them was wrong."""
+    return [
+        ("UPDATE runs SET started_at = started_at + ?1, ended_at = ended_at + ?1", (delta,)),
+        ("UPDATE passes SET unhealthy_at = unhealthy_at + ?", (delta,)),
+    ]

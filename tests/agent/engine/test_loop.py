@@ -1,0 +1,211 @@
+"""The main loop: a fault is noticed, repaired, verified and recorded, and nothing leaves before it is durable."""
+
+import pytest
+
+from agent.engine.commands import CommandError, OnIncident, SetStop
+from agent.incidents.events import Acknowledged, EffectSettled
+from collectors.sample import Reading, Sample, Source, labels
+
+
+def order(bench, command):
+    future = bench.engine.queue.order(command)
+    bench.turn()
+    return future.result(0)
+
+
+def test_a_dead_process_is_repaired_and_the_repair_verified(bench):
+    bench.process(up=1)
+    bench.process(up=0)
+    (repair,) = bench.take("runner")
+    assert repair.payload["argv"] == ["/bin/true"]
+    assert bench.incident()["state"] == "remediating"
+
+    bench.settle(repair, outcome="succeeded", exit_code=0, output="done")
+    assert bench.incident()["state"] == "verifying"
+    bench.clock.advance(0.1)
+    bench.process(up=1)
+    bench.pass_time(9.8)
+    bench.process(up=1)
+    assert bench.incident()["state"] == "verifying"
+    bench.clock.advance(0.3)
+    bench.process(up=1)
+
+    incident = bench.reader.incident(bench.incident()["id"])
+    assert incident["state"] == "resolved"
+    assert incident["resolution"] == "fixed"
+    assert incident["attempts"][0]["verified"] is True
+    assert incident["runs"][0]["output"] == "done"
+    assert [entry["reason"] for entry in incident["timeline"]] == [
+        "attempt_started",
+        "attempt_settled",
+        "recovered_during_work",
+        "looks_healthy",
+        "fixed",
+    ]
+
+
+def test_the_hold_is_over_without_another_sample(bench):
+    bench.process(up=0)
+    bench.settle(bench.take("runner")[0], outcome="succeeded")
+    bench.clock.advance(0.1)
+    bench.process(up=1)
+
+    bench.pass_time(10.0)
+
+    assert bench.incident()["resolution"] == "fixed"
+
+
+def test_a_sample_from_before_the_end_of_the_action_proves_nothing(bench):
+    bench.process(up=0)
+    (repair,) = bench.take("runner")
+    bench.clock.advance(1.0)
+    bench.process(up=1)
+    bench.clock.advance(1.0)
+
+    bench.settle(repair, outcome="succeeded")
+    bench.pass_time(30.0)
+
+    assert bench.incident()["state"] == "verifying"
+
+
+def test_a_series_that_vanishes_because_its_source_failed_does_not_resolve(bench):
+    bench.parts.situations.stopped_by = "a test"
+    bench.process(up=0)
+    bench.clock.advance(15)
+    bench.failed()
+    bench.clock.advance(400)
+    bench.turn()
+
+    assert bench.incident()["state"] == "open"
+    assert bench.incident()["alert_state"] == "no_data"
+
+
+def test_tickets_and_topics_are_handed_over_once_each_and_in_order(bench):
+    bench.process(up=0)
+    (opened,) = bench.take("rt")
+    bench.settle(bench.take("runner")[0], outcome="succeeded")
+    assert bench.take("rt") == []
+
+    bench.settle(opened, id="17", url="http://rt/17", state="open")
+
+    (update,) = bench.take("rt")
+    assert update.payload["op"] == "update"
+    assert bench.reader.incident(bench.incident()["id"])["ticket_links"][0]["ticket_id"] == "17"
+
+
+def test_a_ticket_system_that_is_down_is_asked_again_later_and_nothing_is_lost(bench):
+    bench.process(up=0)
+    row = bench.take("rt")[0]
+    for _ in range(5):
+        bench.engine.settled(EffectSettled(row=row.id, claim=row.claim, reason="connection refused"))
+        bench.turn()
+        assert bench.take("rt") == []
+        bench.pass_time(400.0)
+        (row,) = bench.take("rt")
+
+    assert row.payload["op"] == "open"
+    assert row.attempts == 6
+
+
+def test_a_ticket_that_is_refused_for_good_is_a_dead_letter_with_its_reason(bench):
+    bench.process(up=0)
+    row = bench.take("rt")[0]
+    bench.settle(bench.take("runner")[0], outcome="succeeded")
+
+    bench.engine.settled(EffectSettled(row=row.id, claim=row.claim, dead=True, reason="403 no such queue"))
+    bench.turn()
+
+    letters = bench.reader.dead_letters()
+    assert [letter["reason"] for letter in letters] == [
+        "the ticket was never opened: 403 no such queue",
+        "403 no such queue",
+    ]
+    assert bench.take("rt") == []
+
+
+def test_an_answer_under_another_claim_is_dropped(bench):
+    bench.process(up=0)
+    (repair,) = bench.take("runner")
+
+    bench.engine.settled(EffectSettled(row=repair.id, claim="somebody else's", done=True, result={}))
+    bench.turn()
+
+    assert bench.incident()["state"] == "remediating"
+
+
+def test_the_stop_holds_repairs_back_and_lifting_it_lets_them_go(bench):
+    order(bench, SetStop(actor="alice", reason="maintenance"))
+    bench.process(up=0)
+    assert bench.take("runner") == []
+    assert bench.incident()["refusals"][0].startswith("stop: ")
+
+    order(bench, SetStop(actor="alice", reason=""))
+    bench.pass_time(15.0)
+
+    assert len(bench.take("runner")) == 1
+
+
+def test_the_stop_file_holds_repairs_back(bench):
+    (bench.directory / "stop").touch()
+
+    bench.process(up=0)
+
+    assert bench.take("runner") == []
+
+
+def test_an_operator_can_take_an_incident(bench):
+    bench.parts.situations.stopped_by = "a test"
+    bench.process(up=0)
+    incident_id = bench.incident()["id"]
+
+    answer = order(bench, OnIncident(incident_id=incident_id, event=Acknowledged(actor="alice")))
+
+    assert answer["acknowledged_by"] == "alice"
+    with pytest.raises(CommandError, match="no open incident"):
+        order(bench, OnIncident(incident_id="nonsense", event=Acknowledged(actor="alice")))
+
+
+def test_many_incidents_of_one_kind_fold_into_one_storm(bench):
+    bench.processes({f"p{n}": 0 for n in range(60)})
+
+    incidents = bench.incidents()
+    storms = [incident for incident in incidents if incident["members"]]
+    assert len(storms) == 1
+    assert storms[0]["members"] == 40
+    assert sum(1 for incident in incidents if incident["parent"] == storms[0]["id"]) == 40
+    assert len({row.incident_id for row in bench.take("rt")}) <= 4
+
+
+def test_a_storm_ends_with_its_last_member(bench):
+    bench.parts.situations.stopped_by = "a test"
+    bench.processes({f"p{n}": 0 for n in range(30)})
+    bench.clock.advance(20)
+
+    bench.processes({f"p{n}": 1 for n in range(30)})
+
+    assert {incident["state"] for incident in bench.incidents()} == {"resolved"}
+
+
+def test_two_alerts_of_one_subject_are_one_incident_until_both_are_over(make_bench):
+    rules = """
+groups:
+- name: g
+  rules:
+  - alert: Worker
+    expr: worker_failed == 1
+    labels: {severity: warning}
+"""
+    bench = make_bench(rules=rules)
+
+    def workers(**pids):
+        samples = [Sample("worker_failed", float(failed), labels(pid=pid[1:])) for pid, failed in pids.items()]
+        bench.engine.read(Reading(source=Source("x", ""), at=bench.clock.now(), samples=samples, pushed=True))
+        bench.turn()
+        bench.clock.advance(1)
+
+    workers(_1=1, _2=1)
+    assert len(bench.incidents()) == 1
+    workers(_1=0, _2=1)
+    assert bench.incident()["state"] != "resolved"
+    workers(_1=0, _2=0)
+    assert bench.incident()["state"] == "resolved"

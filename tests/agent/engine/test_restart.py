@@ -1,0 +1,196 @@
+"""What a crash leaves: everything that was durable, nothing done twice."""
+
+import pytest
+
+from agent.engine.commands import PostAlerts
+from agent.store.database import Database, StoreError
+
+
+def post(bench, **changes):
+    alert = {"labels": {"alertname": "DiskBroken", "severity": "critical"}, "annotations": {}, **changes}
+    future = bench.engine.queue.order(PostAlerts(alerts=[alert], origin="http"))
+    bench.turn()
+    return future
+
+
+def test_an_interrupted_run_is_never_repeated_and_goes_to_verification(bench):
+    bench.process(up=0)
+    (repair,) = bench.take("runner")
+
+    bench.restart()
+    bench.turn()
+
+    assert bench.survivors == [repair.payload["run_id"]]
+    assert bench.take("runner") == []
+    incident = bench.reader.incident(bench.incident()["id"])
+    assert incident["state"] == "verifying"
+    assert incident["attempts"][0]["outcome"] == "interrupted"
+
+
+def test_an_interrupted_run_that_helped_is_verified_like_any_other(bench):
+    bench.process(up=0)
+    bench.restart()
+    bench.clock.advance(1)
+
+    bench.process(up=1)
+    bench.pass_time(10)
+
+    assert bench.incident()["resolution"] == "fixed"
+
+
+def test_a_ticket_row_that_was_running_is_performed_again(bench):
+    bench.process(up=0)
+    (first,) = bench.take("rt")
+
+    bench.restart()
+    bench.turn()
+
+    (again,) = bench.take("rt")
+    assert again.key == first.key
+    assert again.claim != first.claim
+    assert again.attempts == 2
+
+
+def test_an_incident_goes_on_where_it_was(bench):
+    bench.process(up=0)
+    bench.settle(bench.take("runner")[0], outcome="succeeded")
+    before = bench.incident()
+
+    bench.restart()
+    bench.turn()
+
+    assert bench.incident()["id"] == before["id"]
+    assert bench.incident()["state"] == "verifying"
+    bench.clock.advance(1)
+    bench.process(up=1)
+    bench.pass_time(10)
+    assert bench.incident()["resolution"] == "fixed"
+
+
+def test_guard_counters_survive(bench):
+    for _ in range(3):
+        bench.process(up=0)
+        (repair,) = bench.take("runner")
+        bench.settle(repair, outcome="succeeded")
+        bench.clock.advance(1)
+        bench.process(up=1)
+        bench.pass_time(10)
+        bench.restart()
+        bench.turn()
+
+    bench.process(up=0)
+
+    assert bench.take("runner") == []
+    assert bench.incident()["escalated_reason"].startswith("attempts: ")
+
+
+def test_an_alert_that_ended_while_we_were_down_resolves(bench):
+    bench.parts.situations.stopped_by = "a test"
+    bench.process(up=0)
+    bench.restart()
+    bench.clock.advance(1)
+
+    bench.process(up=1)
+
+    assert bench.incident()["resolution"] == "by_itself"
+
+
+def test_a_posted_alert_is_acknowledged_once_it_is_durable_and_applied_after_a_crash(bench):
+    futures = [
+        bench.engine.queue.order(
+            PostAlerts(alerts=[{"labels": {"alertname": f"A{n}", "severity": "critical"}}], origin="http")
+        )
+        for n in range(80)
+    ]
+    bench.turn()
+    assert [future.result(0) for future in futures] == [{}] * 80
+    assert len(bench.incidents()) < 80
+
+    bench.restart()
+    bench.turn()
+
+    assert len(bench.incidents()) == 80
+    bench.restart()
+    bench.turn()
+    assert len(bench.incidents()) == 80
+
+
+def test_a_posted_alert_that_is_not_refreshed_is_not_over(bench):
+    post(bench)
+    bench.turn()
+    bench.pass_time(400)
+
+    assert bench.incident()["alert_state"] == "no_data"
+    assert bench.incident()["state"] != "resolved"
+
+    post(bench, endsAt="2001-01-01T00:00:00Z")
+    bench.turn()
+    assert bench.incident()["state"] == "resolved"
+
+
+def test_a_posted_alert_starts_no_action_that_does_not_list_its_origin(bench):
+    alert = {"labels": {"alertname": "ProcessDown", "severity": "critical", "name": "web"}}
+    bench.engine.queue.order(PostAlerts(alerts=[alert], origin="http"))
+    bench.turn()
+    bench.turn()
+
+    assert bench.take("runner") == []
+    assert bench.incident()["escalated_reason"].startswith("target: ")
+
+
+def test_intervals_keep_their_length_when_the_clock_is_set_back(bench):
+    bench.process(up=0)
+    bench.settle(bench.take("runner")[0], outcome="succeeded")
+    bench.clock.advance(1)
+    bench.process(up=1)
+    bench.clock.stepped = -3600.0
+    bench.pass_time(5)
+    bench.process(up=1)
+    assert bench.incident()["state"] == "verifying"
+
+    bench.pass_time(5)
+
+    assert bench.incident()["resolution"] == "fixed"
+
+
+def test_a_clock_that_jumps_a_month_ahead_ends_no_hold_early(bench):
+    bench.process(up=0)
+    bench.settle(bench.take("runner")[0], outcome="succeeded")
+    bench.clock.advance(1)
+    bench.process(up=1)
+
+    bench.clock.stepped = 30 * 86400.0
+    bench.pass_time(5)
+
+    assert bench.incident()["state"] == "verifying"
+
+
+def test_the_remaining_time_counts_across_a_restart_within_a_boot_though_the_clock_was_set(bench):
+    bench.process(up=0)
+    bench.settle(bench.take("runner")[0], outcome="succeeded")
+    bench.clock.advance(1)
+    bench.process(up=1)
+    bench.kill()
+    bench.clock.offset -= 3600.0
+    bench.clock.advance(2)
+    bench.live()
+    bench.process(up=1)
+    assert bench.incident()["state"] == "verifying"
+
+    bench.pass_time(10)
+
+    assert bench.incident()["resolution"] == "fixed"
+
+
+def test_a_second_daemon_is_refused_with_what_to_do(bench):
+    with pytest.raises(StoreError, match="in use by another paramedic"):
+        Database(bench.directory)
+
+
+def test_a_state_of_a_newer_version_is_refused_and_left_alone(bench, tmp_path):
+    database = Database(tmp_path / "new")
+    database.connection.execute("PRAGMA user_version = 999")
+    database.close()
+
+    with pytest.raises(StoreError, match="newer paramedic"):
+        Database(tmp_path / "new")
