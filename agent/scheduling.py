@@ -40,21 +40,26 @@ class GridTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no type
     after one of a century it takes all memory. This one has no past.
     """
 
-    __slots__ = ("_clock", "_origin", "seconds")
+    __slots__ = ("_clock", "_due", "_origin", "seconds")
 
     def __init__(self, seconds: float, clock: Clock) -> None:
         self.seconds = seconds
         self._clock = clock
-        self._origin = clock.boottime()
+        self._origin = self._due = clock.boottime()
 
     def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
         """Return the wall time of the next grid point; the slots in between are gone."""
         elapsed = self._clock.boottime() - self._origin
         slot = math.floor(elapsed / self.seconds + _EARLY) + 1
+        self._due = self._origin + slot * self.seconds
         # APScheduler's `now` may be milliseconds old, which would fire a short interval early, and so twice. It still
         # is the least: a time before it, if the clock was just set back, would be asked for again without end.
         now = max(now, datetime.now(UTC))
         return now + timedelta(seconds=slot * self.seconds - elapsed)
+
+    def due(self) -> datetime:
+        """Return what the wall clock, as it goes now, will show at the point that was asked for last."""
+        return datetime.now(UTC) + timedelta(seconds=self._due - self._clock.boottime())
 
 
 class Scheduling:
@@ -73,7 +78,7 @@ class Scheduling:
         logging.getLogger("apscheduler").addHandler(logging.NullHandler())
         logging.getLogger("apscheduler").propagate = False
         self._scheduler = _Scheduler(
-            before=self._look_at_clock,
+            look=self._look_at_clock,
             timezone=UTC,
             executors={"default": _Threads(threads)},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -100,13 +105,13 @@ class Scheduling:
             self._scheduler.shutdown(wait=False)
 
     def _look_at_clock(self) -> None:
-        """Notice that the wall clock was set; move the jobs with it, or a step back would silence them."""
+        """Notice that the wall clock was set; move the jobs with it, or a step would silence or rush them."""
         offset = time.time() - self._clock.boottime()
         delta, self._offset = offset - self._offset, offset
         if abs(delta) <= STEP_SECONDS:
             return
         for job in self._scheduler.get_jobs():
-            job.modify(next_run_time=job.next_run_time + timedelta(seconds=delta))
+            job.modify(next_run_time=job.trigger.due())
         if self._on_step is not None:
             self._on_step(delta)
 
@@ -118,15 +123,16 @@ class Scheduling:
 
 
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
-    """APScheduler with a look at the clock before each round, and rounds that come in time to notice a step."""
+    """APScheduler with a look at the clock around each round, and rounds that come in time to notice a step."""
 
-    def __init__(self, *, before: Callable[[], None], **options: object) -> None:
-        self._before = before
+    def __init__(self, *, look: Callable[[], None], **options: object) -> None:
+        self._look = look
         super().__init__(**options)
 
     def _process_jobs(self) -> float:
-        self._before()
+        self._look()
         wait_seconds: float | None = super()._process_jobs()
+        self._look()  # a step during the round would have made the wait wrong
         return LONGEST_WAIT_SECONDS if wait_seconds is None else min(wait_seconds, LONGEST_WAIT_SECONDS)
 
 
