@@ -13,8 +13,8 @@ MARK = "PARAMEDIC_RUN"
 """The environment variable that holds the run id, by which processes that left the group and the tree are found."""
 
 _PROC = Path("/proc")  # our own children's table, wherever the collectors read theirs
-_KILL_ROUNDS = 20
-_KILL_ROUND_SECONDS = 0.1
+_KILL_SECONDS = 2.0
+_ROUND_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,36 +46,42 @@ def end_run(leader: int, run_id: str, grace_seconds: float) -> bool:
     The caller must know that `leader` is the run's own process, alive or not yet waited for. Out of reach is a process
     that has left the group, has lost its parent and has cleared its environment.
     """
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGTERM)
-    _signal_members(leader, run_id, signal.SIGTERM, grace_seconds)
-    for _ in range(_KILL_ROUNDS):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(leader, signal.SIGKILL)
-        if not _signal_members(leader, run_id, signal.SIGKILL, _KILL_ROUND_SECONDS):
-            return True
-    return False
+    _signal_all(leader, run_id, signal.SIGTERM, grace_seconds)
+    deadline = time.monotonic() + _KILL_SECONDS
+    while _signal_all(leader, run_id, signal.SIGKILL, _ROUND_SECONDS):
+        if time.monotonic() > deadline:
+            return False
+    return True
 
 
-def _signal_members(leader: int, run_id: str, number: signal.Signals, wait_seconds: float) -> int:
-    """Signal each member once and wait until all have ended, at most so long; return how many there were."""
-    members = [found for pid in _members(leader, run_id) if (found := _open(pid)) is not None]
+def _signal_all(leader: int, run_id: str, number: signal.Signals, wait_seconds: float) -> int:
+    """Signal each process of the run and wait until all have ended, at most so long; return how many there were."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+    descriptors: list[int] = []
     try:
-        for descriptor in members:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                signal.pidfd_send_signal(descriptor, number)
-        _wait_for_end(members, wait_seconds)
+        for member in _members(leader, f"{MARK}={run_id}".encode()):
+            descriptors += _signal(member, number)
+        _wait_for_end(descriptors, wait_seconds)
     finally:
-        for descriptor in members:
+        for descriptor in descriptors:
             os.close(descriptor)
-    return len(members)
+    return len(descriptors)
 
 
-def _open(pid: int) -> int | None:
+def _signal(member: Process, number: signal.Signals) -> list[int]:
+    """Signal the process, if its pid is still its own; return a descriptor to wait on, or none."""
     try:
-        return os.pidfd_open(pid)
+        descriptor = os.pidfd_open(member.pid)
     except OSError:
-        return None
+        return []
+    now = process(member.pid)
+    if now is None or now.start_ticks != member.start_ticks:
+        os.close(descriptor)
+        return []
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        signal.pidfd_send_signal(descriptor, number)
+    return [descriptor]
 
 
 def _wait_for_end(descriptors: list[int], wait_seconds: float) -> None:
@@ -90,23 +96,23 @@ def _wait_for_end(descriptors: list[int], wait_seconds: float) -> None:
             left -= 1
 
 
-def _members(leader: int, run_id: str) -> set[int]:
-    table = {entry.pid: entry for entry in _table()}
-    mark = f"{MARK}={run_id}".encode()
-    members = {pid for pid, entry in table.items() if entry.group == leader or _carries(pid, mark)}
-    members.add(leader)
-    grown = True
-    while grown:
-        children = {pid for pid, entry in table.items() if entry.parent in members} - members
-        members |= children
-        grown = bool(children)
-    return {pid for pid in members if pid in table and not table[pid].zombie} - {os.getpid()}
-
-
-def _table() -> Iterator[Process]:
-    for name in os.listdir(_PROC):  # noqa: PTH208 - names are all that is needed, of thousands of entries
-        if name.isdecimal() and (entry := process(int(name))):
+def _members(leader: int, mark: bytes) -> Iterator[Process]:
+    """Yield the processes of the run, the newest first: what forks has to be hit before it has forked again."""
+    table: dict[int, Process] = {}
+    found = {leader}
+    for pid in sorted((int(name) for name in os.listdir(_PROC) if name.isdecimal()), reverse=True):  # noqa: PTH208
+        entry = process(pid)
+        if entry is None or entry.zombie or pid == os.getpid():
+            continue
+        if leader in {pid, entry.group} or _carries(pid, mark):
+            found.add(pid)
             yield entry
+        else:
+            table[pid] = entry
+    while children := [entry for entry in table.values() if entry.parent in found]:
+        for entry in children:
+            found.add(entry.pid)
+            yield table.pop(entry.pid)
 
 
 def _carries(pid: int, mark: bytes) -> bool:
