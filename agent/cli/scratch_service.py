@@ -1,0 +1,68 @@
+"""A service to be killed in drills: it answers every connection with its process id, and ends by itself.
+
+`python -I scratch_service.py FOLDER PORT` starts it in the background and returns once it answers; FOLDER/scratch.pid
+holds its process id. Standard library only: it runs without anything of ours.
+"""
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+PIDFILE = "scratch.pid"
+LIFETIME_SECONDS = 600
+"""A drill that is killed itself leaves nothing behind for long."""
+_LOOK_SECONDS = 1.0
+
+
+def start(folder: Path, port: int) -> int:
+    """Start the service in a session of its own; return 0 once it listens, 1 if it cannot."""
+    ready, told = os.pipe()
+    if os.fork() == 0:
+        os.close(ready)
+        os.setsid()
+        if os.fork() == 0:
+            _serve(folder, port, told)
+        os._exit(0)
+    os.close(told)
+    with os.fdopen(ready, "rb") as pipe:
+        answer = pipe.read()
+    if answer != b"ok":
+        print(f"the scratch service cannot listen on port {port}: {answer.decode()}", file=sys.stderr)
+    return 0 if answer == b"ok" else 1
+
+
+def _serve(folder: Path, port: int, told: int) -> None:
+    signal.alarm(LIFETIME_SECONDS)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        os.write(told, str(error.strerror).encode())
+        os._exit(1)
+    fresh = folder / f"{PIDFILE}.new"
+    fresh.write_text(f"{os.getpid()}\n")
+    fresh.replace(folder / PIDFILE)
+    os.write(told, b"ok")
+    os.close(told)
+    _answer(listener, folder)
+    os._exit(0)
+
+
+def _answer(listener: socket.socket, folder: Path) -> None:
+    """Answer until the folder is gone."""
+    listener.settimeout(_LOOK_SECONDS)
+    while folder.is_dir():
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            continue
+        with connection:
+            connection.sendall(f"{os.getpid()}\n".encode())
+
+
+if __name__ == "__main__":
+    sys.exit(start(Path(sys.argv[1]), int(sys.argv[2])))
