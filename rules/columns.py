@@ -62,7 +62,7 @@ Columns = tuple[Axis, "array[float]", int]
 
 
 class Series:
-    """The samples of one label set. While `shared`, it has a value at every time of its source's axis from offset on."""
+    """The samples of one label set. While `shared`, it has a value at each time of its source's axis from offset on."""
 
     __slots__ = ("columns", "ended", "key", "raw_labels", "shared", "stamp")
 

@@ -10,6 +10,9 @@ import re2
 
 from collectors.sample import Labels
 
+Regex = Any
+"""A compiled RE2 pattern; the library has no type information."""
+
 CACHED_VALUES = 4096
 """Verdicts a regular expression remembers: an RE2 call costs twenty dictionary look-ups."""
 
@@ -30,7 +33,7 @@ class Operator(StrEnum):
 
 
 @lru_cache(maxsize=256)
-def compile_regex(pattern: str) -> Any:
+def compile_regex(pattern: str) -> Regex:
     """Return the RE2 pattern (dot matches newline, as in Prometheus). Raise MatcherError when it is not valid RE2."""
     options = re2.Options()
     options.dot_nl = True

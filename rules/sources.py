@@ -128,7 +128,7 @@ class SourceState:
     def shorten_axis(self) -> Iterator[Series]:
         """Cut the times that no series needs any more; yield the series whose columns changed."""
         sharing = self._sharing()
-        unused = min((series.columns[2] for series in sharing), default=self.axis.length)
+        unused = min((series.columns[2] for series in sharing), default=self._before_loose())
         if unused * 8 <= self.axis.length:
             return
         old = self.axis
@@ -138,6 +138,11 @@ class SourceState:
             _, values, offset = series.columns
             series.columns = (self.axis, values, offset - unused)
             yield series
+
+    def _before_loose(self) -> int:
+        """Return how many times of the axis are older than what the series with times of their own still hold."""
+        oldest = min((time for series in self.index.values() if (time := series.oldest) is not None), default=None)
+        return self.axis.length if oldest is None else bisect_left(self.axis.times, oldest, 0, self.axis.length)
 
     def share_again(self) -> Iterator[Series]:
         """Yield the series that could go back to the shared axis."""

@@ -1,6 +1,6 @@
 """Binary operators between numbers and vectors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import compress, repeat
 from typing import Any
 
@@ -36,7 +36,7 @@ def _with_scalar(node: Binary, left: Evaluate, right: Evaluate, *, scalar_is_lef
     return lambda moment: _straight(operate, left(moment), right(moment))
 
 
-ScalarOperate = Callable[[Vector, Any, Any], Vector]
+ScalarOperate = Callable[[Vector, Iterable[float], Iterable[float]], Vector]
 
 
 def _straight(operate: ScalarOperate, vector: Vector, number: float) -> Vector:
@@ -57,7 +57,7 @@ def _scalar_comparison(node: Binary) -> ScalarOperate:
     if node.as_bool:
         return lambda vector, left, right: Vector(vector.keys.dropped(), list(map(float, map(compare, left, right))))
 
-    def keep(vector: Vector, left: Any, right: Any) -> Vector:
+    def keep(vector: Vector, left: Iterable[float], right: Iterable[float]) -> Vector:
         return vector.pick(list(compress(range(len(vector.values)), map(compare, left, right))))
 
     return keep

@@ -103,7 +103,7 @@ class Query:
     ) -> Value:
         """Evaluate at one time (wall-clock seconds). Raise EvaluationError when there is no result."""
         now = milliseconds(at)
-        moment = self._moment(store, now, now, 0, limits, notes)
+        moment = self._moment(store, (now, now, 0), limits, notes)
         result = self._evaluate(moment)
         if isinstance(result, Vector):
             _check_count(len(result.values), limits)
@@ -130,7 +130,7 @@ class Query:
             raise QueryLimitError("the end must not be before the start, and the step must be positive")
         if (last - first) // pace >= limits.max_steps:
             raise QueryLimitError(f"the query has more than {limits.max_steps} steps")
-        moment = self._moment(store, first, last, pace, limits, notes)
+        moment = self._moment(store, (first, last, pace), limits, notes)
         rows: dict[Key, RangeSeries] = {}
         for at in range(first, last + 1, pace):
             moment.check()
@@ -139,17 +139,17 @@ class Query:
         return Matrix(sorted(rows.values(), key=lambda row: row.key))
 
     def newest(self, store: SeriesStore, at: float) -> float | None:
-        """Return the time, in seconds, up to which the query's input is fresh: its selectors' newest samples, the
-        oldest of them. None if no selector finds a sample.
+        """Return the time (seconds) up to which the input is fresh: that of the least fresh selector's newest sample.
+
+        None if no selector finds a sample.
         """
         now = milliseconds(at)
-        moment = self._moment(store, now, now, 0, NO_LIMITS, None)
+        moment = self._moment(store, (now, now, 0), NO_LIMITS, None)
         times = [time for chosen in self._chosen if (time := chosen.newest(moment)) is not None]
         return min(times) / 1000 if times else None
 
-    def _moment(
-        self, store: SeriesStore, start: int, end: int, step: int, limits: Limits, notes: Notes | None
-    ) -> Moment:
+    def _moment(self, store: SeriesStore, grid: tuple[int, int, int], limits: Limits, notes: Notes | None) -> Moment:
+        start, end, step = grid
         return Moment(
             store,
             start,

@@ -11,7 +11,7 @@ class ExpressionError(ValueError):
 
 
 class OutOfScopeError(ExpressionError):
-    """Valid PromQL that this engine leaves out: native histograms, anchored and smoothed ranges, duration expressions."""
+    """Valid PromQL that is left out: native histograms, anchored and smoothed ranges, duration expressions."""
 
 
 class EvaluationError(Exception):

@@ -74,8 +74,8 @@ def _message(error: BaseException, text: str) -> str:
     return str(error) or type(error).__name__
 
 
-def _milliseconds(duration: timedelta) -> int:
-    return duration // timedelta(milliseconds=1)
+def _milliseconds(duration: timedelta | None) -> int:
+    return (duration or timedelta()) // timedelta(milliseconds=1)
 
 
 class _Reader:
@@ -96,12 +96,12 @@ class _Reader:
             promql_parser.BinaryExpr: self._binary,
         }
 
-    def read(self, node: Any, depth: int) -> Expression:
+    def read(self, node: promql_parser.Expr, depth: int) -> Expression:
         if depth > lexis.MAX_NESTING:
             raise ExpressionError(f"the expression is nested deeper than {lexis.MAX_NESTING}")
         return self._readers[type(node)](node, depth + 1)
 
-    def _selector(self, node: Any) -> Selector:
+    def _selector(self, node: promql_parser.VectorSelector) -> Selector:
         if node.matchers.or_matchers:
             raise ExpressionError("matchers joined by or are not PromQL: use a regular expression")
         name = node.name
@@ -114,27 +114,28 @@ class _Reader:
                 matchers.append(matcher)
         return Selector(name=name, matchers=tuple(matchers), pin=self._pin(node))
 
-    def _pin(self, node: Any) -> Pin:
-        offset = _milliseconds(node.offset) if node.offset is not None else 0
+    def _pin(self, node: promql_parser.VectorSelector | promql_parser.SubqueryExpr) -> Pin:
+        offset = _milliseconds(node.offset)
         if node.at is None:
             return Pin(offset=offset)
         if str(node.at.type) == str(promql_parser.AtModifierType.Start):
             return Pin(at=Boundary.START, offset=offset)
         if str(node.at.type) == str(promql_parser.AtModifierType.End):
             return Pin(at=Boundary.END, offset=offset)
-        return Pin(at=self._times[int(node.at.at.timestamp())], offset=offset)
+        place = node.at.at.timestamp() if node.at.at is not None else 0
+        return Pin(at=self._times[int(place)], offset=offset)
 
-    def _range(self, node: Any, _depth: int) -> Range:
+    def _range(self, node: promql_parser.MatrixSelector, _depth: int) -> Range:
         return Range(selector=self._selector(node.vector_selector), length=_milliseconds(node.range))
 
-    def _subquery(self, node: Any, depth: int) -> Subquery:
+    def _subquery(self, node: promql_parser.SubqueryExpr, depth: int) -> Subquery:
         operand = self.read(node.expr, depth)
         if kind(operand) is not Kind.VECTOR:
             raise ExpressionError(f"subquery is only allowed on instant vector, got {kind(operand)} instead")
         step = _milliseconds(node.step) if node.step is not None else None
         return Subquery(operand=operand, length=_milliseconds(node.range), step=step, pin=self._pin(node))
 
-    def _call(self, node: Any, depth: int) -> Call:
+    def _call(self, node: promql_parser.Call, depth: int) -> Call:
         name = node.func.name
         if name in NATIVE_ONLY:
             raise OutOfScopeError(f"{name}() works on native histograms, which are not supported")
@@ -142,7 +143,7 @@ class _Reader:
             raise OutOfScopeError(f"{name}() is not supported")
         return Call(function=name, arguments=tuple(self.read(argument, depth) for argument in node.args))
 
-    def _aggregation(self, node: Any, depth: int) -> Aggregation:
+    def _aggregation(self, node: promql_parser.AggregateExpr, depth: int) -> Aggregation:
         modifier = node.modifier
         without = modifier is not None and str(modifier.type) == str(promql_parser.AggModifierType.Without)
         labels = tuple(modifier.labels) if modifier is not None else ()
@@ -153,7 +154,7 @@ class _Reader:
             grouping=Grouping(labels=labels, without=without),
         )
 
-    def _binary(self, node: Any, depth: int) -> Binary:
+    def _binary(self, node: promql_parser.BinaryExpr, depth: int) -> Binary:
         operator = str(node.op)
         return Binary(
             operator=operator,
@@ -164,7 +165,7 @@ class _Reader:
         )
 
 
-def _matching(modifier: Any, operator: str) -> Matching:
+def _matching(modifier: promql_parser.BinModifier | None, operator: str) -> Matching:
     plain = Cardinality.SETS if operator in _SET_OPERATORS else Cardinality.ONE_TO_ONE
     if modifier is None:
         return Matching(cardinality=plain, on=False, labels=(), included=())

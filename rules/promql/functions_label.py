@@ -19,6 +19,9 @@ from rules.promql.values import EMPTY, Keys, Vector, Windows
 Evaluate = Callable[[Moment], Any]
 Builder = Callable[[Call, tuple[Evaluate, ...]], Evaluate]
 
+Match = Any
+"""What an RE2 pattern found; the library has no type information."""
+
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
 
 
@@ -74,7 +77,7 @@ def _label_replace(node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
     return _renamed(rename, arguments[0])
 
 
-def _expand(template: str, found: Any) -> str:
+def _expand(template: str, found: Match) -> str:
     """Put the groups into `$1`, `${1}` and `${name}`; a group that is not there is empty, `$$` is a dollar."""
 
     def group(reference: re.Match[str]) -> str:

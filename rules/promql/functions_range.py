@@ -19,8 +19,8 @@ EXTRAPOLATION_THRESHOLD = 1.1
 """A first sample no further from the window's edge than this many sample distances is taken to reach the edge."""
 
 
-def each_window(windows: Windows, results: list[float | None], keys: Keys) -> Vector:
-    """Return the vector of the windows that have a result."""
+def with_results(keys: Keys, results: list[float | None]) -> Vector:
+    """Return the vector of the elements that have a result."""
     if None not in results:
         return Vector(keys, results)  # type: ignore[arg-type]
     kept = [place for place, result in enumerate(results) if result is not None]
@@ -95,9 +95,31 @@ def of_samples(
         def evaluate(moment: Moment) -> Vector:
             windows: Windows = argument(moment)
             results = [function(times, values, windows) for times, values in windows.columns]
-            return each_window(windows, results, windows.keys.dropped())
+            return with_results(windows.keys.dropped(), results)
 
         return evaluate
+
+    return build
+
+
+_COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
+
+
+def _of_counters(function: Callable[[Sequence[int], Sequence[float], Windows], float | None]) -> Builder:
+    """Build a function of counters, which remarks on a name that is no counter's."""
+    build_plain = of_samples(function)
+
+    def build(node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
+        def noting(moment: Moment) -> Windows:
+            windows: Windows = arguments[0](moment)
+            name = windows.keys[0].name if windows.columns else ""
+            if name and not name.endswith(_COUNTER_SUFFIXES):
+                moment.notes.inform(
+                    "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + f'"{name}"'
+                )
+            return windows
+
+        return build_plain(node, (noting,))
 
     return build
 
@@ -114,7 +136,9 @@ def _extrapolated(
         if counter and (resets := _lost_to_resets(values)):
             change += resets
         interval = (times[-1] - times[0]) / 1000
-        covered = _covered(times, windows, interval, zero_after=_zero_distance(values[0], change, interval, counter))
+        covered = _covered(
+            times, windows, interval, zero_after=_zero_distance(values[0], change, interval) if counter else math.inf
+        )
         factor = covered / interval
         if per_second:
             factor /= (windows.end - windows.start) / 1000
@@ -138,9 +162,9 @@ def _lost_to_resets(values: Sequence[float]) -> float:
     return lost
 
 
-def _zero_distance(first: float, change: float, interval: float, counter: bool) -> float:  # noqa: FBT001 (internal)
+def _zero_distance(first: float, change: float, interval: float) -> float:
     """Return how many seconds before its first sample a counter must have been at zero; it cannot have been lower."""
-    if counter and change > 0 and first >= 0:
+    if change > 0 and first >= 0:
         return interval * (first / change)
     return math.inf
 
@@ -213,7 +237,7 @@ def _deriv(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
         windows: Windows = argument(moment)
         fit = Fit(None)
         results = [fit.line(times, values)[0] if len(values) > 1 else None for times, values in windows.columns]
-        return each_window(windows, results, windows.keys.dropped())
+        return with_results(windows.keys.dropped(), results)
 
     return evaluate
 
@@ -232,7 +256,7 @@ def _predict_linear(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
                 results.append(slope * ahead + value)
             else:
                 results.append(None)
-        return each_window(windows, results, windows.keys.dropped())
+        return with_results(windows.keys.dropped(), results)
 
     return evaluate
 
@@ -248,7 +272,7 @@ def _smoothing(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
             if not 0 < factor < 1:
                 raise EvaluationError(f"invalid {name} factor. Expected: 0 < {name[0]}f < 1, got: {factor}")
         results = [_smoothed(values, level, trend) if len(values) > 1 else None for _, values in windows.columns]
-        return each_window(windows, results, windows.keys.dropped())
+        return with_results(windows.keys.dropped(), results)
 
     return evaluate
 
@@ -285,7 +309,7 @@ FUNCTIONS: dict[str, Builder] = {
     "double_exponential_smoothing": _smoothing,
     "first_over_time": of_values(lambda values: values[0], keeps_name=True),
     "idelta": of_samples(_instant_change(counter=False, per_second=False)),
-    "increase": of_samples(_extrapolated(counter=True, per_second=False)),
+    "increase": _of_counters(_extrapolated(counter=True, per_second=False)),
     "irate": of_samples(_instant_change(counter=True, per_second=True)),
     "last_over_time": of_values(lambda values: values[-1], keeps_name=True),
     "mad_over_time": of_values(_deviation),
@@ -294,7 +318,7 @@ FUNCTIONS: dict[str, Builder] = {
     "predict_linear": _predict_linear,
     "present_over_time": of_values(lambda _values: 1.0),
     "quantile_over_time": _quantile_over_time,
-    "rate": of_samples(_extrapolated(counter=True, per_second=True)),
+    "rate": _of_counters(_extrapolated(counter=True, per_second=True)),
     "resets": of_values(_resets),
     "stddev_over_time": of_values(sums.deviation),
     "stdvar_over_time": of_values(sums.variance),

@@ -14,6 +14,9 @@ MAX_NESTING = 200
 MAX_OPERATORS = 1000
 """A chain of operators nests as deeply as parentheses do; the parser ends the process at some 5,000."""
 
+MAX_SECONDS = 2**53 / 1000
+"""Milliseconds beyond are no whole numbers any more."""
+
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`[^`]*`|#[^\n]*', re.DOTALL)
 _AT = re.compile(r"@\s*([+-]?\s*(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))(?![\w.])")
 _OPERATOR = re.compile(r"[-+*/%^]|[=!<>]=?|\b(?:and|or|unless|atan2)\b")
@@ -92,11 +95,9 @@ def _milliseconds(number: str) -> int:
     digits = number.lstrip("+-")
     if digits.lower().startswith("0x"):
         return sign * int(digits, 16) * 1000
-    return sign * round(float(digits) * 1000) if float(digits) < 1e15 else _out_of_bounds(number)
-
-
-def _out_of_bounds(number: str) -> int:
-    raise ExpressionError(f"timestamp out of bounds for @ modifier: {number}")
+    if float(digits) >= MAX_SECONDS:
+        raise ExpressionError(f"timestamp out of bounds for @ modifier: {number}")
+    return sign * round(float(digits) * 1000)
 
 
 def _string(match: re.Match[str]) -> str:

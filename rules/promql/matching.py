@@ -80,17 +80,17 @@ class Matcher:
         for place, key in enumerate(one.items):
             signature = self._signature(key)
             if signature in places:
-                self._refuse_duplicates(signature, one[places[signature]], key)
+                self._refuse_duplicates(one[places[signature]], key)
             places[signature] = place
         return places
 
-    def _refuse_duplicates(self, signature: Signature, first: Key, second: Key) -> None:
+    def _refuse_duplicates(self, first: Key, second: Key) -> None:
         side = "left" if self._right_is_many else "right"
-        group = dict(zip(self._matching.labels, signature, strict=True)) if self._matching.on else dict(signature)  # type: ignore[call-overload]
+        _, labels = _only(first, self._matching) if self._matching.on else _without(first, self._matching.labels)
         raise EvaluationError(
-            f"found duplicate series for the match group {_braces(tuple(group.items()))} on the {side} hand-side of the "
-            f"operation: [{_shown(second)}, {_shown(first)}];many-to-many matching not allowed: matching labels must be "
-            "unique on one side"
+            f"found duplicate series for the match group {_braces(labels)} on the {side} hand-side of the operation: "
+            f"[{_shown(second)}, {_shown(first)}];many-to-many matching not allowed: matching labels must be unique on "
+            "one side"
         )
 
     def _clashing(self, keys: Keys, groups: list[Signature]) -> list[Signature] | None:
@@ -154,7 +154,7 @@ def _including(name: str, labels: Labels, included: Sequence[str], source: Key |
     return name, tuple(sorted(pairs.items()))
 
 
-def _braces(pairs: Sequence[tuple[str, object]]) -> str:
+def _braces(pairs: Labels) -> str:
     return "{" + ", ".join(f'{name}="{value}"' for name, value in pairs) + "}"
 
 

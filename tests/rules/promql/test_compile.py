@@ -1,5 +1,7 @@
 """Compiled queries over a store."""
 
+import pytest
+
 from collectors.sample import Reading, Sample, Source, labels
 from rules.promql.compile import compile_query
 from rules.promql.values import Vector
@@ -17,7 +19,7 @@ def test_a_rate_is_the_change_per_second():
     store = store_with("seconds_total", [float(2 * step * 15) for step in range(40)])
     result = compile_query("rate(seconds_total[5m])").instant(store, 1585.0)
     assert isinstance(result, Vector)
-    assert result.values == [2.0]
+    assert result.values == [pytest.approx(2.0)]
     assert result.keys[0].labels == (("instance", "h"), ("job", "node"))
     assert result.keys[0].name == ""
 
