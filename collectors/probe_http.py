@@ -3,23 +3,25 @@
 Redirects are an answer like any other and are not followed: no header of ours reaches a host that nobody configured.
 """
 
+import io
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, urlsplit
 
-from collectors.probe_tcp import DURATION, SUCCESS, refuse_twins
+from collectors.probe_tcp import DURATION, SUCCESS, connect, refuse_twins, seconds_left
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectError, TargetedSpec
 
 if TYPE_CHECKING:
-    from http.client import HTTPConnection, HTTPResponse
+    from _typeshed import WriteableBuffer
 
 STATUS = gauge("probe_http_status_code", "Status of the answer, or 0 if there was none.")
 METHODS = ("GET", "HEAD")
-CHUNK_BYTES = 1 << 14
+PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,49 +92,72 @@ def _as_expected(target: HttpTarget, status: int, body: bytes) -> bool:
 
 def _answer(target: HttpTarget, options: HttpOptions, deadline: float) -> tuple[int, bytes]:
     """Return status and beginning of the body; status 0 means no answer that is HTTP, in time."""
-    from http.client import HTTPException  # noqa: PLC0415 -- heavy, and only needed where a URL is probed
+    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415 -- heavy, and only needed by a probe
 
     url = urlsplit(target.url)
-    connection = _connection(target, url, options.timeout_seconds)
+    request = HTTPConnection(url.hostname or "", url.port or PORTS[url.scheme])
     try:
-        connection.request(
-            target.method, _request_target(url), headers={"User-Agent": "paramedic", "Connection": "close"}
-        )
-        response = connection.getresponse()
-        return response.status, _body(response, options.max_body_bytes, deadline)
+        with _connected(target, url, deadline) as connection:
+            request.sock = cast("socket.socket", _Timed(connection, deadline))
+            request.request(target.method, _path(url), headers={"User-Agent": "paramedic", "Connection": "close"})
+            response = request.getresponse()
+            return response.status, response.read(options.max_body_bytes)
     except (OSError, HTTPException, UnicodeError):
         return 0, b""
-    finally:
-        connection.close()
 
 
-def _connection(target: HttpTarget, url: SplitResult, timeout_seconds: float) -> "HTTPConnection":
-    from http.client import HTTPConnection, HTTPSConnection  # noqa: PLC0415 -- see _answer
-
-    host = url.hostname or ""
+def _connected(target: HttpTarget, url: SplitResult, deadline: float) -> socket.socket:
     if url.scheme == "http":
-        return HTTPConnection(host, url.port, timeout=timeout_seconds)
+        return connect(url.hostname or "", url.port or PORTS[url.scheme], deadline)
     import ssl  # noqa: PLC0415 -- see _answer
 
     try:
         context = ssl.create_default_context(cafile=target.ca_file)
     except OSError as error:
         raise CollectError(f"cannot read the authorities in {target.ca_file}: {error}") from error
-    return HTTPSConnection(host, url.port, timeout=timeout_seconds, context=context)
+    connection = connect(url.hostname or "", url.port or PORTS[url.scheme], deadline)
+    try:
+        connection.settimeout(seconds_left(deadline))
+        return context.wrap_socket(connection, server_hostname=url.hostname)
+    except OSError:
+        connection.close()
+        raise
 
 
-def _request_target(url: SplitResult) -> str:
+def _path(url: SplitResult) -> str:
     return (url.path or "/") + (f"?{url.query}" if url.query else "")
 
 
-def _body(response: "HTTPResponse", max_bytes: int, deadline: float) -> bytes:
-    """Return the beginning of the body. Raise TimeoutError for a server that drips past the deadline."""
-    chunks = b""
-    while len(chunks) < max_bytes and (chunk := response.read1(min(CHUNK_BYTES, max_bytes - len(chunks)))):
-        chunks += chunk
-        if time.monotonic() > deadline:
-            raise TimeoutError
-    return chunks
+class _Timed:
+    """A connection as http.client uses one. A socket's time-out is for one call; here all calls end at the deadline."""
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self._connection = connection
+        self._deadline = deadline
+
+    def sendall(self, content: bytes) -> None:
+        self._connection.settimeout(seconds_left(self._deadline))
+        self._connection.sendall(content)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_TimedReader(self._connection, self._deadline))
+
+    def close(self) -> None:
+        """http.client closes before the body is read; whoever opened the connection closes it."""
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        super().__init__()
+        self._connection = connection
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        self._connection.settimeout(seconds_left(self._deadline))
+        return self._connection.recv_into(buffer)
 
 
 SPEC = TargetedSpec(

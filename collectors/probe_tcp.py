@@ -66,11 +66,35 @@ def collect(options: TcpOptions, target: str) -> Iterator[Sample]:
 
 def _answers(address: str, timeout_seconds: float) -> bool:
     try:
-        socket.create_connection(split_address(address), timeout_seconds).close()
+        connect(*split_address(address), time.monotonic() + timeout_seconds).close()
     except (OSError, UnicodeError):
         # UnicodeError: a host name that cannot be one is found out by the resolver's codec.
         return False
     return True
+
+
+def connect(host: str, port: int, deadline: float) -> socket.socket:
+    """Return a connection to the first address of the host that takes one. Raise OSError if none does in time."""
+    failure = OSError(f"{host} has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(seconds_left(deadline))
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            failure = error
+        else:
+            return connection
+    raise failure
+
+
+def seconds_left(deadline: float) -> float:
+    """Return the time until the deadline. Raise TimeoutError when it is over."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 SPEC = TargetedSpec(name="probe_tcp", options=TcpOptions, targets=targets, collect=collect, metrics=(SUCCESS, DURATION))

@@ -2,6 +2,8 @@
 
 import ast
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,11 @@ def test_a_collector_knows_no_clock_thread_log_or_other_package_of_ours(path):
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").partition(".")[0])
     assert not imported & forbidden
+
+
+def test_what_only_some_hosts_need_is_not_imported_by_the_registry():
+    heavy = "{'asyncio', 'ctypes', 'dbus_fast', 'http.client', 'psutil', 're2', 'requests', 'ssl'}"
+    program = f"import sys, collectors.registry; print(*sorted({heavy} & set(sys.modules)))"
+    argv = [sys.executable, "-c", program]
+    root = Path(collectors.__file__).parents[1]
+    assert subprocess.run(argv, capture_output=True, check=True, timeout=60, cwd=root).stdout.split() == []

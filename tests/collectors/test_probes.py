@@ -1,8 +1,11 @@
 """Probes against real sockets: what answers, what does not, and what answers wrongly."""
 
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -159,24 +162,30 @@ def test_a_server_that_says_nothing_is_down_after_the_time_out():
     assert 0.1 <= found["probe_duration_seconds"] < 5
 
 
-def test_a_server_that_drips_is_down_after_the_time_out():
+@pytest.mark.parametrize(
+    "beginning", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
+)
+def test_a_server_that_drips_is_down_after_the_time_out(beginning):
     def drip(connection):
         connection.settimeout(0.05)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        while True:
-            try:
-                if not connection.recv(4096):
-                    return
-            except TimeoutError:
-                try:
-                    connection.sendall(b".")
-                except OSError:
-                    return
-            except OSError:
-                return
+        connection.sendall(beginning)
+        with suppress(OSError):
+            while True:
+                # A pause that ends early when the other side has gone.
+                with suppress(TimeoutError):
+                    if not connection.recv(4096):
+                        return
+                connection.sendall(b".")
 
     with server(drip) as port:
-        assert probed_http(f"http://127.0.0.1:{port}/", timeout_seconds=0.3)["probe_success"] == 0
+        found = probed_http(f"http://127.0.0.1:{port}/", timeout_seconds=0.3)
+    assert found["probe_success"] == 0
+    assert 0.3 <= found["probe_duration_seconds"] < 5
+
+
+def test_the_time_of_a_probe_is_shared_by_all_addresses_of_a_host():
+    with pytest.raises(TimeoutError):
+        probe_tcp.connect("localhost", 1, deadline=0.0)
 
 
 def test_an_answer_that_is_not_http_is_down():
@@ -192,6 +201,33 @@ def test_nobody_there_is_down():
 def test_a_tls_server_that_is_none_is_down():
     with server(http_answer(b"HTTP/1.1 200 OK")) as port:
         assert probed_http(f"https://127.0.0.1:{port}/")["probe_success"] == 0
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificate, and is not installed")
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"]
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", *names]
+    subprocess.run([*argv, *files], check=True, capture_output=True, timeout=60)
+    return tmp_path / "cert.pem"
+
+
+def test_a_tls_server_is_up_only_if_its_authority_is_trusted(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    plain = http_answer(b"HTTP/1.1 200 OK", b"hello")
+
+    def answer(connection):
+        # The other side may end the handshake because it does not trust us.
+        with suppress(OSError), context.wrap_socket(connection, server_side=True) as encrypted:
+            plain(encrypted)
+
+    with server(answer) as port:
+        url = f"https://localhost:{port}/"
+        assert probed_http(url, ca_file=certificate, contains="hello")["probe_success"] == 1
+        assert probed_http(url)["probe_success"] == 0
 
 
 def test_missing_authorities_are_a_fault_of_the_collector(tmp_path):
