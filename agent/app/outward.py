@@ -1,7 +1,7 @@
 """Everything that talks to the world outside, made from the configuration."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.app.building import host_name
 from agent.clock import Clock
@@ -10,9 +10,11 @@ from agent.executor import ticketing
 from agent.executor.pool import Performer
 from agent.executor.repairs import Repairs
 from agent.mqtt.client import Broker, MqttClient
-from agent.notify.alertmanager import AlertmanagerSync
 from agent.tickets.credentials import read_secret
 from agent.tickets.registry import ADAPTERS
+
+if TYPE_CHECKING:
+    from agent.notify.alertmanager import AlertmanagerSync
 
 
 def mqtt(config: Config) -> MqttClient | None:
@@ -33,7 +35,11 @@ def mqtt(config: Config) -> MqttClient | None:
     return MqttClient(broker, prefix=options.prefix, host=host_name(config))
 
 
-def alertmanagers(config: Config, clock: Clock) -> list[AlertmanagerSync]:
+def alertmanagers(config: Config, clock: Clock) -> list["AlertmanagerSync"]:
+    if not config.alertmanagers:
+        return []
+    from agent.notify.alertmanager import AlertmanagerSync  # noqa: PLC0415 - brings requests
+
     return [AlertmanagerSync(options, clock) for options in config.alertmanagers]
 
 

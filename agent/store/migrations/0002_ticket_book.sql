@@ -14,9 +14,10 @@ CREATE TABLE book_tickets (
 CREATE INDEX book_tickets_by_state ON book_tickets (state, changed_at);
 
 CREATE TABLE book_comments (
+  id      INTEGER PRIMARY KEY,
   ticket  INTEGER NOT NULL REFERENCES book_tickets (id) ON DELETE CASCADE,
   key     TEXT NOT NULL,
   comment TEXT NOT NULL,
   made_at REAL NOT NULL,
-  PRIMARY KEY (ticket, key)
-) STRICT, WITHOUT ROWID;
+  UNIQUE (ticket, key)
+) STRICT;
