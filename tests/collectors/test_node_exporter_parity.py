@@ -74,7 +74,7 @@ def test_every_metric_in_scope_is_the_same(name, fixtures, expected, capsys):
     ours = {(one.name, one.labels): one.value for one in spec.collect(spec.options(procfs=fixtures / "proc"))}
     equal = sum(theirs.get(series) == value for series, value in ours.items())
     with capsys.disabled():
-        sys.stdout.write(f"\n{name}: {len(theirs)} samples compared, {equal} equal ")
+        sys.stdout.write(f"\ncompared {len(theirs)} samples of {name} with node_exporter's: {equal} equal\n")
     assert theirs
     assert ours == theirs
     declared = {metric.name: metric.type for metric in spec.metrics}
