@@ -4,7 +4,7 @@ import argparse
 import platform
 
 from agent.cli import screen
-from agent.cli.client import ControlError
+from agent.cli.failure import CommandFailedError
 from agent.cli.parser import parser
 from agent.version import VERSION
 
@@ -27,6 +27,6 @@ def completion(args: argparse.Namespace) -> int:
     try:
         import shtab  # noqa: PLC0415 - nothing else needs it
     except ImportError as error:
-        raise ControlError("completion needs the Python package shtab: install it beside paramedic") from error
+        raise CommandFailedError("completion needs the Python package shtab: install it beside paramedic") from error
     print(shtab.complete(parser(), args.shell))
     return 0

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from agent.cli.failure import CommandFailedError
+
 TIMEOUT_SECONDS = 15.0
 _MAX_ANSWER = 64 * 1024 * 1024
 _START = "start it (`systemctl start paramedic`, or `paramedic run`), or name its socket with --socket"
 
 
-class ControlError(Exception):
+class ControlError(CommandFailedError):
     """The daemon cannot be reached, or refuses; the message says what to do. `status` is 0 without an answer."""
 
     def __init__(self, message: str, status: int = 0) -> None:

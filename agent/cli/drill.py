@@ -6,12 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from agent.cli import scratch_daemon, screen
-from agent.cli.client import Client, ControlError, over_http, over_socket
+from agent.cli.client import Client, over_http, over_socket
+from agent.cli.failure import CommandFailedError
 from agent.cli.phases import PHASES, Progress
-from agent.cli.scratch_daemon import DrillError
 
 _LOOK_SECONDS = 0.02
 _TERMINATED = 143
@@ -22,11 +23,8 @@ def run(args: argparse.Namespace) -> int:
     # Without a handler the process would end at once and leave daemon, service and folder behind.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(_TERMINATED))
     with ExitStack() as stack:
-        try:
-            look = _against(args) if args.against else _own(stack)
-            progress = follow(look, args.timeout, _teller() if sys.stderr.isatty() else lambda _phase, _seconds: None)
-        except DrillError as error:
-            raise ControlError(str(error)) from error
+        look = _against(args) if args.against else _own(stack)
+        progress = follow(look, args.timeout, _teller() if sys.stderr.isatty() else lambda _phase, _seconds: None)
     screen.show_json(document(progress)) if args.json else _show(progress)
     return 0 if progress.complete else 1
 
@@ -49,11 +47,11 @@ def _against(args: argparse.Namespace) -> Callable[[], Progress]:
 
 def _client(args: argparse.Namespace) -> Client:
     if "://" not in args.against:
-        return over_socket([args.against])
+        return over_socket([Path(args.against)])
     try:
         token = args.token_file.read_text().strip() if args.token_file else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ControlError(f"{args.token_file} cannot be read: {error}") from error
+        raise CommandFailedError(f"{args.token_file} cannot be read: {error}") from error
     return over_http(args.against, token)
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from agent.cli.client import ControlError
+from agent.cli.failure import CommandFailedError
 from agent.cli.parser import parser
 from agent.config.problems import ConfigError
 from agent.telemetry.log import printable
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         for problem in error.problems:
             _complain(str(problem))
         return 1
-    except ControlError as error:
+    except CommandFailedError as error:
         _complain(str(error))
         return 1
     except BrokenPipeError:

@@ -4,9 +4,19 @@ import argparse
 import os
 
 from agent.app import daemon
-from agent.config import paths
+from agent.cli.failure import CommandFailedError
+from agent.config import paths, rulefiles
+from agent.config.problems import ConfigError
+from agent.store.database import StoreError
+from agent.web.listening import ListenError
+from rules.rulefile import RuleError
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the daemon until it is told to stop."""
-    return daemon.main(paths.config_path(args.config, os.environ))
+    try:
+        return daemon.main(paths.config_path(args.config, os.environ))
+    except RuleError as error:
+        raise ConfigError(rulefiles.problem(each) for each in error.problems) from error
+    except (StoreError, ListenError, OSError) as error:
+        raise CommandFailedError(str(error)) from error

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from agent.cli import phases, scratch_service
 from agent.cli.client import Client, ControlError, over_socket
+from agent.cli.failure import CommandFailedError
 from agent.cli.phases import Progress
 from agent.config import toml
 from collectors.registry import SPECS
@@ -27,10 +28,6 @@ _LOOK_SECONDS = 0.02
 _PROBE_SECONDS = 0.2
 _FOREIGN = ("PARAMEDIC_", "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_")
 """Variables that are about another daemon."""
-
-
-class DrillError(Exception):
-    """The drill cannot be held; the message says why."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,14 +64,14 @@ class ScratchDaemon:
 
 @contextmanager
 def running() -> Iterator[ScratchDaemon]:
-    """Start service and daemon; end both and delete their folder, however the drill ends. Raise DrillError."""
+    """Start service and daemon; end both and delete their folder, however the drill ends. Raise CommandFailedError."""
     folder = Path(tempfile.mkdtemp(prefix="paramedic-drill-"))
     daemon = None
     try:
         port = _free_port()
         command = service_command(folder, port)
         if subprocess.run(command, check=False, timeout=_START_SECONDS).returncode:
-            raise DrillError("the scratch service does not start")
+            raise CommandFailedError("the scratch service does not start")
         (folder / "drill.yml").write_text(rules())
         (folder / "paramedic.toml").write_text(configuration(folder, command))
         daemon = _start(folder)
@@ -105,7 +102,7 @@ def rules() -> str:
 def configuration(folder: Path, command: list[str]) -> str:
     """Return the daemon's configuration, in TOML."""
     tables: dict[str, dict[str, object]] = {
-        "state": {"directory": folder / "state"},
+        "state": {"directory": folder},
         "web": {"listen": ""},
         "rules": {"packs": [], "files": [folder / "drill.yml"], "interval": "1s"},
         "incidents": {"settle": "0s"},
@@ -149,7 +146,7 @@ def _reached(daemon: subprocess.Popen[bytes], folder: Path) -> Client:
     reason = "it did not say why"
     while time.monotonic() < deadline and daemon.poll() is None:
         try:
-            client = over_socket([folder / "state" / "paramedic.sock"])
+            client = over_socket([folder / "paramedic.sock"])
             if client.get("status")["ready"]:
                 return client
             reason = "not every collector has run"
@@ -157,7 +154,7 @@ def _reached(daemon: subprocess.Popen[bytes], folder: Path) -> Client:
             reason = str(error)
         time.sleep(_LOOK_SECONDS)
     log = (folder / "daemon.log").read_text(errors="backslashreplace").strip().splitlines()
-    raise DrillError(f"the drill's daemon does not start: {log[-1] if log else reason}")
+    raise CommandFailedError(f"the drill's daemon does not start: {log[-1] if log else reason}")
 
 
 def _end(daemon: subprocess.Popen[bytes]) -> None:

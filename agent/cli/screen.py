@@ -79,4 +79,6 @@ def text(value: Any) -> str:  # noqa: ANN401 - JSON
         return ", ".join(text(each) for each in value)
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {text(each)}" for name, each in value.items())
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return "" if value is None else str(value)

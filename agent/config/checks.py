@@ -196,15 +196,6 @@ def experimental(subject: Subject) -> Iterator[Finding]:
             yield Finding(Level.WARNING, f"tickets[{index}].system", message)
 
 
-def slow_collectors(subject: Subject) -> Iterator[Finding]:
-    """Name collectors that may still run when they are due again."""
-    for name, collector in subject.config.collectors.items():
-        if collector.enabled and collector.timeout > collector.interval:
-            timeout, interval = durations.render(collector.timeout), durations.render(collector.interval)
-            message = f"a run may take {timeout} and is due every {interval}: slow runs will be left out"
-            yield Finding(Level.WARNING, f"collectors.{name}", message)
-
-
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     shadowed,
     verification,
@@ -213,5 +204,4 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     doors,
     secrets,
     experimental,
-    slow_collectors,
 )

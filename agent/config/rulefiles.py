@@ -28,7 +28,7 @@ def load(options: RuleOptions) -> tuple[list[RuleFile], list[Problem]]:
         try:
             files.append(read())
         except RuleError as error:
-            problems += [_problem(each) for each in error.problems]
+            problems += [problem(each) for each in error.problems]
     return files, problems
 
 
@@ -39,6 +39,7 @@ def _readers(options: RuleOptions) -> Iterator[Callable[[], RuleFile]]:
         yield partial(rulefile.load, path, interval_seconds=options.interval)
 
 
-def _problem(problem: yamlnodes.Problem) -> Problem:
-    place = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
-    return Problem(place, f"rule {problem.rule!r}: {problem.message}" if problem.rule else problem.message)
+def problem(wrong: yamlnodes.Problem) -> Problem:
+    """Return a rule file's problem as one of the configuration; its path is FILE:LINE:COLUMN, as far as known."""
+    place = ":".join(str(part) for part in (wrong.file, wrong.line, wrong.column) if part)
+    return Problem(place, f"rule {wrong.rule!r}: {wrong.message}" if wrong.rule else wrong.message)

@@ -1,0 +1,227 @@
+"""Commands, as they are typed."""
+
+import importlib
+import json
+import re
+import time
+
+import pytest
+
+from agent.cli import parser as parsing
+from agent.cli.main import main
+from tests.agent.cli.daemons import daemon
+
+INCIDENT = {
+    "id": "inc1",
+    "state": "remediating",
+    "priority": "P2",
+    "alertname": "Down",
+    "labels": [["alertname", "Down"], ["name", "shop\x1b[2J\nforged"], ["severity", "critical"]],
+    "annotations": [["summary", "shop is down"]],
+    "opened_at": time.time() - 3700,
+    "drill": True,
+    "refusals": ["cooldown: 5 m not over"],
+    "attempts": [{"started_at": 1.7e9, "remediation": "restart-shop", "outcome": "failed", "verified": False}],
+    "timeline": [{"at": 1.7e9, "state": "open", "reason": "opened", "detail": "x" * 500}],
+}
+
+
+@pytest.fixture
+def run(tmp_path, capsys, monkeypatch):
+    """Return a function that runs a command and returns exit code, output and complaints."""
+    for name in ("PARAMEDIC_CONFIG", "STATE_DIRECTORY", "RUNTIME_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def command(*arguments):
+        code = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return command
+
+
+def test_every_command_has_a_module_that_runs_it():
+    modules = set(re.findall(r'module="(\w+)"', parsing.__loader__.get_source(parsing.__name__)))
+    assert all(callable(importlib.import_module(f"agent.cli.{module}").run) for module in modules)
+    assert {"run", "check", "collect", "incidents", "daemon", "drill", "about"} == modules
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nope"],
+        ["incident"],
+        ["incident", "show"],
+        ["stop-actions"],
+        ["drill", "--timeout", "soon"],
+        ["check", "x"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+def test_help_shows_examples_and_exit_codes(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    assert "paramedic incident list" in (text := capsys.readouterr().out)
+    assert "exit codes" in text
+
+
+def test_incidents_are_listed_and_hostile_labels_stay_in_their_cell(tmp_path, run):
+    with daemon(tmp_path / "sock", {"GET /control/incidents?state=&limit=100": (200, [INCIDENT])}):
+        code, out, _ = run("incident", "list", "--socket", tmp_path / "sock")
+    header, line = out.splitlines()
+    assert code == 0
+    assert header.split() == ["ID", "STATE", "PRIORITY", "AGE", "ALERT", "SUBJECT"]
+    assert line.split()[:5] == ["inc1", "remediating", "(drill)", "P2", "1h1m"]
+    assert r"name=shop\x1b[2J\nforged" in line
+
+
+def test_no_incidents_is_said(tmp_path, run):
+    with daemon(tmp_path / "sock", {"GET /control/incidents?state=active&limit=3": (200, [])}):
+        arguments = ["incident", "list", "--state", "active", "--limit", "3", "--socket", tmp_path / "sock"]
+        assert run(*arguments)[:2] == (0, "no incidents\n")
+
+
+def test_an_incident_is_shown_with_all_that_was_done(tmp_path, run):
+    with daemon(tmp_path / "sock", {"GET /control/incidents/inc1": (200, INCIDENT)}):
+        code, out, _ = run("incident", "show", "inc1", "--socket", tmp_path / "sock")
+    assert code == 0
+    assert "\x1b" not in out
+    assert [word for word in ("shop is down", "restart-shop", "failed", "refused by cooldown") if word not in out] == []
+    assert max(len(line) for line in out.splitlines()) < 250
+
+
+def test_json_shows_the_answer_itself(tmp_path, run):
+    with daemon(tmp_path / "sock", {"GET /control/incidents/inc1": (200, INCIDENT)}):
+        _, out, _ = run("incident", "show", "inc1", "--json", "--socket", tmp_path / "sock")
+    assert json.loads(out) == INCIDENT
+    assert "\x1b" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "request_", "body"),
+    [
+        (["incident", "ack", "inc1", "--for", "2h"], "incidents/inc1/ack", {"comment": "", "until_seconds": 7200.0}),
+        (["incident", "release", "inc1"], "incidents/inc1/release", {}),
+        (["incident", "resolve", "inc1", "--comment", "c"], "incidents/inc1/resolve", {"comment": "c"}),
+        (["incident", "retry", "inc1", "--reason", "r"], "incidents/inc1/retry", {"reason": "r"}),
+        (["stop-actions", "--reason", "moving"], "stop", {"reason": "moving"}),
+        (["resume-actions"], "resume", {}),
+        (["reload"], "reload", {}),
+    ],
+)
+def test_an_order_is_given_as_typed(tmp_path, run, arguments, request_, body):
+    with daemon(tmp_path / "sock", {f"POST /control/{request_}": (200, {"ok": 1})}) as asked:
+        code, out, _ = run(*arguments, "--json", "--socket", tmp_path / "sock")
+    assert (code, json.loads(out), asked) == (0, {"ok": 1}, [(f"POST /control/{request_}", body)])
+
+
+def test_a_refused_order_exits_with_1_and_the_reason(tmp_path, run):
+    answers = {"POST /control/incidents/x/release": (404, {"error": "there is no such \x1b[31mincident"})}
+    with daemon(tmp_path / "sock", answers):
+        code, out, complaint = run("incident", "release", "x", "--socket", tmp_path / "sock")
+    assert (code, out, complaint) == (1, "", "paramedic: there is no such \\x1b[31mincident\n")
+
+
+def test_the_daemon_is_found_by_its_configuration_even_a_partly_wrong_one(tmp_path, run):
+    (tmp_path / "a.toml").write_text("[state]\ndirectory = '.'\n[web]\nlisen = 'x'")
+    with daemon(tmp_path / "paramedic.sock", {"GET /control/status": (200, {"ready": True, "load": 0.123456789})}):
+        code, out, _ = run("status", "--config", tmp_path / "a.toml")
+    assert code == 0
+    assert out.split() == ["ready", "yes", "load", "0.123457"]
+
+
+def test_without_a_daemon_a_command_says_what_to_do(tmp_path, run):
+    code, _, complaint = run("status", "--socket", tmp_path / "none")
+    assert code == 1
+    assert "no daemon is running here" in complaint
+
+
+def test_check_passes_the_defaults_and_counts_what_it_found(tmp_path, run):
+    (tmp_path / "a.toml").write_text("")
+    code, out, _ = run("check", "--config", tmp_path / "a.toml")
+    assert code == 0
+    assert re.fullmatch(r".*a\.toml: usable, \d+ collectors, \d+ rules, 0 remediations, 1 ticket systems\n", out)
+
+
+def test_check_prints_every_mistake_with_its_place(tmp_path, run):
+    (tmp_path / "a.toml").write_text('[web]\nlisen = 1\n[log]\nlevel = "x\\u001b"')
+    code, out, _ = run("check", "--config", tmp_path / "a.toml")
+    assert code == 1
+    assert out.splitlines() == [
+        "error: log.level: unknown value 'x\\x1b'; known: debug, error, info, warning",
+        "error: web.lisen: unknown key 'lisen'; did you mean 'listen'?",
+    ]
+
+
+def test_check_names_the_line_of_a_bad_rule(tmp_path, run):
+    (tmp_path / "bad.yml").write_text("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up ==\n")
+    (tmp_path / "a.toml").write_text("[rules]\nfiles = ['*.yml']")
+    code, out, _ = run("check", "--config", tmp_path / "a.toml")
+    assert code == 1
+    assert f"error: {tmp_path}/bad.yml:5" in out
+
+
+def test_check_fails_on_warnings_only_if_strict(tmp_path, run):
+    (tmp_path / "a.toml").write_text("[web]\nopen_ingest = true")
+    assert run("check", "--config", tmp_path / "a.toml")[0] == 0
+    code, out, _ = run("check", "--strict", "--json", "--config", tmp_path / "a.toml")
+    assert code == 1
+    assert [problem["path"] for problem in json.loads(out)["problems"]] == ["web.open_ingest"]
+
+
+@pytest.fixture
+def procfs(tmp_path):
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "loadavg").write_text("1.50 2 3 1/100 4242\n")
+    (tmp_path / "a.toml").write_text("[paths]\nprocfs = 'proc'")
+    return tmp_path
+
+
+def test_collectors_are_run_once_and_print_prometheus_text(procfs, run):
+    code, out, complaint = run("collect", "--once", "--only", "loadavg", "--config", procfs / "a.toml")
+    assert (code, complaint) == (0, "")
+    assert "# TYPE node_load1 gauge\nnode_load1 1.5\n" in out
+    assert "node_cpu" not in out
+
+
+def test_collectors_print_json(procfs, run):
+    _, out, _ = run("collect", "--json", "--only", "loadavg", "--config", procfs / "a.toml")
+    assert {"name": "node_load5", "labels": {}, "value": 2.0} in json.loads(out)
+
+
+def test_a_collector_that_was_asked_for_and_fails_fails_the_command(procfs, run):
+    code, out, complaint = run("collect", "--only", "loadavg", "meminfo", "--config", procfs / "a.toml")
+    assert code == 1
+    assert "node_load1 1.5" in out
+    assert complaint.startswith("meminfo: ")
+
+
+def test_an_unknown_collector_is_refused_with_the_nearest(run):
+    code, _, complaint = run("collect", "--only", "lodavg")
+    assert (code, complaint) == (1, "paramedic: --only: unknown collector 'lodavg'; did you mean 'loadavg'?\n")
+
+
+def test_a_daemon_that_cannot_start_says_why_in_one_line(tmp_path, run):
+    (tmp_path / "a.toml").write_text("[rules]\npacks = ['nope']\n[state]\ndirectory = 'state'\n")
+    code, _, complaint = run("run", "--config", tmp_path / "a.toml")
+    assert code == 1
+    assert complaint == "paramedic: nope: there is no such pack; there are " + complaint.partition("there are ")[2]
+    assert complaint.count("\n") == 1
+
+
+def test_the_version_is_printed(run):
+    assert run("version")[1].startswith("paramedic ")
+    assert set(json.loads(run("version", "--json")[1])) == {"version", "python"}
+
+
+def test_a_completion_script_knows_every_command(run):
+    pytest.importorskip("shtab")
+    script = run("completion", "bash")[1]
+    assert [word for word in ("stop-actions", "incident", "--strict") if word not in script] == []

@@ -1,0 +1,146 @@
+"""What check says about tables that contradict each other, and doors that stand open."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import rulefiles
+from agent.config.checks import Level, findings
+from agent.config.load import load
+from agent.config.options import RuleOptions
+from agent.config.registries import shipped
+
+RULES = """
+groups:
+  - name: g
+    interval: 30s
+    rules:
+      - { alert: Quick, expr: up == 0, labels: { severity: critical, team: web } }
+      - { alert: Slow, expr: "rate(errors_total[10m]) > 1", labels: { severity: warning } }
+"""
+STEPS = "steps = [{ action = 'restart_unit', unit = 'a.service' }]"
+
+
+def found(folder, text):
+    (folder / "rules.yml").write_text(RULES)
+    (folder / "a.toml").write_text(f"[rules]\npacks = []\nfiles = ['rules.yml']\n{text}")
+    config = load(folder / "a.toml", {})
+    rules, problems = rulefiles.load(config.rules)
+    assert problems == []
+    return {(finding.level, finding.path): finding.message for finding in findings(config, rules, shipped())}
+
+
+def remediation(name, *match, more=""):
+    return f"[[remediations]]\nname = '{name}'\nmatch = {list(match)}\n{STEPS}\n{more}\n"
+
+
+def paths(folder, text):
+    return {path for _, path in found(folder, text)}
+
+
+def test_nothing_is_said_about_the_defaults():
+    config = load(None, {})
+    rules, problems = rulefiles.load(config.rules)
+    assert (problems, findings(config, rules, shipped())) == ([], [])
+
+
+def test_a_remediation_behind_one_that_matches_the_same_is_shadowed(tmp_path):
+    text = remediation("all", 'team=~"web|shop"') + remediation("one", 'alertname="Quick"', 'team="web"')
+    message = found(tmp_path, text)[Level.WARNING, "remediations[1]"]
+    assert message == "never used: 'all' stands before it and matches the same alerts; put the narrower one first"
+
+
+@pytest.mark.parametrize("narrow", ['team="db"', 'team!="web"', 'alertname="Quick"'])
+def test_a_remediation_that_matches_something_else_is_not_shadowed(tmp_path, narrow):
+    text = remediation("web", 'team=~"web|shop"') + remediation("other", narrow)
+    assert "remediations[1]" not in paths(tmp_path, text)
+
+
+def test_a_verification_shorter_than_the_rule_can_recover_is_an_error(tmp_path):
+    verify = "verify = { hold = '30s', timeout = '10m' }"
+    message = found(tmp_path, remediation("r", 'severity="warning"', more=verify))[
+        Level.ERROR, "remediations[0].verify.timeout"
+    ]
+    assert message.startswith("10m is too short for Slow: its longest range (10m), its interval (30s) and hold (30s)")
+    assert "take 11m;" in message
+
+
+@pytest.mark.parametrize(
+    "verify",
+    [
+        "verify = { hold = '30s', timeout = '11m' }",
+        "verify = { hold = '30s', timeout = '1m', expr = 'errors == 1' }",
+    ],
+)
+def test_a_verification_that_is_long_enough_or_has_an_expression_is_fine(tmp_path, verify):
+    assert found(tmp_path, remediation("r", 'severity="warning"', more=verify)) == {}
+
+
+def test_a_rule_that_cannot_match_does_not_count(tmp_path):
+    verify = "verify = { hold = '1s', timeout = '40s' }"
+    assert found(tmp_path, remediation("r", 'severity="critical"', more=verify)) == {}
+
+
+def test_a_verify_expression_that_is_no_promql_is_an_error(tmp_path):
+    verify = "verify = { expr = 'up ==' }"
+    assert (Level.ERROR, "remediations[0].verify.expr") in found(tmp_path, remediation("r", 'team="web"', more=verify))
+
+
+def test_a_remediation_that_no_rule_can_set_off_is_named(tmp_path):
+    text = remediation("r", 'alertname="Quikc"')
+    assert found(tmp_path, text) == {
+        (Level.WARNING, "remediations[0].match"): "no loaded rule can raise an alert that matches"
+    }
+    assert "remediations[0].match" not in paths(tmp_path, remediation("r", 'alertname="X"', more="origins = ['http']"))
+
+
+def test_foreign_origins_of_automatic_actions_are_named(tmp_path):
+    text = remediation("r", 'team="web"', more="mode = 'auto'\norigins = ['local', 'mqtt']")
+    message = found(tmp_path, text)[Level.WARNING, "remediations[0].origins"]
+    assert message == "whoever can send alerts by mqtt can set its actions off"
+
+
+def test_open_doors_are_named(tmp_path):
+    text = "[web]\nopen_ingest = true\nlisten = '0.0.0.0:0'\n[mqtt]\nhost = 'broker'\nuser = 'u'"
+    said = found(tmp_path, text)
+    assert set(said) == {(Level.WARNING, path) for path in ("web.open_ingest", "web.listen", "mqtt.tls")}
+    assert "post alerts without a token" in said[Level.WARNING, "web.open_ingest"]
+    assert found(tmp_path, "[web]\nlisten = '[::1]:0'") == {}
+
+
+def test_a_secret_must_be_there_and_be_nobody_elses(tmp_path):
+    secret = tmp_path / "token"
+    assert (Level.ERROR, "web.token_file") in found(tmp_path, "[web]\ntoken_file = 'token'")
+
+    secret.touch(0o644)
+    assert "chmod o-rw" in found(tmp_path, "[web]\ntoken_file = 'token'")[Level.WARNING, "web.token_file"]
+
+    secret.chmod(0o600)
+    assert found(tmp_path, "[web]\ntoken_file = 'token'") == {}
+
+
+def test_secrets_of_ticket_systems_are_looked_at_too(tmp_path):
+    text = "[[tickets]]\nsystem = 'rt'\nurl = 'https://rt'\nuser = 'u'\npassword_file = 'nowhere'"
+    assert "tickets[0].password_file" in paths(tmp_path, text)
+
+
+def test_experimental_ticket_systems_are_labelled(tmp_path):
+    text = "[[tickets]]\nsystem = '{}'\nurl = 'http://tickets.example.org'"
+    for name, adapter in shipped().adapters.items():
+        if adapter.experimental:
+            assert "tickets[0].system" in paths(tmp_path, text.format(name))
+
+
+def test_all_problems_of_all_rule_files_are_reported_with_their_lines(tmp_path):
+    (tmp_path / "bad.yml").write_text("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up ==\n")
+    options = RuleOptions(packs=("nope", "host"), files=(str(tmp_path / "*.yml"), str(tmp_path / "missing.yml")))
+    files, problems = rulefiles.load(options)
+    places = [Path(problem.path).name for problem in problems]
+    assert [file.path for file in files] == ["host.yml"]
+    assert [place.rpartition(":")[0] or place for place in places] == ["nope", "bad.yml:5", "missing.yml"]
+
+
+def test_a_file_that_two_patterns_name_is_loaded_once(tmp_path):
+    (tmp_path / "a.yml").write_text(RULES)
+    options = RuleOptions(packs=(), files=(str(tmp_path / "*.yml"), str(tmp_path / "a.yml"), str(tmp_path / "no*")))
+    assert rulefiles.paths(options) == [tmp_path / "a.yml"]
