@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
-from operator import gt, mul
-from typing import Any
+from itertools import pairwise
+from operator import and_, gt, mul, ne, sub
+from typing import Any, NamedTuple
 
 from rules.promql import sums
 from rules.promql.aggregate import check_quantile, highest, lowest
 from rules.promql.errors import EvaluationError
 from rules.promql.moment import Moment
 from rules.promql.tree import Call
-from rules.promql.values import Keys, Vector, Windows
+from rules.promql.values import Keys, Span, Vector, Window, Windows
 
 Evaluate = Callable[[Moment], Any]
 Builder = Callable[[Call, tuple[Evaluate, ...]], Evaluate]
@@ -19,10 +20,10 @@ EXTRAPOLATION_THRESHOLD = 1.1
 """A first sample no further from the window's edge than this many sample distances is taken to reach the edge."""
 
 
-def with_results(keys: Keys, results: list[float | None]) -> Vector:
+def with_results(keys: Keys, results: Sequence[float | None]) -> Vector:
     """Return the vector of the elements that have a result."""
     if None not in results:
-        return Vector(keys, results)  # type: ignore[arg-type]
+        return Vector(keys, list(results))  # type: ignore[arg-type]
     kept = [place for place, result in enumerate(results) if result is not None]
     return Vector(keys.pick(kept), [results[place] for place in kept])  # type: ignore[misc]
 
@@ -47,13 +48,10 @@ def of_values(function: Callable[[Sequence[float]], float], *, keeps_name: bool 
 
 
 def _changes(values: Sequence[float]) -> float:
-    changes = 0
-    before = values[0]
-    for value in values:
-        if value != before and not (math.isnan(value) and math.isnan(before)):
-            changes += 1
-        before = value
-    return float(changes)
+    differing = sum(map(ne, values, values[1:]))
+    # A NaN differs from every value, but from one NaN to the next nothing changes.
+    both_nan = sum(map(and_, map(math.isnan, values), map(math.isnan, values[1:]))) if differing else 0
+    return float(differing - both_nan)
 
 
 def _resets(values: Sequence[float]) -> float:
@@ -105,81 +103,91 @@ def of_samples(
 _COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 
 
-def _of_counters(function: Callable[[Sequence[int], Sequence[float], Windows], float | None]) -> Builder:
-    """Build a function of counters, which remarks on a name that is no counter's."""
-    build_plain = of_samples(function)
+def _extrapolated(*, counter: bool, per_second: bool) -> Builder:
+    """Build `rate`, `increase` or `delta`: the change from first to last sample, stretched to the window's edges."""
 
-    def build(node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
-        def noting(moment: Moment) -> Windows:
-            windows: Windows = arguments[0](moment)
-            name = windows.keys[0].name if windows.columns else ""
-            if name and not name.endswith(_COUNTER_SUFFIXES):
-                moment.notes.inform(
-                    "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + f'"{name}"'
-                )
-            return windows
+    def build(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
+        (argument,) = arguments
 
-        return build_plain(node, (noting,))
+        def evaluate(moment: Moment) -> Vector:
+            windows: Windows = argument(moment)
+            if counter:
+                _note_name(windows, moment)
+            seconds = (windows.end - windows.start) / 1000 if per_second else 1.0
+            if windows.spans:
+                results = [
+                    result for span in windows.spans for result in _span_changes(span, windows, counter, seconds)
+                ]
+            else:
+                results = [_window_change(window, windows, counter, seconds) for window in windows.columns]
+            return with_results(windows.keys.dropped(), results)
+
+        return evaluate
 
     return build
 
 
-def _extrapolated(
-    *, counter: bool, per_second: bool
-) -> Callable[[Sequence[int], Sequence[float], Windows], float | None]:
-    """Return `rate`, `increase` or `delta`: the change between the first and last sample, stretched to the window."""
+def _note_name(windows: Windows, moment: Moment) -> None:
+    name = windows.keys[0].name if len(windows.keys) else ""
+    if name and not name.endswith(_COUNTER_SUFFIXES):
+        moment.notes.inform(f'metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "{name}"')
 
-    def function(times: Sequence[int], values: Sequence[float], windows: Windows) -> float | None:
-        if len(values) < 2:  # noqa: PLR2004 (a change needs two)
-            return None
-        change = values[-1] - values[0]
-        if counter and (resets := _lost_to_resets(values)):
-            change += resets
+
+class Stretch(NamedTuple):
+    """How a change over `interval` seconds of samples stands for the whole window: seconds before and after it."""
+
+    interval: float
+    before: float
+    after: float
+
+    @classmethod
+    def of(cls, times: list[int], windows: Windows) -> "Stretch":
+        """Reach to the edges of the window if they are not too far from the samples, else half a distance out."""
         interval = (times[-1] - times[0]) / 1000
-        covered = _covered(
-            times, windows, interval, zero_after=_zero_distance(values[0], change, interval) if counter else math.inf
-        )
-        factor = covered / interval
-        if per_second:
-            factor /= (windows.end - windows.start) / 1000
-        return change * factor
+        distance = interval / (len(times) - 1)
+        edges = ((times[0] - windows.start) / 1000, (windows.end - times[-1]) / 1000)
+        before, after = (edge if edge < distance * EXTRAPOLATION_THRESHOLD else distance / 2 for edge in edges)
+        return cls(interval, before, after)
 
-    return function
+    def factor(self, seconds: float) -> float:
+        return (self.interval + self.before + self.after) / self.interval / seconds
 
-
-def _lost_to_resets(values: Sequence[float]) -> float:
-    """Return what the counter had reached each time it fell back."""
-    following = iter(values)
-    next(following)
-    if True not in map(gt, values, following):
-        return 0.0
-    lost = 0.0
-    before = values[0]
-    for value in values:
-        if value < before:
-            lost += before
-        before = value
-    return lost
+    def factor_from_zero(self, first: float, change: float, seconds: float) -> float:
+        """Return the factor for a counter, which cannot have been below zero before its first sample."""
+        before = self.interval * (first / change)
+        return (self.interval + before + self.after) / self.interval / seconds
 
 
-def _zero_distance(first: float, change: float, interval: float) -> float:
-    """Return how many seconds before its first sample a counter must have been at zero; it cannot have been lower."""
-    if change > 0 and first >= 0:
-        return interval * (first / change)
-    return math.inf
+def _window_change(window: Window, windows: Windows, counter: bool, seconds: float) -> float | None:  # noqa: FBT001
+    times, values = window
+    if len(values) < 2:  # noqa: PLR2004 (a change needs two)
+        return None
+    change = values[-1] - values[0]
+    if counter:
+        change += sum(before for before, value in pairwise(values) if value < before)
+    stretch = Stretch.of(times, windows)
+    if counter and change > 0 and 0 <= values[0] < change * (stretch.before / stretch.interval):
+        return change * stretch.factor_from_zero(values[0], change, seconds)
+    return change * stretch.factor(seconds)
 
 
-def _covered(times: Sequence[int], windows: Windows, interval: float, *, zero_after: float) -> float:
-    """Return the seconds that the samples are taken to stand for: up to the edges, if those are not too far."""
-    distance = interval / (len(times) - 1)
-    threshold = distance * EXTRAPOLATION_THRESHOLD
-    to_start = (times[0] - windows.start) / 1000
-    to_end = (windows.end - times[-1]) / 1000
-    if to_start >= threshold:
-        to_start = distance / 2
-    if to_end >= threshold:
-        to_end = distance / 2
-    return interval + min(to_start, zero_after) + to_end
+def _span_changes(span: Span, windows: Windows, counter: bool, seconds: float) -> Sequence[float | None]:  # noqa: FBT001
+    """Do the same for many series at once."""
+    if len(span.times) < 2:  # noqa: PLR2004 (a change needs two)
+        return [None] * len(span)
+    firsts = span.at(0)
+    changes = list(map(sub, span.at(-1), firsts))
+    stretch = Stretch.of(span.times, windows)
+    factor = stretch.factor(seconds)
+    if not counter:
+        return [change * factor for change in changes]
+    for position, before in span.falls():
+        changes[position] += before
+    share = stretch.before / stretch.interval
+    return [
+        change * stretch.factor_from_zero(first, change, seconds) if 0 <= first < change * share else change * factor
+        for first, change in zip(firsts, changes, strict=True)
+    ]
 
 
 def _instant_change(
@@ -204,30 +212,30 @@ class Fit:
 
     def __init__(self, origin: int | None) -> None:
         self._origin = origin
-        self._times: Sequence[int] | None = None
-        self._seconds: list[float] = []
-        self._sum = self._squares = 0.0
+        self._times: list[int] | None = None
+        self._centered: list[float] = []
+        self._mean = self._squares = 0.0
 
-    def line(self, times: Sequence[int], values: Sequence[float]) -> tuple[float, float]:
+    def line(self, times: list[int], values: list[float]) -> tuple[float, float]:
         """Return slope per second, and value at the origin (None: the first sample)."""
         first = values[0]
-        if all(value == first for value in values):
+        if first == values[-1] and values.count(first) == len(values):
             return (math.nan, math.nan) if math.isinf(first) else (0.0, first)
         if times is not self._times:
             self._take(times)
-        count = len(values)
-        total = sums.total(values)
-        products = sums.total(list(map(mul, self._seconds, values)))
-        covariance = products - self._sum * total / count
-        slope = covariance / (self._squares - self._sum * self._sum / count)
-        return slope, total / count - slope * self._sum / count
+        average = sums.mean(values)
+        if not math.isfinite(average):
+            return math.nan, math.nan
+        slope = sums.total(list(map(mul, self._centered, values))) / self._squares
+        return slope, average - slope * self._mean
 
-    def _take(self, times: Sequence[int]) -> None:
+    def _take(self, times: list[int]) -> None:
         origin = times[0] if self._origin is None else self._origin
+        seconds = [(time - origin) / 1000 for time in times]
         self._times = times
-        self._seconds = [(time - origin) / 1000 for time in times]
-        self._sum = sums.total(self._seconds)
-        self._squares = sums.total(list(map(mul, self._seconds, self._seconds)))
+        self._mean = math.fsum(seconds) / len(seconds)
+        self._centered = [second - self._mean for second in seconds]
+        self._squares = math.fsum(map(mul, self._centered, self._centered))
 
 
 def _deriv(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
@@ -304,12 +312,12 @@ FUNCTIONS: dict[str, Builder] = {
     "avg_over_time": of_values(sums.mean),
     "changes": of_values(_changes),
     "count_over_time": of_values(lambda values: float(len(values))),
-    "delta": of_samples(_extrapolated(counter=False, per_second=False)),
+    "delta": _extrapolated(counter=False, per_second=False),
     "deriv": _deriv,
     "double_exponential_smoothing": _smoothing,
     "first_over_time": of_values(lambda values: values[0], keeps_name=True),
     "idelta": of_samples(_instant_change(counter=False, per_second=False)),
-    "increase": _of_counters(_extrapolated(counter=True, per_second=False)),
+    "increase": _extrapolated(counter=True, per_second=False),
     "irate": of_samples(_instant_change(counter=True, per_second=True)),
     "last_over_time": of_values(lambda values: values[-1], keeps_name=True),
     "mad_over_time": of_values(_deviation),
@@ -318,7 +326,7 @@ FUNCTIONS: dict[str, Builder] = {
     "predict_linear": _predict_linear,
     "present_over_time": of_values(lambda _values: 1.0),
     "quantile_over_time": _quantile_over_time,
-    "rate": _of_counters(_extrapolated(counter=True, per_second=True)),
+    "rate": _extrapolated(counter=True, per_second=True),
     "resets": of_values(_resets),
     "stddev_over_time": of_values(sums.deviation),
     "stdvar_over_time": of_values(sums.variance),

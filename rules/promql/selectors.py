@@ -2,9 +2,10 @@
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable, Iterator
+from itertools import compress, groupby
+from operator import gt, itemgetter
+from typing import NamedTuple
 
 from rules.columns import Axis, Key, is_foreign, is_stale
 from rules.promql.errors import OutOfScopeSampleError
@@ -13,11 +14,14 @@ from rules.promql.tree import Range, Selector
 from rules.promql.values import EMPTY, NO_KEYS, Keys, Vector, Window, Windows
 from rules.series import SeriesStore
 
+MAX_KNOWN_FALLS = 4096
+"""Places in a group's columns for which the counter resets are remembered."""
+
 
 class Group:
     """Series that share an axis: one look at the times serves them all."""
 
-    __slots__ = ("axis", "columns", "first", "newest_offset", "uniform")
+    __slots__ = ("_falls", "axis", "columns", "first", "newest_offset", "uniform")
 
     def __init__(self, axis: Axis, columns: "list[tuple[array[float], int]]", first: int) -> None:
         self.axis = axis
@@ -26,6 +30,8 @@ class Group:
         """Position of the first series in the selector's keys."""
         self.newest_offset = max(offset for _, offset in columns)
         self.uniform = [values for values, _ in columns] if len({offset for _, offset in columns}) == 1 else None
+        """The columns, where they all begin at the same time."""
+        self._falls: dict[int, list[int]] = {}
 
     def index_at(self, at: int) -> int:
         """Return the place on the axis of the newest time not after `at`, -1 if there is none."""
@@ -55,30 +61,63 @@ class Group:
         _refuse_foreign(value)
         return None, [value]
 
-    def windows(self, start: int, end: int) -> list[Window]:
-        """Return the samples in (start, end] of each series; windows may be empty."""
+    def windows(self, start: int, end: int) -> "list[Window] | Slices":
+        """Return the samples in (start, end] of each series; separate windows may be empty, those of slices are not."""
         times = self.axis.times
         low = bisect_right(times, start, 0, self.axis.length)
         high = bisect_right(times, end, low, self.axis.length)
-        shared = times[low:high]
+        shared = times[low:high].tolist()
         if self.axis.marked:
             return [_plain(shared, self.columns[0][0][low - self.newest_offset : high - self.newest_offset])]
-        if self.uniform is not None and low >= self.newest_offset:
-            low, high = low - self.newest_offset, high - self.newest_offset
-            return [Window(shared, values[low:high]) for values in self.uniform]
+        if self.uniform is not None and self.newest_offset <= low < high:
+            return Slices(self, shared, low - self.newest_offset)
         return [
-            Window(shared[max(0, offset - low) :], values[max(0, low - offset) : max(0, high - offset)])
+            Window(shared[max(0, offset - low) :], values[max(0, low - offset) : max(0, high - offset)].tolist())
             for values, offset in self.columns
         ]
 
+    def falls_at(self, index: int) -> list[int]:
+        """Return which series have less at this place of their columns than at the one before. Looked up once."""
+        known = self._falls.get(index)
+        if known is None:
+            values = self.uniform or []
+            fell = map(gt, map(itemgetter(index - 1), values), map(itemgetter(index), values))
+            known = self._falls[index] = list(compress(range(len(values)), fell))
+            if len(self._falls) > MAX_KNOWN_FALLS:
+                self._falls = {index: known}
+        return known
 
-def _plain(times: "array[int]", values: "array[float]") -> Window:
+
+class Slices(NamedTuple):
+    """Windows that all begin at `low` in their columns: a `Span`."""
+
+    group: Group
+    times: list[int]
+    low: int
+
+    def __len__(self) -> int:
+        return len(self.group.columns)
+
+    def at(self, place: int) -> list[float]:
+        index = self.low + (place if place >= 0 else len(self.times) + place)
+        return list(map(itemgetter(index), self.group.uniform or []))
+
+    def falls(self) -> Iterator[tuple[int, float]]:
+        values = self.group.uniform or []
+        for index in range(self.low + 1, self.low + len(self.times)):
+            for position in self.group.falls_at(index):
+                yield position, values[position][index - 1]
+
+    def windows(self) -> list[Window]:
+        low, high, times = self.low, self.low + len(self.times), self.times
+        return [Window(times, values[low:high].tolist()) for values in self.group.uniform or []]
+
+
+def _plain(times: list[int], values: "array[float]") -> Window:
     """Leave out staleness markers."""
     kept = [index for index, value in enumerate(values) if not is_stale(value)]
     for index in kept:
         _refuse_foreign(values[index])
-    if len(kept) == len(values):
-        return Window(times, values)
     return Window([times[index] for index in kept], [values[index] for index in kept])
 
 
@@ -192,7 +231,11 @@ def ranged(node: Range, chosen: Chosen) -> Callable[[Moment], Windows]:
         keys, groups = chosen.current(moment.store)
         end = moment.pinned(pin)
         start = end - length
-        columns = [window for group in groups for window in group.windows(start, end)]
+        parts = [group.windows(start, end) for group in groups]
+        spans = [part for part in parts if isinstance(part, Slices)]
+        if len(spans) == len(parts):
+            return Windows(keys, None, start, end, spans=spans)
+        columns = [window for part in parts for window in (part.windows() if isinstance(part, Slices) else part)]
         present = [place for place, window in enumerate(columns) if window[0]]
         if len(present) < len(columns):
             columns = [columns[place] for place in present]

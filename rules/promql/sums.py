@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-WELL_CONDITIONED = 1e6
-"""Where the largest term is not this much larger than the sum, any careful summation gives the same digits."""
+CLOSE = 1e-9
+"""Where a plain sum is off by no more than this, any careful summation gives the same digits."""
 
 
 def added(term: float, total: float, lost: float) -> tuple[float, float]:
@@ -34,10 +34,8 @@ def _exact(values: Sequence[float]) -> float | None:
         result = math.fsum(values)
     except (OverflowError, ValueError):
         return None
-    reach = abs(result) * WELL_CONDITIONED
-    if -reach <= min(values) and max(values) <= reach < math.inf:
-        return result
-    return None
+    # Where even a plain sum comes close, nothing has cancelled. NaN and infinite results fail this test too.
+    return result if abs(result - sum(values)) <= abs(result) * CLOSE else None
 
 
 def _compensated(values: Sequence[float]) -> float:

@@ -1,8 +1,8 @@
 """What expressions evaluate to: columns of keys and values."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from rules.columns import Key
 from rules.promql.errors import EvaluationError
@@ -93,17 +93,49 @@ EMPTY = Vector(NO_KEYS, [])
 class Window(NamedTuple):
     """The samples of one series in a range: times in milliseconds, equally long values."""
 
-    times: Sequence[int]
-    values: Sequence[float]
+    times: list[int]
+    values: list[float]
 
 
-class Windows(NamedTuple):
+class Span(Protocol):
+    """Windows of series that were all sampled at the same times, still in their columns."""
+
+    @property
+    def times(self) -> list[int]: ...
+
+    def __len__(self) -> int:
+        """Return how many series there are."""
+
+    def at(self, place: int) -> list[float]:
+        """Return the value of every series at a place in the window; negative places count from its end."""
+
+    def falls(self) -> Iterable[tuple[int, float]]:
+        """Return series (by position) that fell, each time with the value they fell from."""
+
+    def windows(self) -> list[Window]: ...
+
+
+class Windows:
     """A range vector over the milliseconds (start, end]; no window is empty."""
 
-    keys: Keys
-    columns: list[Window]
-    start: int
-    end: int
+    __slots__ = ("_columns", "end", "keys", "spans", "start")
+
+    def __init__(
+        self, keys: Keys, columns: list[Window] | None, start: int, end: int, *, spans: Sequence[Span] = ()
+    ) -> None:
+        self.keys = keys
+        self.start = start
+        self.end = end
+        self.spans = spans
+        """The same windows by columns, where all have the same times as others; else empty."""
+        self._columns = columns
+
+    @property
+    def columns(self) -> list[Window]:
+        """The windows, one for each key."""
+        if self._columns is None:
+            self._columns = [window for span in self.spans for window in span.windows()]
+        return self._columns
 
 
 @dataclass(frozen=True, slots=True)
