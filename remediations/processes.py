@@ -46,54 +46,75 @@ def end_run(leader: int, run_id: str, grace_seconds: float) -> bool:
     The caller must know that `leader` is the run's own process, alive or not yet waited for. Out of reach is a process
     that has left the group, has lost its parent and has cleared its environment.
     """
-    _signal_all(leader, run_id, signal.SIGTERM, grace_seconds)
-    deadline = time.monotonic() + _KILL_SECONDS
-    while _signal_all(leader, run_id, signal.SIGKILL, _ROUND_SECONDS):
-        if time.monotonic() > deadline:
-            return False
+    mark = f"{MARK}={run_id}".encode()
+    # Kept from round to round: once its parent has ended, a process may be found by nothing else.
+    members: dict[int, int] = {}
+    try:
+        # Before the first signal: the end of a parent hides its children.
+        _join(leader, mark, members)
+        _signal_all(leader, mark, members, signal.SIGTERM, grace_seconds)
+        deadline = time.monotonic() + _KILL_SECONDS
+        while _signal_all(leader, mark, members, signal.SIGKILL, _ROUND_SECONDS):
+            if time.monotonic() > deadline:
+                return False
+    finally:
+        for descriptor in members.values():
+            os.close(descriptor)
     return True
 
 
-def _signal_all(leader: int, run_id: str, number: signal.Signals, wait_seconds: float) -> int:
-    """Signal each process of the run and wait until all have ended, at most so long; return how many there were."""
+def _signal_all(leader: int, mark: bytes, members: dict[int, int], number: signal.Signals, wait_seconds: float) -> int:
+    """Signal the members (pid: descriptor) and whoever has joined them, and wait for their end, at most so long.
+
+    Return how many were signalled; those that have ended are no longer among the members.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
-    descriptors: list[int] = []
-    try:
-        for member in _members(leader, f"{MARK}={run_id}".encode()):
-            descriptors += _signal(member, number)
-        _wait_for_end(descriptors, wait_seconds)
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
-    return len(descriptors)
+    for descriptor in members.values():
+        _signal(descriptor, number)
+    _join(leader, mark, members, number)
+    signalled = len(members)
+    _wait_for_end(members, wait_seconds)
+    return signalled
 
 
-def _signal(member: Process, number: signal.Signals) -> list[int]:
-    """Signal the process, if its pid is still its own; return a descriptor to wait on, or none."""
+def _join(leader: int, mark: bytes, members: dict[int, int], number: signal.Signals | None = None) -> None:
+    """Add to the members what has joined them, and signal each at once."""
+    for found in _members(leader, mark):
+        if found.pid not in members and (joined := _open(found)) is not None:
+            members[found.pid] = joined
+            if number is not None:
+                _signal(joined, number)
+
+
+def _open(member: Process) -> int | None:
+    """Return a descriptor of the process, if its pid is still its own."""
     try:
         descriptor = os.pidfd_open(member.pid)
     except OSError:
-        return []
+        return None
     now = process(member.pid)
-    if now is None or now.start_ticks != member.start_ticks:
-        os.close(descriptor)
-        return []
+    if now and now.start_ticks == member.start_ticks:
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _signal(descriptor: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         signal.pidfd_send_signal(descriptor, number)
-    return [descriptor]
 
 
-def _wait_for_end(descriptors: list[int], wait_seconds: float) -> None:
+def _wait_for_end(members: dict[int, int], wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
     poll = select.poll()
-    for descriptor in descriptors:
+    pids = {descriptor: pid for pid, descriptor in members.items()}
+    for descriptor in pids:
         poll.register(descriptor, select.POLLIN)
-    left = len(descriptors)
-    while left and (remaining := deadline - time.monotonic()) > 0:
+    while members and (remaining := deadline - time.monotonic()) > 0:
         for descriptor, _ in poll.poll(remaining * 1000):
             poll.unregister(descriptor)
-            left -= 1
+            os.close(members.pop(pids[descriptor]))
 
 
 def _members(leader: int, mark: bytes) -> Iterator[Process]:

@@ -1,9 +1,11 @@
 """The direct runner, on real processes."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from pathlib import Path
@@ -189,15 +191,19 @@ def test_a_survivor_that_holds_the_pipe_open_does_not_hold_up_the_result(runner,
         end(service)
 
 
+def waiting_in(pipe):
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 def test_of_a_survivor_that_floods_the_pipe_only_what_the_pipe_held_is_taken(runner, tmp_path):
     pidfile = tmp_path / "pid"
     running = runner.start("run-1", shell(f"setsid yes & echo $! > {pidfile}"), 60.0)
-    until(lambda: not alive(running.record.pid))
+    until(lambda: not alive(running.record.pid) and waiting_in(running._pipe) == 2 * LIMIT, "a full pipe")
     result = running.wait()
     running.close()
     end(int(pidfile.read_text()))
     assert result.outcome is Outcome.SUCCEEDED
-    assert 0 < len(result.output) <= 2 * LIMIT
+    assert len(result.output) == 2 * LIMIT
 
 
 def test_stop_interrupts_what_runs_and_starts_no_more(runner):
