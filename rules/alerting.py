@@ -39,15 +39,13 @@ class AlertingRule:
     def alert_labels(self, labels: Labels, value: float, moment: Moment = _NOWHERE) -> Labels:
         """Return the labels of the alert for an element: its own, the rule's over them, and `alertname`."""
         pairs = {name: text for name, text in labels if name != "__name__"}
-        own = tuple(pairs.items())
-        pairs |= {name: template.render(own, value, moment=moment) for name, template in self.labels}
+        pairs |= {name: template.render(labels, value, moment=moment) for name, template in self.labels}
         pairs["alertname"] = self.name
         return tuple(sorted((name, text) for name, text in pairs.items() if text))
 
     def alert_annotations(self, labels: Labels, value: float, moment: Moment = _NOWHERE) -> Labels:
         """Return the rendered annotations for an element."""
-        own = tuple(pair for pair in labels if pair[0] != "__name__")
-        return tuple((name, template.render(own, value, moment=moment)) for name, template in self.annotations)
+        return tuple((name, template.render(labels, value, moment=moment)) for name, template in self.annotations)
 
     def fingerprint(self, labels: Labels) -> str:
         """Return what tells an alert with these labels from every other alert."""
@@ -56,7 +54,7 @@ class AlertingRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
-    """One thing that the expression yields. `labels` are the expression's; `alert_labels` those of the alert."""
+    """One thing that the expression yields: its labels, `__name__` too if it has one, and those of the alert."""
 
     labels: Labels
     alert_labels: Labels

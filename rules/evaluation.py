@@ -11,7 +11,7 @@ from rules.group import Rule, RuleGroup
 from rules.promql.compile import Query
 from rules.promql.errors import EvaluationError
 from rules.promql.values import Scalar, Vector
-from rules.provenance import ALERTS, RULES, Hearing, Provenance, Witnesses
+from rules.provenance import ALERTS, RULES, Hearing, Living, Provenance, Witnesses
 from rules.recording import RecordingRule
 from rules.series import SeriesStore
 
@@ -33,6 +33,7 @@ class RuleState:
     written: bool = False
     """Whether the store holds series of this rule that must be ended when it yields nothing."""
     warming: bool = True
+    evaluated_at: float = 0.0
     known: dict[Labels, tuple[str, Labels]] = field(default_factory=dict)
     """Fingerprint and alert labels by the labels of an element, for rules whose own labels are constant."""
 
@@ -50,6 +51,7 @@ class Scene:
 def evaluate(state: RuleState, scene: Scene) -> tuple[AlertChange, ...]:
     """Evaluate the rule and store what it yields; return what changed. Raise RuleEvaluationError: nothing changed."""
     rule = state.rule
+    state.evaluated_at = scene.at
     at = scene.at - state.group.query_offset_seconds
     vector = instant(rule.query, scene.store, at)
     state.warming = not state.provenance.covered(scene.store, at)
@@ -62,7 +64,7 @@ def evaluate(state: RuleState, scene: Scene) -> tuple[AlertChange, ...]:
 
 
 def instant(query: Query, store: SeriesStore, at: float) -> list[tuple[Labels, float]]:
-    """Return the labels and values that the expression yields. Raise RuleEvaluationError."""
+    """Return the labels, with `__name__` where there is a name, and values of the result. Raise RuleEvaluationError."""
     try:
         value = query.instant(store, at)
     except EvaluationError as error:
@@ -71,7 +73,10 @@ def instant(query: Query, store: SeriesStore, at: float) -> list[tuple[Labels, f
         return [((), value.value)]
     if not isinstance(value, Vector):
         raise RuleEvaluationError("the expression yields no instant vector")
-    return [(key.labels, number) for key, number in zip(value.keys, value.values, strict=True)]
+    return [
+        ((("__name__", key.name), *key.labels) if key.name else key.labels, number)
+        for key, number in zip(value.keys, value.values, strict=True)
+    ]
 
 
 def fingerprinted(
@@ -95,7 +100,7 @@ def _advance(
         state.alerts,
         _elements(state, rule, vector, scene),
         scene.at,
-        absence=lambda alert: _absence(state, alert, scene),
+        absence=Absences(state, scene).judge,
         warming=state.warming,
         moment=scene.moment,
     )
@@ -112,11 +117,12 @@ def _elements(
     state: RuleState, rule: AlertingRule, vector: list[tuple[Labels, float]], scene: Scene
 ) -> dict[str, Element]:
     elements: dict[str, Element] = {}
+    state.provenance.refresh(scene.store)
     for labels, value in vector:
         fingerprint, alert_labels = fingerprinted(state, rule, labels, value, scene.moment)
         if fingerprint in elements:
             raise RuleEvaluationError("two elements have the same labels once the rule's labels are set")
-        sources = state.provenance.behind(scene.store, alert_labels)
+        sources = state.provenance.behind(alert_labels)
         elements[fingerprint] = Element(
             labels=labels,
             alert_labels=alert_labels,
@@ -128,16 +134,27 @@ def _elements(
     return elements
 
 
-def _absence(state: RuleState, alert: Alert, scene: Scene) -> Absence:
-    """Judge an alert that the rule no longer yields."""
-    sources = alert.sources or state.provenance.behind(scene.store, alert.labels)
-    hearing, reason = scene.witnesses.since(sources, alert.sampled_at)
-    if hearing is Hearing.LOST:
-        return Absence(verdict=Verdict.LOST, reason=reason)
-    if hearing is Hearing.WAITING or state.warming:
-        return Absence(verdict=Verdict.UNDECIDED)
-    alive = state.provenance.alive(scene.store, alert.labels)
-    return Absence(verdict=Verdict.HEALTHY if alive else Verdict.SERIES_GONE)
+class Absences:
+    """Judges the alerts that one evaluation of a rule no longer yields."""
+
+    def __init__(self, state: RuleState, scene: Scene) -> None:
+        self._state = state
+        self._scene = scene
+        self._living: Living | None = None
+
+    def judge(self, alert: Alert) -> Absence:
+        """Return what the alert's sources say about its absence."""
+        provenance = self._state.provenance
+        sources = alert.sources or provenance.behind(alert.labels)
+        hearing, reason = self._scene.witnesses.since(sources, alert.sampled_at)
+        if hearing is Hearing.LOST:
+            return Absence(verdict=Verdict.LOST, reason=reason)
+        if hearing is Hearing.WAITING or self._state.warming:
+            return Absence(verdict=Verdict.UNDECIDED)
+        if self._living is None:
+            self._living = provenance.living(self._scene.store)
+        alive = self._living.fits(provenance.told(alert.labels))
+        return Absence(verdict=Verdict.HEALTHY if alive else Verdict.SERIES_GONE)
 
 
 def _show(state: RuleState, scene: Scene) -> None:
@@ -162,9 +179,9 @@ def _record(state: RuleState, rule: RecordingRule, vector: list[tuple[Labels, fl
 
 
 def _recorded(labels: Labels, own: dict[str, str]) -> Labels:
-    if not own:
-        return labels
-    return tuple(sorted((name, value) for name, value in (dict(labels) | own).items() if value))
+    pairs = dict(labels) | own
+    pairs.pop("__name__", None)
+    return tuple(sorted((name, value) for name, value in pairs.items() if value))
 
 
 def _write(state: RuleState, scene: Scene, collector: str, samples: list[Sample]) -> None:

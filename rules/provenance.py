@@ -77,17 +77,16 @@ class Provenance:
         self._sources: dict[Source, _Seen] = {}
         self._behind: dict[Labels, tuple[Source, ...]] = {}
 
-    def behind(self, store: SeriesStore, labels: Labels) -> tuple[Source, ...]:
+    def behind(self, labels: Labels) -> tuple[Source, ...]:
         """Return the sources whose series can have led to a result with these labels; all, if none fits them.
 
-        Labels that the rule itself sets say nothing about series and are left out.
+        Labels that the rule itself sets say nothing about series and are left out. To be right, `refresh` first.
         """
-        self._refresh(store)
         if len(self._sources) <= 1:
             return tuple(self._sources)
         known = self._behind.get(labels)
         if known is None:
-            told = self._told(labels)
+            told = self.told(labels)
             fitting = tuple(source for source, seen in self._sources.items() if seen.fits(told))
             known = self._behind[labels] = fitting or tuple(self._sources)
         return known
@@ -97,15 +96,15 @@ class Provenance:
         foreign = (seen.origin for seen in map(self._sources.get, sources) if seen and seen.origin is not Origin.LOCAL)
         return next(foreign, Origin.LOCAL)
 
-    def alive(self, store: SeriesStore, labels: Labels) -> bool:
-        """Return whether a selector still has a series, not ended, that fits the labels."""
-        told = self._told(labels)
-        return not self.reaches or any(
-            not series.ended and _fits(series.key.labels, told)
+    def living(self, store: SeriesStore) -> "Living":
+        """Return the series, not ended, that the selectors have now."""
+        chosen = (
+            series.key.labels
             for reach in self.reaches
             for series in store.select(reach.name)
-            if _chosen(reach, series)
+            if not series.ended and _chosen(reach, series)
         )
+        return Living(chosen, always=not self.reaches)
 
     def covered(self, store: SeriesStore, at: float) -> bool:
         """Return whether the store's history reaches as far back as every selector does."""
@@ -113,10 +112,12 @@ class Provenance:
             store.covers(None if reach.name is None else (reach.name,), reach.seconds, at) for reach in self.reaches
         )
 
-    def _told(self, labels: Labels) -> Labels:
+    def told(self, labels: Labels) -> Labels:
+        """Return the labels of an alert that the rule did not set."""
         return tuple(pair for pair in labels if pair[0] not in self._own)
 
-    def _refresh(self, store: SeriesStore) -> None:
+    def refresh(self, store: SeriesStore) -> None:
+        """Take notice of series that came and went."""
         generation = tuple(store.generation(reach.name) for reach in self.reaches)
         if generation == self._generation:
             return
@@ -130,6 +131,33 @@ class Provenance:
                 seen = self._sources.setdefault(source, _Seen(origin))
                 for name, value in series.key.labels:
                     seen.values.setdefault(name, set()).add(value)
+
+
+class Living:
+    """Label sets of series, to be asked for a fit: a label that a series has must have the value asked for."""
+
+    def __init__(self, labels: Iterable[Labels], *, always: bool) -> None:
+        self._pairs = [dict(each) for each in labels]
+        self._always = always
+        self._by_names: dict[tuple[str, ...], dict[tuple[int, ...], set[tuple[str, ...]]]] = {}
+
+    def fits(self, labels: Labels) -> bool:
+        """Return whether one of the series fits the labels."""
+        names = tuple(name for name, _ in labels)
+        known = self._by_names.get(names)
+        if known is None:
+            known = self._by_names[names] = self._index(names)
+        return self._always or any(
+            tuple(labels[place][1] for place in places) in values for places, values in known.items()
+        )
+
+    def _index(self, names: tuple[str, ...]) -> dict[tuple[int, ...], set[tuple[str, ...]]]:
+        """Return the values of the named labels, by which of the names a series has."""
+        found: dict[tuple[int, ...], set[tuple[str, ...]]] = {}
+        for pairs in self._pairs:
+            places = tuple(place for place, name in enumerate(names) if name in pairs)
+            found.setdefault(places, set()).add(tuple(pairs[names[place]] for place in places))
+        return found
 
 
 class Hearing(Enum):
@@ -151,6 +179,7 @@ class Witnesses:
         self._known = known
         self._at = at
         self._taken: dict[Source, SourceHealth] | None = None
+        self._newest: dict[tuple[Source, ...], float] = {}
 
     @property
     def _health(self) -> dict[Source, SourceHealth]:
@@ -160,10 +189,14 @@ class Witnesses:
             self._known.update(self._taken)
         return self._taken
 
-    def newest(self, sources: Iterable[Source]) -> float:
-        """Return when the sources last ran successfully: the newest of those moments."""
-        found = (health.last_success_at for health in map(self._health.get, sources) if health)
-        return max((at for at in found if at is not None), default=self._at)
+    def newest(self, sources: tuple[Source, ...]) -> float:
+        """Return when the sources last ran successfully: the newest of those moments, and none later than this one."""
+        known = self._newest.get(sources)
+        if known is None:
+            found = (health.last_success_at for health in map(self._health.get, sources) if health)
+            known = min(self._at, max((at for at in found if at is not None), default=self._at))
+            self._newest[sources] = known
+        return known
 
     def since(self, sources: Iterable[Source], since: float) -> tuple[Hearing, str]:
         """Return whether the sources ran successfully after `since`, and if that is lost, why.
@@ -208,8 +241,3 @@ def _shown(source: Source) -> str:
 def _chosen(reach: Reach, series: Series) -> bool:
     labels = series.key.labels if reach.name is not None else (*series.key.labels, ("__name__", series.key.name))
     return all(matcher.matches(labels) for matcher in reach.matchers)
-
-
-def _fits(labels: Labels, told: Labels) -> bool:
-    pairs = dict(labels)
-    return all(pairs.get(name, value) == value for name, value in told)

@@ -18,6 +18,9 @@ from rules.provenance import ALERTS, RULES, Hearing, Provenance, Reach, Witnesse
 from rules.recording import RecordingRule
 from rules.series import SeriesStore
 
+_OVERTAKEN_SECONDS = 60.0
+"""Further ahead no push can have come: the clock was set back."""
+
 
 class Health(StrEnum):
     """What fresh samples say of an alert's subject."""
@@ -59,9 +62,14 @@ class Ruleset:
         return _together(self.steps(key, at))
 
     def steps(self, key: str, at: float) -> Iterator[Evaluation]:
-        """Evaluate a group one rule at a time, so that the caller can do what is more urgent in between."""
+        """Evaluate a group one rule at a time, so that the caller can do what is more urgent in between.
+
+        A rule that a push had evaluated later than `at` meanwhile is left out: it would see less than it has seen.
+        """
         for rule in self.groups[key].rules:
-            yield self._evaluate(rule.identity, self._scene(at))
+            state = self._states[rule.identity]
+            if not at < state.evaluated_at <= at + _OVERTAKEN_SECONDS:
+                yield self._evaluate(rule.identity, self._scene(at))
 
     def touched(self, names: Collection[str], at: float) -> Evaluation:
         """Evaluate at once the rules that depend on these metrics: recording rules first, then in group order."""
@@ -117,6 +125,7 @@ class Ruleset:
     def shift(self, seconds: float) -> None:
         """Move every open deadline after the wall clock was set."""
         for state in self._states.values():
+            state.evaluated_at += seconds
             state.alerts = {fingerprint: _shifted(alert, seconds) for fingerprint, alert in state.alerts.items()}
 
     # -- health
@@ -132,7 +141,8 @@ class Ruleset:
             return Health.UNKNOWN
         held = [alert for alert in state.alerts.values() if _has(alert.labels, labels, state.rule)]
         sources = {source for alert in held for source in alert.sources}
-        sources.update(state.provenance.behind(self._store, labels))
+        state.provenance.refresh(self._store)
+        sources.update(state.provenance.behind(labels))
         scene = self._scene(at)
         if not self._fresh(state.provenance, sources, since, scene):
             return Health.UNKNOWN
@@ -149,7 +159,8 @@ class Ruleset:
     def holds(self, query: Query, since: float, at: float, labels: Labels = ()) -> Health:
         """Return HEALTHY if the expression yields an element with these labels on samples newer than `since`."""
         provenance = Provenance(reaches(query.text))
-        sources = provenance.behind(self._store, labels)
+        provenance.refresh(self._store)
+        sources = provenance.behind(labels)
         if not self._fresh(provenance, sources, since, self._scene(at)):
             return Health.UNKNOWN
         try:
@@ -180,7 +191,8 @@ class Ruleset:
                 state = RuleState(rule=rule, group=group, provenance=provenance)
                 old = before.get(rule.identity)
                 if old is not None:
-                    state.alerts, state.written, state.warming = old.alerts, old.written, old.warming
+                    state.alerts, state.written = old.alerts, old.written
+                    state.warming, state.evaluated_at = old.warming, old.evaluated_at
                 self._states[rule.identity] = state
         self._index()
 

@@ -2,7 +2,6 @@
 
 import html
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -25,6 +24,9 @@ from rules.gotemplate.printf import printf, show
 Sampled = dict[str, object]
 """A query result: {"Labels": {…}, "Value": …}."""
 
+_JAVASCRIPT = str.maketrans(
+    {"\\": "\\\\", "'": "\\'", '"': '\\"'} | {char: f"\\u{ord(char):04X}" for char in "<>&=\n\r\t\0"}
+)
 _REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|(?P<bare>\w+)|\{(?P<braced>\w+)\})")
 
 
@@ -176,7 +178,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "printf": lambda pattern, *values: printf(pattern, values),
     "println": _println,
     "html": lambda *values: html.escape(_print(*values)),
-    "js": lambda *values: json.dumps(_print(*values))[1:-1],
+    "js": lambda *values: _print(*values).translate(_JAVASCRIPT),
     "urlquery": lambda *values: quote_plus(_print(*values)),
     "eq": _equal,
     "ne": lambda left, right: not _equal(left, right),

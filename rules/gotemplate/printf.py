@@ -42,7 +42,12 @@ def printf(pattern: str, values: Sequence[object]) -> str:
     parts: list[str] = []
     position = 0
     for match in _VERB.finditer(pattern):
-        parts += [pattern[position : match.start()], _filled(match, pending)]
+        parts.append(pattern[position : match.start()])
+        if any(text and text.isdigit() and int(text) > _WIDEST for text in match.group("width", "precision")):
+            parts.append("%!(NOVERB)")  # Go gives up here and prints none of the rest
+            position = len(pattern)
+            break
+        parts.append(_filled(match, pending))
         position = match.end()
     parts.append(pattern[position:])
     if pending:
@@ -63,8 +68,8 @@ def _filled(match: re.Match[str], pending: list[object]) -> str:
     if not pending:
         return f"%!{verb}(MISSING)"
     value = pending.pop(0)
-    if max(width or 0, precision or 0) > _WIDEST:
-        return "%!(BADWIDTH)"
+    if verb == "T":
+        return _type(value)
     text = _verb(verb, value, precision, match["flags"])
     if text is None:
         return f"%!{verb}({_type(value)}={show(value)})"
@@ -74,7 +79,7 @@ def _filled(match: re.Match[str], pending: list[object]) -> str:
 def _number(text: str | None, pending: list[object]) -> int | None:
     if text == "*":
         value = pending.pop(0) if pending else None
-        return value if isinstance(value, int) else None
+        return min(value, _WIDEST) if isinstance(value, int) else None
     return int(text) if text else None
 
 

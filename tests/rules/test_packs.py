@@ -1,15 +1,17 @@
 """Our own packs, each alert firing and not firing, from samples through the store."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from collectors.sample import Reading, Sample, Source
 from rules.alert import AlertState
-from rules.rulefile import load_pack, packs
+from rules.rulefile import load, load_pack, packs
 from rules.ruleset import Ruleset
 from rules.series import SeriesStore
 
+SHARED = Path(__file__).parents[3] / "shared" / "rules"
 EXTERNAL = (("instance", "web1"), ("job", "node"))
 MOUNT = {"device": "/dev/sda1", "fstype": "ext4", "mountpoint": "/var"}
 NOWHERE = {"device": "tmpfs", "fstype": "tmpfs", "mountpoint": "/tmp"}
@@ -251,3 +253,18 @@ def test_a_failed_unit_is_named_with_its_host():
     (alert,) = outcome("SystemdUnitFailed", 0, CASES["SystemdUnitFailed"][1])
     assert dict(alert.annotations)["summary"] == "a.service on web1 has failed"
     assert (alert.label("name"), alert.label("severity")) == ("a.service", "critical")
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no public rule files beside this repository")
+def test_public_rules_are_evaluated_without_an_error_on_any_host():
+    store = SeriesStore(external=EXTERNAL)
+    groups = [group for path in sorted(SHARED.glob("*.yml")) for group in load(path).groups]
+    groups += [group for name in packs() for group in load_pack(name).groups]
+    ruleset = Ruleset(groups, store)
+    lines = [each for _, bad, good in CASES.values() for each in (bad or good)]
+    unique = {(each.name, tuple(sorted(each.labels.items()))): each for each in lines}.values()
+    for at in (0, 60, 120):
+        store.append(Reading(source=Source("fixture"), at=1000.0 + at, samples=[each.sample(at) for each in unique]))
+        evaluations = [ruleset.evaluate(key, 1000.0 + at) for key in ruleset.groups]
+        assert [evaluation.errors for evaluation in evaluations if evaluation.errors] == []
+    assert any(True for _ in ruleset.active())

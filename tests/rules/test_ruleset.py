@@ -1,5 +1,6 @@
 """Rules over the store: recovery, lost data, groups, restarts, reloads and health."""
 
+import time
 from textwrap import dedent
 
 import pytest
@@ -356,11 +357,60 @@ def test_a_group_can_be_evaluated_one_rule_at_a_time():
     assert [step.rules for step in world.ruleset.steps(KEY, 101)] == [("r.yml;g;Down",), ("r.yml;g;B",)]
 
 
+def test_a_group_does_not_undo_what_a_push_has_seen_meanwhile():
+    world = World("- {alert: First, expr: up > 1}", DOWN)
+    world.up(100, 1)
+    world.evaluate(101)
+    steps = world.ruleset.steps(KEY, 116)
+    next(steps)
+    world.up(117, 0)
+    assert [change.alert.state for change in world.ruleset.touched({"up"}, 117).changes] == [FIRING]
+    assert [step.changes for step in steps] == []
+    assert world.alert.state is FIRING
+
+
+def test_a_group_goes_on_after_the_clock_was_set_back():
+    world = firing_world()
+    world.ruleset.shift(-50)
+    world.up(65, 1)
+    assert world.evaluate(66) == [(FIRING, RESOLVED, Recovery.HEALTHY)]
+
+
+def test_many_alerts_that_end_at_once_are_judged_quickly():
+    world = World(DOWN)
+
+    def read(at, value):
+        world.read(at, *(("up", value, {"name": str(number)}) for number in range(5000)))
+
+    read(100, 0)
+    assert len(world.evaluate(101)) == 5000
+    read(115, 1)
+    began = time.process_time()
+    assert set(world.evaluate(116)) == {(FIRING, RESOLVED, Recovery.HEALTHY)}
+    assert time.process_time() - began < 2
+
+
 def test_a_query_offset_looks_at_the_past():
     world = World(DOWN, head="name: g\n  query_offset: 1m")
     world.up(100, 0)
     assert world.evaluate(120) == []
     assert world.evaluate(160) == [(None, FIRING, None)]
+
+
+def test_annotations_see_the_name_of_the_metric_and_alerts_do_not_carry_it():
+    world = World("- {alert: Down, expr: up == 0, annotations: {all: '{{ $labels }}'}}")
+    world.up(100, 0)
+    world.evaluate(101)
+    assert world.alert.annotations == (("all", "map[__name__:up name:web]"),)
+    assert world.alert.labels == (("alertname", "Down"), ("name", "web"))
+
+
+def test_an_alert_on_other_alerts_ends_with_them():
+    world = World(DOWN, "- {alert: Any, expr: 'count(ALERTS{alertname=\"Down\"}) > 0'}")
+    world.up(100, 0)
+    assert world.evaluate(101) == [(None, FIRING, None), (None, FIRING, None)]
+    world.up(115, 1)
+    assert [after for _, after, _ in world.evaluate(116)] == [RESOLVED, RESOLVED]
 
 
 def test_annotations_may_ask_the_store():
