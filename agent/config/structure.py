@@ -10,7 +10,7 @@ Two spellings differ between file and code: durations are text ("30s") in the fi
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -58,6 +58,7 @@ def structure(kind: Any, value: object, path: str, base: Path) -> tuple[Any, lis
         return None, list(_problems(error, path))
 
 
+@lru_cache(maxsize=1)
 def _converter(base: Path) -> Converter:
     converter = Converter(forbid_extra_keys=True)
     # By class, because cattrs asks these before the hooks by predicate; StrEnum, because its members are text as well.
