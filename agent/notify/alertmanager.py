@@ -2,11 +2,10 @@
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -29,15 +28,23 @@ _random = SystemRandom()
 _log = log.get("alertmanager")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One Alertmanager."""
+class Target(Protocol):
+    """One Alertmanager, as configured; durations are seconds."""
 
-    name: str
-    url: str
-    resend_seconds: float = 60.0
-    timeout_seconds: float = 10.0
-    token_file: Path | None = None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def resend(self) -> float: ...
+
+    @property
+    def timeout(self) -> float: ...
+
+    @property
+    def token_file(self) -> Path | None: ...
 
 
 class Result(StrEnum):
@@ -56,11 +63,11 @@ class AlertmanagerSync:
     `external` labels (job, instance) are added to alerts that lack them.
     """
 
-    def __init__(self, target: Target, *, clock: Clock, external: Labels = ()) -> None:
+    def __init__(self, target: Target, clock: Clock, *, external: Labels = ()) -> None:
         self._target = target
         self._clock = clock
         self._external = external
-        self._outstanding = Outstanding(resend_seconds=target.resend_seconds)
+        self._outstanding = Outstanding(resend_seconds=target.resend)
         self._changed = threading.Condition()
         self._closing = False
         self._failures = 0
@@ -91,8 +98,8 @@ class AlertmanagerSync:
         with requests.Session() as session:
             session.trust_env = False
             while self._wait():
-                self._push(session, self._due(), self._target.timeout_seconds)
-            self._push(session, self._unsent(), min(self._target.timeout_seconds, LAST_PUSH_SECONDS))
+                self._push(session, self._due(), self._target.timeout)
+            self._push(session, self._unsent(), min(self._target.timeout, LAST_PUSH_SECONDS))
 
     def _wait(self) -> bool:
         """Wait until something is due; return False when closing."""
@@ -151,7 +158,7 @@ class AlertmanagerSync:
         return self._note(result, f"HTTP {response.status_code}: {said}")
 
     def _body(self, batch: Sequence[Entry]) -> bytes:
-        now, resend = self._clock.now(), self._target.resend_seconds
+        now, resend = self._clock.now(), self._target.resend
         return msgspec.json.encode(
             [postable(entry.alert, external=self._external, resend_seconds=resend, at=now) for entry in batch]
         )

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import prometheus_client
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from agent.collecting import own
 from agent.telemetry.metrics import REGISTRY
 from agent.web.lines import Dialect, families_of, head, labelled, special
 from collectors.sample import Labels, Metric, MetricType
 from rules.alert import Alert
 from rules.columns import Axis, Series
+from rules.provenance import ALERTS, RULES
 from rules.series import SeriesStore
 
 LOOKBACK_SECONDS = 300.0
@@ -52,7 +54,7 @@ class Exposition:
         *,
         catalog: Iterable[Metric],
         external: Labels = (),
-        hidden_sources: frozenset[str] = frozenset({"self", "rules"}),
+        hidden_sources: frozenset[str] = frozenset({own.SOURCE.collector, RULES, ALERTS}),
     ) -> None:
         self._catalog = {metric.name: metric for metric in catalog}
         self._external = frozenset(external)
@@ -78,8 +80,8 @@ class Exposition:
         return blocks
 
     def _blocks(self, dialect: Dialect, store: SeriesStore) -> Iterable[Block]:
-        own = _own_names()
-        names = [name for name in store.names() if name not in own and not self._is_hidden(store, name)]
+        taken = _own_names()
+        names = [name for name in store.names() if name not in taken and not self._is_hidden(store, name)]
         for family in families_of(names, self._catalog, dialect):
             groups: dict[Axis, list[Row]] = {}
             for name in family.names:

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from agent.clock import SystemClock
+from agent.config.options import AlertmanagerOptions
 from agent.notify import alertmanager
-from agent.notify.alertmanager import AlertmanagerSync, Target
+from agent.notify.alertmanager import AlertmanagerSync
 from collectors.sample import labels
 from rules.alert import Alert, AlertState
 from tests.services.prometheus import running_alertmanager
@@ -29,9 +30,9 @@ def _quick(monkeypatch):
 
 
 @contextmanager
-def syncing(url, resend_seconds=60.0):
-    target = Target(name="am", url=url, resend_seconds=resend_seconds, timeout_seconds=5.0)
-    sync = AlertmanagerSync(target, clock=SystemClock(), external=labels(instance="web1", job="node"))
+def syncing(url, resend=60.0):
+    target = AlertmanagerOptions(name="am", url=url, resend=resend, timeout=5.0)
+    sync = AlertmanagerSync(target, SystemClock(), external=labels(instance="web1", job="node"))
     sync.start()
     try:
         yield sync
@@ -89,7 +90,7 @@ def test_a_firing_alert_appears_and_a_resolved_one_ends(server):
 
 
 def test_missing_data_keeps_an_alert_firing_there(server):
-    with syncing(server.url, resend_seconds=0.5) as sync:
+    with syncing(server.url, resend=0.5) as sync:
         firing = alert("Blind")
         sync.offer([firing])
         (first,) = await_listed(server, "Blind")
@@ -101,7 +102,7 @@ def test_missing_data_keeps_an_alert_firing_there(server):
 
 
 def test_an_alert_ends_there_by_itself_when_the_daemon_is_gone(server):
-    with syncing(server.url, resend_seconds=0.25) as sync:
+    with syncing(server.url, resend=0.25) as sync:
         sync.offer([alert("Orphan")])
         await_listed(server, "Orphan")
     await_listed(server, "Orphan", present=False)
@@ -109,7 +110,7 @@ def test_an_alert_ends_there_by_itself_when_the_daemon_is_gone(server):
 
 def test_an_alertmanager_that_is_down_at_start_and_forgets_later_is_told(server):
     server.service.stop()
-    with syncing(server.url, resend_seconds=0.5) as sync:
+    with syncing(server.url, resend=0.5) as sync:
         sync.offer([alert("Waits")])
         server.service.start()
         await_listed(server, "Waits")

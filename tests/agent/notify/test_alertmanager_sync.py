@@ -14,8 +14,9 @@ from dataclasses import replace
 import pytest
 
 from agent.clock import SystemClock
+from agent.config.options import AlertmanagerOptions
 from agent.notify import alertmanager
-from agent.notify.alertmanager import AlertmanagerSync, Target
+from agent.notify.alertmanager import AlertmanagerSync
 from agent.telemetry.metrics import REGISTRY
 from collectors.sample import labels
 from rules.alert import Alert, AlertState
@@ -84,8 +85,10 @@ def receiving(*statuses, delay=None):
 
 @contextmanager
 def syncing(url, **options):
-    options = {"resend_seconds": 60.0, "timeout_seconds": 5.0, **options}
-    sync = AlertmanagerSync(Target(name="am", url=url, **options), clock=SystemClock(), external=labels(job="node"))
+    options = {"resend": 60.0, "timeout": 5.0, **options}
+    sync = AlertmanagerSync(
+        AlertmanagerOptions(name="am", url=url, **options), SystemClock(), external=labels(job="node")
+    )
     sync.start()
     try:
         yield sync
@@ -112,7 +115,7 @@ def test_a_change_is_pushed_at_once_with_external_labels():
 
 
 def test_firing_alerts_are_pushed_again():
-    with receiving() as receiver, syncing(receiver.url, resend_seconds=0.05) as sync:
+    with receiving() as receiver, syncing(receiver.url, resend=0.05) as sync:
         sync.offer([ALERT])
         for _ in range(3):
             receiver.requests.get(timeout=5)

@@ -117,7 +117,9 @@ def ask(connection, method: str, path: str, body: Any, headers: Mapping[str, str
 
 
 @contextmanager
-def running(directory: Path, *, open_ingest: bool = False, token: bool = True) -> Iterator[Daemon]:
+def running(
+    directory: Path, *, open_ingest: bool = False, token: bool = True, exposition: Exposition | None = None
+) -> Iterator[Daemon]:
     """Serve on free ports and on a socket in the directory."""
     token_file = directory / "token"
     token_file.write_text(f"{TOKEN}\n")
@@ -127,7 +129,7 @@ def running(directory: Path, *, open_ingest: bool = False, token: bool = True) -
         listeners=Listeners(listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", control_socket=path),
         access=Access(token_file=token_file if token else None, open_ingest=open_ingest),
         backend=backend,
-        exposition=Exposition(catalog=[gauge("node_load1", "Load.")]),
+        exposition=exposition or Exposition(catalog=[gauge("node_load1", "Load.")]),
         clock=SystemClock(),
     )
     thread = LoopThread()

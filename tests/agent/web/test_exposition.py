@@ -103,11 +103,13 @@ def test_no_family_appears_twice_although_the_store_holds_our_own_metrics_too():
     store = store_of(*SAMPLES)
     store_of(Sample("paramedic_queue_length", 1.0, labels(kind="x")), source="self", store=store)
     store_of(Sample("paramedic_queue_length", 1.0, labels(kind="forged")), source="textfile", store=store)
-    store_of(Sample("ALERTS", 1.0, labels(alertname="A")), source="rules", store=store)
+    store_of(Sample("ALERTS", 1.0, labels(alertname="A")), source="alerts", store=store)
+    store_of(Sample("job:up", 1.0), source="rules", store=store)
     text = rendered(store)
     heads = [line for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(heads) == len(set(heads))
     assert "ALERTS" not in text
+    assert "job:up" not in text
     assert "forged" not in text
 
 
