@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from agent.clock import Clock
-from agent.collecting.collector import Collector, Fault, attempt
+from agent.collecting.collector import Collector, Fault, attempt, attempt_async
 from agent.collecting.health import Health
 from agent.collecting.sink import Sink
 from agent.collecting.systemd import BusError, Properties, Systemd
@@ -55,7 +55,7 @@ class Bus:
 
     async def run(self, *, once: bool = False) -> None:
         """Stay connected until cancelled; return only where there is no systemd, or after one listing."""
-        while (fault := await self._session(once=once)) is not None:
+        while (fault := await attempt_async(self._session(once=once))) is not None:
             self._health.failed(self._source, fault, at=self._clock.now())
             self._health.heard(self._collector.name)
             if fault.off:
@@ -87,7 +87,7 @@ class Bus:
             for task in tuple(self._tasks):
                 task.cancel()
             self._known.clear()
-            systemd.close()
+            await systemd.close()
 
     async def _list(self, systemd: Systemd) -> None:
         """List every unit and hand the whole truth on. What signals say meanwhile is newer than what was asked."""

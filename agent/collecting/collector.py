@@ -1,6 +1,6 @@
-"""A collector with its settings, and the one place where its code is called."""
+"""A collector with its settings, and the one seam where what it does may go wrong in any way."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -34,9 +34,21 @@ def attempt(call: Callable[[], Result]) -> Result | Fault:
     """Call a collector's code and return its result, or what went wrong."""
     try:
         return call()
-    except NotAvailableError as error:
-        return Fault(kind="not_available", reason=str(error), off=True)
-    except CollectError as error:
-        return Fault(kind="collect_error", reason=str(error))
     except Exception as error:  # noqa: BLE001  # a collector's bug must not end the others; it shows as its failure
-        return Fault(kind=type(error).__name__, reason=f"{type(error).__name__}: {error}")
+        return _fault(error)
+
+
+async def attempt_async(work: Awaitable[Result]) -> Result | Fault:
+    """Do the same for what is awaited."""
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001  # same
+        return _fault(error)
+
+
+def _fault(error: Exception) -> Fault:
+    if isinstance(error, NotAvailableError):
+        return Fault(kind="not_available", reason=str(error), off=True)
+    if isinstance(error, CollectError):
+        return Fault(kind="collect_error", reason=str(error))
+    return Fault(kind=type(error).__name__, reason=f"{type(error).__name__}: {error}")

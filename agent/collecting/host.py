@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # brings D-Bus, which only a bus collector needs
 
 DEFAULT_INTERVAL_SECONDS = 15.0
 SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
-LEAVE_SECONDS = 1.0
+LEAVE_SECONDS = 0.8
 """How long `close` waits for a thread; one that hangs is left behind."""
 
 
@@ -63,7 +63,7 @@ class Collecting:
         """Start everything. The bus lives on the loop (which runs on another thread), or on a thread of its own."""
         self._open.callback(self._pool.close)
         self._watching.start()
-        self._open.callback(self._watching.close)
+        self._open.callback(self._watching.close, LEAVE_SECONDS)
         for bus in self._make_buses():
             self._open.callback(_on_loop(bus, loop) if loop is not None else _on_thread(bus))
         for interval, poll in self._polls.items():

@@ -68,7 +68,7 @@ class Systemd:
     async def units(self) -> list[list[Any]]:
         """Return the rows of ListUnits."""
         (rows,) = await self._call(PATH, MANAGER, "ListUnits")
-        return list(rows)
+        return [list(row) for row in rows]
 
     async def state(self) -> str:
         """Return the manager's SystemState."""
@@ -97,10 +97,13 @@ class Systemd:
         if self._gone.done():
             raise BusError("the D-Bus connection was closed")
 
-    def close(self) -> None:
-        self._bus.disconnect()
+    async def close(self) -> None:
+        """Disconnect, and wait for the end of it: only then the socket is closed."""
         if self._gone is not None:
-            self._gone.cancel()
+            self._bus.disconnect()
+            await asyncio.wait({self._gone}, timeout=self._timeout)
+            if self._gone.done() and not self._gone.cancelled():
+                self._gone.exception()  # seen: how it ended does not matter any more
 
     async def _get(self, path: str, interface: str, name: str) -> Any:  # noqa: ANN401  # any D-Bus value
         (variant,) = await self._call(path, PROPERTIES, "Get", interface, name)

@@ -55,7 +55,7 @@ class Watching:
         self._epoll.register(self._wake, select.EPOLLIN)
         self._thread.start()
 
-    def close(self, timeout_seconds: float = 1.0) -> None:
+    def close(self, timeout_seconds: float) -> None:
         """Let the thread end; one that hangs in a watch is left behind."""
         self._closing = True
         if self._thread.is_alive():

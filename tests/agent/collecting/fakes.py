@@ -16,12 +16,12 @@ class Heard:
         self._changed = threading.Condition()
 
     def read(self, reading):
-        self._keep(self.readings, reading)
+        self.keep(self.readings, reading)
 
     def fail(self, failure):
-        self._keep(self.failures, failure)
+        self.keep(self.failures, failure)
 
-    def _keep(self, kept, item):
+    def keep(self, kept, item):
         with self._changed:
             kept.append(item)
             self._changed.notify_all()

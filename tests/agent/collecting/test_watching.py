@@ -74,7 +74,7 @@ def watching(heard, clock):
 
     yield make
     for each in made:
-        each.close()
+        each.close(1.0)
 
 
 def events(heard):
@@ -188,7 +188,7 @@ def test_closing_closes_the_watches_and_is_quick(watching):
     watch = PipeWatch()
     made = watching(lambda _options: watch)
     before = time.monotonic()
-    made.close()
+    made.close(1.0)
     assert watch.closed
     assert time.monotonic() - before < 0.5
 
@@ -199,6 +199,6 @@ def test_closing_leaves_a_hanging_watch_behind(watching, heard):
     watch.snapshot = lambda: release.wait(30) or []
     made.refresh()
     before = time.monotonic()
-    made.close()
+    made.close(1.0)
     assert time.monotonic() - before < 1.5
     release.set()

@@ -1,0 +1,152 @@
+"""The host as a whole: every shape runs, says that it is ready, tells its health, and ends in time."""
+
+import threading
+import time
+
+import pytest
+
+from agent.collecting.host import Collecting, collect_once
+from collectors.sample import Failure, Reading, Sample, Source
+from collectors.spec import BusSpec, CollectError, CollectorSpec, WatchSpec
+from tests.agent.collecting.fakes import NoOptions, Settings, polled, targeted
+from tests.agent.collecting.test_watching import PipeWatch
+
+WATCH = WatchSpec(name="pipe", options=NoOptions, open=lambda _options: PipeWatch(), metrics=())
+BUS = BusSpec(name="systemd", options=NoOptions, listed=lambda *_: (), changed=lambda *_: None, metrics=())
+LOAD = polled("load", lambda: [Sample("load", 1.0)])
+MOUNTS = targeted("fs", lambda: ["/", "/home"], lambda target: [Sample("fs", 1.0, (("mountpoint", target),))])
+
+
+@pytest.fixture(autouse=True)
+def no_bus(monkeypatch, tmp_path):
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/no-bus")
+
+
+@pytest.fixture
+def collecting(heard, clock, schedule):
+    made = []
+
+    def make(*specs, phases=None, **settings):
+        settings = {spec.name: settings.get(spec.name, Settings()) for spec in specs}
+        on_phase = phases.append if phases is not None else lambda _phase: None
+        made.append(Collecting(settings, specs, heard, clock=clock, on_phase=on_phase))
+        made[-1].start(schedule.every)
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def latest(heard, collector, name):
+    readings = heard.of(collector)
+    return {sample.labels: sample.value for sample in readings[-1].samples if sample.name == name} if readings else {}
+
+
+def test_every_shape_runs_and_then_the_host_is_ready(collecting, heard):
+    made = collecting(LOAD, MOUNTS, WATCH, BUS)
+    assert made.ready.wait(5)
+    assert {Source("load"), Source("fs", "/"), Source("fs", "/home"), Source("pipe")} <= {
+        reading.source for reading in heard.readings
+    }
+
+
+def test_success_and_duration_of_every_collector_are_told_each_interval(collecting, heard):
+    collecting(LOAD, MOUNTS, polled("broken", lambda: 1 / 0))
+    assert heard.until(lambda: len(heard.of("scrape")) >= 2)
+    assert latest(heard, "scrape", "node_scrape_collector_success") == {
+        (("collector", "load"),): 1.0,
+        (("collector", "fs"),): 1.0,
+        (("collector", "broken"),): 0.0,
+    }
+    assert set(latest(heard, "scrape", "node_scrape_collector_duration_seconds")) == {
+        (("collector", "load"),),
+        (("collector", "fs"),),
+        (("collector", "broken"),),
+    }
+    assert latest(heard, "scrape", "paramedic_collector_success")[("collector", "fs"), ("target", "/home")] == 1.0
+
+
+def test_our_own_metrics_are_told_as_samples(collecting, heard):
+    collecting(LOAD)
+    assert heard.until(lambda: len(heard.of("self")) >= 2)
+    runs = latest(heard, "self", "paramedic_collector_runs_total")
+    assert runs[("collector", "load"), ("result", "success")] >= 1
+    names = {sample.name for sample in heard.of("self")[-1].samples}
+    assert not any(name.endswith(("_created", "_bucket")) for name in names)
+
+
+def test_without_a_bus_its_collector_is_off_with_a_reason_and_the_host_runs(collecting, heard):
+    phases = []
+    collecting(BUS, phases=phases)
+    (failure,) = heard.failed("systemd")
+    assert failure.reason.startswith("there is no D-Bus system bus at ")
+    assert phases == ["running"]
+    assert heard.until(lambda: latest(heard, "scrape", "node_scrape_collector_success"))
+    assert latest(heard, "scrape", "node_scrape_collector_success") == {(("collector", "systemd"),): 0.0}
+
+
+def test_what_is_not_enabled_does_not_run(collecting, heard):
+    made = collecting(LOAD, MOUNTS, fs=Settings(enabled=False))
+    assert made.ready.wait(5)
+    assert heard.until(lambda: len(heard.of("load")) >= 2)
+    assert heard.of("fs") == []
+
+
+def test_collectors_with_different_intervals_run_at_their_own(collecting, heard):
+    quick = polled("quick", lambda: [Sample("quick", 1.0)])
+    collecting(LOAD, quick, load=Settings(interval=5.0), quick=Settings(interval=0.05))
+    assert heard.until(lambda: len(heard.of("quick")) >= 5)
+    assert len(heard.of("load")) == 1
+
+
+def test_after_close_nothing_is_said(collecting, heard):
+    made = collecting(LOAD, MOUNTS, WATCH)
+    assert made.ready.wait(5)
+    made.close()
+    others = {thread.name for thread in threading.enumerate()}
+    assert "watching" not in others
+    count = len(heard.readings)
+    assert not heard.until(lambda: len(heard.readings) > count + 1, 0.3)
+
+
+def test_closing_takes_less_than_two_seconds_when_everything_hangs(collecting):
+    release, begun = threading.Event(), threading.Barrier(3)
+
+    def hang(*_):
+        begun.wait(5)
+        release.wait(30)
+        return []
+
+    watch = PipeWatch()
+    watch.snapshot = hang
+    pipe = WatchSpec(name="pipe", options=NoOptions, open=lambda _options: watch, metrics=())
+    # The inline collector hangs on the scheduler's thread, so the targets have an interval of their own.
+    made = collecting(polled("load", hang), pipe, targeted("fs", lambda: ["/"], hang), fs=Settings(interval=0.2))
+    deadline = time.monotonic() + 5
+    while begun.n_waiting and time.monotonic() < deadline:
+        release.wait(0.01)
+    before = time.monotonic()
+    made.close()
+    assert time.monotonic() - before < 2
+    release.set()
+
+
+def test_collecting_once_returns_what_everything_said(clock):
+    broken = polled("broken", lambda: (_ for _ in ()).throw(CollectError("no")))
+    specs = [LOAD, MOUNTS, WATCH, BUS, broken, polled("off", lambda: [Sample("off", 1.0)])]
+    settings = {spec.name: Settings(enabled=spec.name != "off") for spec in specs}
+    said = collect_once(settings, specs, clock=clock)
+    readings = {each.source for each in said if isinstance(each, Reading)}
+    failures = {each.source: each.reason for each in said if isinstance(each, Failure)}
+    assert readings == {Source("load"), Source("fs", "/"), Source("fs", "/home"), Source("pipe"), Source("scrape")}
+    assert failures[Source("broken")] == "no"
+    assert set(failures) == {Source("broken"), Source("systemd")}
+
+
+def test_options_default_to_those_of_the_collector(clock):
+    seen = []
+    spec = CollectorSpec(name="load", options=NoOptions, collect=lambda options: seen.append(options) or [], metrics=())
+    collect_once({"load": Settings()}, [spec], clock=clock)
+    collect_once({"load": Settings(options=NoOptions(text="mine"))}, [spec], clock=clock)
+    assert seen == [NoOptions(), NoOptions(text="mine")]
