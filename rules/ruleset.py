@@ -97,7 +97,8 @@ class Ruleset:
     def restore(self, alerts: Iterable[Alert], now: float, cutoff: float) -> tuple[AlertChange, ...]:
         """Take alerts back after a restart; return those that ended because their rule is gone.
 
-        The `for` of a pending alert that was last seen before `cutoff` starts again.
+        The `for` of a pending alert whose `sampled_at` is before `cutoff` starts again. An alert that was written down
+        when it last changed says less than was known: pass 0 to let every timer go on, `now` to start all again.
         """
         changes: list[AlertChange] = []
         for alert in alerts:

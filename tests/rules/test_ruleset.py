@@ -413,6 +413,17 @@ def test_an_alert_on_other_alerts_ends_with_them():
     assert [after for _, after, _ in world.evaluate(116)] == [RESOLVED, RESOLVED]
 
 
+def test_an_alert_on_other_alerts_does_not_wait_for_them_after_a_restart():
+    lines = (DOWN, "- {alert: Any, expr: 'count(ALERTS{alertname=\"Down\"}) > 0'}")
+    world = World(*lines)
+    world.up(100, 0)
+    world.evaluate(101)
+    reborn = World(*lines)
+    reborn.ruleset.restore([alert for alert in world.ruleset.active() if alert.name == "Any"], 200, cutoff=0)
+    reborn.up(200, 1)
+    assert [after for _, after, _ in reborn.evaluate(201)] == [RESOLVED]
+
+
 def test_annotations_may_ask_the_store():
     world = World("- {alert: Down, expr: up == 0, annotations: {n: '{{ query `count(up)` | first | value }}'}}")
     world.up(100, 0)
