@@ -50,11 +50,12 @@ def end_run(leader: int, run_id: str, grace_seconds: float) -> bool:
     # Kept from round to round: once its parent has ended, a process may be found by nothing else.
     members: dict[int, int] = {}
     try:
-        # Before the first signal: the end of a parent hides its children.
+        # All before the first signal: the end of a parent hides its children.
         _join(leader, mark, members)
-        _signal_all(leader, mark, members, signal.SIGTERM, grace_seconds)
+        _signal_all(members, signal.SIGTERM)
+        _wait_for_end(members, grace_seconds)
         deadline = time.monotonic() + _KILL_SECONDS
-        while _signal_all(leader, mark, members, signal.SIGKILL, _ROUND_SECONDS):
+        while _kill_all(leader, mark, members):
             if time.monotonic() > deadline:
                 return False
     finally:
@@ -63,28 +64,29 @@ def end_run(leader: int, run_id: str, grace_seconds: float) -> bool:
     return True
 
 
-def _signal_all(leader: int, mark: bytes, members: dict[int, int], number: signal.Signals, wait_seconds: float) -> int:
-    """Signal the members (pid: descriptor) and whoever has joined them, and wait for their end, at most so long.
-
-    Return how many were signalled; those that have ended are no longer among the members.
-    """
+def _kill_all(leader: int, mark: bytes, members: dict[int, int]) -> int:
+    """Kill the members (pid: descriptor) and whoever has joined them, wait a moment, and return how many they were."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, number)
+        os.killpg(leader, signal.SIGKILL)
+    _signal_all(members, signal.SIGKILL)
+    _join(leader, mark, members, signal.SIGKILL)
+    hit = len(members)
+    _wait_for_end(members, _ROUND_SECONDS)
+    return hit
+
+
+def _signal_all(members: dict[int, int], number: signal.Signals) -> None:
     for descriptor in members.values():
         _signal(descriptor, number)
-    _join(leader, mark, members, number)
-    signalled = len(members)
-    _wait_for_end(members, wait_seconds)
-    return signalled
 
 
 def _join(leader: int, mark: bytes, members: dict[int, int], number: signal.Signals | None = None) -> None:
-    """Add to the members what has joined them, and signal each at once."""
+    """Add to the members what is not yet among them, and signal each at once."""
     for found in _members(leader, mark):
-        if found.pid not in members and (joined := _open(found)) is not None:
-            members[found.pid] = joined
+        if found.pid not in members and (descriptor := _open(found)) is not None:
+            members[found.pid] = descriptor
             if number is not None:
-                _signal(joined, number)
+                _signal(descriptor, number)
 
 
 def _open(member: Process) -> int | None:

@@ -112,7 +112,18 @@ def test_a_program_gets_time_to_clean_up_and_its_last_words_are_kept(runner):
     # The wait is a short one over and over: a shell runs its trap between commands.
     result = run(runner, shell("trap 'echo cleaned; exit 5' TERM; echo ready; while :; do sleep 0.02; done"), 0.3)
     assert (result.outcome, result.exit_code) == (Outcome.TIMED_OUT, 5)
-    assert "cleaned" in result.output
+    assert [line for line in result.output.splitlines() if line != "Terminated"] == ["ready", "cleaned"]
+
+
+def test_a_program_is_asked_to_end_only_once(runner):
+    code = """
+import signal, time
+signal.signal(signal.SIGTERM, lambda *_: print("asked", flush=True))
+while True:
+    time.sleep(0.01)
+"""
+    result = run(runner, plan(sys.executable, "-c", code), 0.5)
+    assert (result.output, result.signal) == ("asked\n", signal.SIGKILL)
 
 
 FAMILIES = {
@@ -204,6 +215,17 @@ def test_of_a_survivor_that_floods_the_pipe_only_what_the_pipe_held_is_taken(run
     end(int(pidfile.read_text()))
     assert result.outcome is Outcome.SUCCEEDED
     assert len(result.output) == 2 * LIMIT
+
+
+def test_a_pipe_that_fills_as_fast_as_it_is_read_is_left_after_what_it_can_hold(runner, monkeypatch):
+    running = runner.start("run-1", plan("/bin/true"), 60.0)
+    reads = []
+    monkeypatch.setattr(running, "_read", lambda: reads.append(1) or (4096 if len(reads) < 1000 else 0))
+    running._drain()
+    monkeypatch.undo()
+    running.wait()
+    running.close()
+    assert len(reads) == 2 * LIMIT / 4096
 
 
 def test_stop_interrupts_what_runs_and_starts_no_more(runner):
