@@ -161,7 +161,10 @@ def _case(block: Block) -> Case:
 
 def _expectation(demand: str, lines: Iterable[str]) -> Expectation:
     expected = Expectation(
-        fails=demand == "_fail", warns=demand == "_warn", informs=demand == "_info", ordered=demand == "_ordered"
+        fails=demand == "_fail",
+        ordered=demand == "_ordered",
+        warns=True if demand == "_warn" else None,
+        informs=True if demand == "_info" else None,
     )
     for line in lines:
         if line.startswith("expect "):
