@@ -38,6 +38,7 @@ class Pool:
         self._limit = limit
         self._queue: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
+        self._closed = False
         self._threads = 0
         self._abandoned = 0
 
@@ -57,7 +58,7 @@ class Pool:
                 now = self._clock.boottime()
                 given_up += [run for run in runs if self._give_up(run, now)]
                 waiting = [run for run in runs if not (run.over or run.abandoned)]
-                if not waiting or now >= until:
+                if not waiting or now >= until or self._closed:
                     return given_up
                 wake_at = min([until, *((run.started or now) + run.timeout_seconds for run in waiting)])
                 stalled = any(run.started is None for run in waiting)
@@ -66,8 +67,10 @@ class Pool:
                     self._grow()
 
     def close(self) -> None:
-        """Let the threads end when they are free; none is waited for."""
+        """Let the threads end when they are free, and whoever waits for them go on; none is waited for here."""
         with self._changed:
+            self._closed = True
+            self._changed.notify_all()
             for _ in range(self._threads):
                 self._queue.put(None)
 

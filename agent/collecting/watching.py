@@ -50,6 +50,9 @@ class Watching:
         self._refresh = False
 
     def start(self) -> None:
+        """Start the thread, if there is anything to watch."""
+        if not self._watched:
+            return
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._wake, select.EPOLLIN)

@@ -1,7 +1,10 @@
 """The host as a whole: every shape runs, says that it is ready, tells its health, and ends in time."""
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -142,6 +145,19 @@ def test_collecting_once_returns_what_everything_said(clock):
     assert readings == {Source("load"), Source("fs", "/"), Source("fs", "/home"), Source("pipe"), Source("scrape")}
     assert failures[Source("broken")] == "no"
     assert set(failures) == {Source("broken"), Source("systemd")}
+
+
+def test_a_host_without_a_bus_loads_no_d_bus_library():
+    program = """
+import sys
+from agent.clock import SystemClock
+from agent.collecting.host import collect_once
+from collectors.systemd_units import SPEC
+from tests.agent.collecting.fakes import Settings
+collect_once({"systemd": Settings()}, [SPEC], clock=SystemClock())
+sys.exit("dbus_fast" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30, cwd=Path(__file__).parents[3])
 
 
 def test_options_default_to_those_of_the_collector(clock):

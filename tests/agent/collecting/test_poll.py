@@ -230,6 +230,15 @@ def test_a_run_longer_than_its_interval_is_left_alone_and_counted_as_overlap(hos
     assert heard.until(lambda: len(heard.of("slow")) == 1)
 
 
+def test_closing_ends_the_wait_of_a_round(host, hang):
+    made = host(polled("slow", lambda: hang.wait(30) and [], blocking=True), timeout=30)
+    waiting = threading.Thread(target=made.round)
+    waiting.start()
+    made.pool.close()
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
 def test_missed_rounds_are_counted(host, turned):
     before = counted("paramedic_collector_missed_runs_total", collector="load")
     made = host(polled("load", lambda: [Sample("load", 1.0)]), clock=turned)
