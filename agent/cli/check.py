@@ -5,6 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent.app import units
+from agent.app.planning import listed_units
 from agent.cli import screen
 from agent.config import paths, rulefiles
 from agent.config.checks import Finding, Level, errors, findings
@@ -35,7 +37,19 @@ def _checked(path: Path | None) -> tuple[list[Finding], dict[str, int]]:
     except ConfigError as error:
         return errors(error.problems), {}
     rules, problems = rulefiles.load(config.rules)
-    return errors(problems) + findings(config, rules, registries), _summary(config, rules)
+    found = errors(problems) + findings(config, rules, registries) + _missing_units(config)
+    return found, _summary(config, rules)
+
+
+def _missing_units(config: Config) -> list[Finding]:
+    """Name listed units that this host does not have: polkit is not told about them."""
+    listed = listed_units(config)
+    try:
+        missing = listed - units.installed(listed).keys() if units.SYSTEMD.is_dir() else frozenset()
+    except units.UnitsError as error:
+        return [Finding(Level.WARNING, "guards.units", str(error))]
+    message = "has no unit file on this host: nothing will be allowed to restart it"
+    return [Finding(Level.WARNING, "guards.units", f"{unit} {message}") for unit in sorted(missing)]
 
 
 def _summary(config: Config, rules: Sequence[RuleFile]) -> dict[str, int]:

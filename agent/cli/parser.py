@@ -78,6 +78,15 @@ def _offline(commands: Any) -> None:  # noqa: ANN401 - see above
     _config(check)
     check.add_argument("--strict", action="store_true", help="fail on warnings, too")
     _json(check)
+    polkit = _command(
+        commands,
+        "polkit",
+        "print the polkit rules that let the daemon restart the listed units",
+        module="polkit",
+        example="paramedic polkit > /etc/polkit-1/rules.d/50-paramedic.rules",
+    )
+    _config(polkit)
+    polkit.add_argument("--user", default="paramedic", help="the account of the daemon; default: paramedic")
     collect = _command(
         commands,
         "collect",

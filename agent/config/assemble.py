@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from agent.config import environment, ladders
+from agent.config import credentials, environment, ladders
 from agent.config.options import CollectorOptions, Config, PathOptions, Seconds, TicketOptions
 from agent.config.problems import ConfigError, Problem, unknown
 from agent.config.registries import BOOK, Registries
@@ -25,7 +25,8 @@ _GRACE_SECONDS = 2.0
 def assemble(tables: Mapping[str, Any], environ: Mapping[str, str], base: Path, registries: Registries) -> Config:
     """Return the configuration of parsed tables. Raise ConfigError with all problems."""
     overriding, problems = environment.overrides(environ)
-    assembly = _Assembly(_merged(tables, overriding), base, registries, problems)
+    merged = credentials.resolved(_merged(tables, overriding), environ)
+    assembly = _Assembly(merged, base, registries, problems)
     config = assembly.config()
     if problems:
         raise ConfigError(environment.named(problem, environ) for problem in problems)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 
-from agent.config import durations
+from agent.config import credentials, durations
 from agent.config.options import Config, RemediationOptions, VerifyOptions
 from agent.config.problems import Problem
 from agent.config.registries import Registries
@@ -179,7 +179,10 @@ def _secret(path: str, file: Path, *, public: bool) -> Iterator[Finding]:
     try:
         mode = file.stat().st_mode
     except OSError as error:
-        yield Finding(Level.ERROR, path, f"{file}: {error.strerror}")
+        if credentials.VARIABLE in file.parts:
+            yield Finding(Level.WARNING, path, f"{file.name} is a credential: only the service itself can see it")
+        else:
+            yield Finding(Level.ERROR, path, f"{file}: {error.strerror}")
         return
     if not os.access(file, os.R_OK):
         yield Finding(Level.WARNING, path, f"{file} cannot be read by this user")

@@ -19,7 +19,8 @@ from remediations.parameters import declared
 _HEAD = """\
 The configuration of paramedic, with every option and its default. `paramedic check` says what is wrong with a file.
 Lines with one `#` are options: take the `#` away to set one. Durations have a unit: "30s", "5m", "1h30m", "2d".
-Relative paths start at this file's directory. Secrets stand in files of their own (`*_file`), never here.
+Relative paths start at this file's directory. Secrets stand in files of their own (`*_file`), never here;
+"${CREDENTIALS_DIRECTORY}/rt" is the one that systemd hands over as the credential "rt" (LoadCredential=).
 An option of a plain table can also be set by the environment: PARAMEDIC_WEB_LISTEN sets `listen` in [web]."""
 _WIDTH = 120
 _LADDER = (StepOptions(action="restart_unit", timeout=Seconds(30.0), parameters={"unit": "{{ $labels.name }}"}),)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NewType
 
 from agent.config import durations
-from agent.config.values import check_listen, check_name, check_url
+from agent.config.values import check_listen, check_name, check_unit, check_url
 from collectors.sample import Origin
 from remediations.guards import Limits, Mode
 from remediations.spec import Context
@@ -184,7 +184,10 @@ class GuardOptions:
     storm_within: Seconds = option(Seconds(10.0), "The window of `storm_incidents`.")
     stop_file: Path = option(Path("/etc/paramedic/stop"), "While this file exists nothing is done.")
     units: tuple[str, ...] = option(
-        (), "Units that actions may touch, besides those that steps name literally.", example=["nginx.service"]
+        (),
+        "Units that actions may touch, besides those that steps name literally.",
+        example=["nginx.service"],
+        check=check_unit,
     )
     script_dirs: tuple[Path, ...] = option(
         (), "Where run_script finds its scripts.", example=["/etc/paramedic/scripts"]

@@ -2,6 +2,8 @@
 
 import re
 
+from remediations.kinds import UNIT
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:\s]*):(?P<port>\d{1,5})")
 GREATEST_PORT = 65535
@@ -30,3 +32,10 @@ def address(text: str) -> tuple[str, int]:
 def check_url(text: str) -> None:
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
         raise ValueError(f"must be an address that begins with http:// or https://, not {text!r}")
+
+
+def check_unit(text: str) -> None:
+    """Accept the names of units that an action can be told, and no pattern."""
+    if text.startswith("-") or not re.fullmatch(UNIT.pattern, text, re.ASCII):
+        raise ValueError(f"must be {UNIT.says}, not {text!r}")
+    UNIT.convert(text)

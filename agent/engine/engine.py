@@ -227,6 +227,7 @@ class Engine:
     def _patience(self) -> float:
         """Return for how many seconds nothing is due."""
         now = self._p.clock.now()
+        ping = self._next_watchdog - self._p.clock.boottime()
         instants = [
             self._groups[0][0] if self._groups else None,
             self._p.casebook.next_at(),
@@ -234,7 +235,7 @@ class Engine:
             self._p.intake.next_at(),
         ]
         nearest = min((at for at in instants if at is not None), default=now + _IDLE_SECONDS)
-        return max(0.0, min(nearest - now, self._p.outside.watchdog_seconds, _IDLE_SECONDS))
+        return max(0.0, min(nearest - now, ping, _IDLE_SECONDS))
 
     def schedule_groups(self) -> None:
         """Put every rule group on the grid of its interval."""
@@ -356,9 +357,10 @@ class Engine:
             self._p.outside.told_alerts(batch.alerts)
 
     def _report(self, now: float) -> None:
-        if now >= self._next_watchdog:
+        running = self._p.clock.boottime()  # which never steps: a clock set back must not get the daemon killed
+        if running >= self._next_watchdog:
             self._p.outside.watchdog()
-            self._next_watchdog = now + self._p.outside.watchdog_seconds
+            self._next_watchdog = running + self._p.outside.watchdog_seconds
         if now >= self._next_report:
             housekeeping.report(self._p, now)
             self.queue.report()

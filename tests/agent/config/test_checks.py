@@ -144,3 +144,8 @@ def test_a_file_that_two_patterns_name_is_loaded_once(tmp_path):
     (tmp_path / "a.yml").write_text(RULES)
     options = RuleOptions(packs=(), files=(str(tmp_path / "*.yml"), str(tmp_path / "a.yml"), str(tmp_path / "no*")))
     assert rulefiles.paths(options) == [tmp_path / "a.yml"]
+
+
+def test_a_credential_is_only_there_for_the_service(tmp_path):
+    text = "[web]\ntoken_file = '${CREDENTIALS_DIRECTORY}/token'"
+    assert "only the service" in found(tmp_path, text)[Level.WARNING, "web.token_file"]

@@ -209,3 +209,21 @@ groups:
     assert bench.incident()["state"] != "resolved"
     workers(_1=0, _2=0)
     assert bench.incident()["state"] == "resolved"
+
+
+def test_the_watchdog_is_fed_on_time_though_the_clock_is_set_back(bench):
+    pings = []
+    bench.parts.outside.watchdog = lambda: pings.append(bench.clock.boottime())
+    bench.parts.outside.watchdog_seconds = 15.0
+    bench.turn()
+    bench.clock.stepped = -3600.0
+    for _ in range(4):
+        bench.pass_time(10.0)
+    assert pings == [0.0, 20.0, 40.0]
+
+
+def test_the_engine_never_sleeps_past_the_next_ping(bench):
+    bench.parts.outside.watchdog_seconds = 15.0
+    bench.turn()
+    bench.pass_time(10.0)
+    assert bench.engine._patience() <= 5.0
