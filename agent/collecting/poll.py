@@ -90,8 +90,8 @@ class Poll:
             self._start_one(collector, source)
 
     def _forget(self, source: Source) -> None:
+        self._runs.pop(source, None)
         if self._health.knows(source):
-            self._runs.pop(source, None)
             self._health.forget(source, at=self._clock.now())
 
     def _start_one(self, collector: PollCollector, source: Source) -> None:

@@ -15,6 +15,11 @@ def path_of(unit):
     return f"{PATH}/unit/" + unit.replace("-", "_2d").replace("@", "_40").replace(".", "_2e")
 
 
+def changed(unit, kind, properties):
+    body = [f"{NAME}.{kind}", properties, []]
+    return Message.new_signal(path_of(unit), "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", body)
+
+
 class FakeSystemd:
     """Holds services by name as [active state, restarts]; connected from `start` to `stop`, on a loop of its own."""
 
@@ -24,6 +29,9 @@ class FakeSystemd:
         self.services = {}
         self.calls = []
         self.silent = False
+        self.meanwhile = []
+        """Messages that go out before the answer to the next question for a service's type."""
+        self.sending = set()
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
@@ -58,10 +66,7 @@ class FakeSystemd:
         self._send(Message.new_signal(PATH, f"{NAME}.Manager", member, signature, body))
 
     def _changed(self, unit, kind, properties):
-        body = [f"{NAME}.{kind}", properties, []]
-        self._send(
-            Message.new_signal(path_of(unit), "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", body)
-        )
+        self._send(changed(unit, kind, properties))
 
     def _send(self, message):
         async def send():
@@ -94,6 +99,8 @@ class FakeSystemd:
         found = [values for unit, values in self.services.items() if path_of(unit) == message.path]
         if not found:
             return Message.new_error(message, ERROR, "no such unit")
+        while name == "Type" and self.meanwhile:
+            self.sending.add(self.bus.send(self.meanwhile.pop()))
         value = Variant("s", "notify") if name == "Type" else Variant("u", found[0][1])
         return Message.new_method_return(message, "v", [value])
 

@@ -6,12 +6,13 @@ import subprocess
 import threading
 
 import pytest
+from dbus_fast import Variant
 
 from agent.collecting.host import Collecting, collect_once
 from agent.collecting.systemd import unit_name, unit_path
 from collectors.sample import Sample
 from collectors.systemd_units import SPEC
-from tests.agent.collecting.fake_systemd import FakeSystemd, path_of
+from tests.agent.collecting.fake_systemd import FakeSystemd, changed, path_of
 from tests.agent.collecting.fakes import Settings
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -123,6 +124,14 @@ def test_a_change_is_heard_at_once_as_an_incomplete_pushed_reading(collecting, s
     assert heard.until(lambda: len(changes(heard)) == 2)
     restarts = [sample.value for sample in changes(heard)[-1].samples if "restart" in sample.name]
     assert restarts == [3.0]
+
+
+def test_what_a_signal_says_during_a_listing_is_newer_than_the_listing(collecting, systemd, heard):
+    systemd.meanwhile = [changed("nginx.service", "Unit", {"ActiveState": Variant("s", "failed")})]
+    collecting()
+    assert heard.until(lambda: listings(heard))
+    assert systemd.meanwhile == []
+    assert state(listings(heard)[0], "nginx.service") == "failed"
 
 
 def test_a_unit_that_is_new_is_asked_for_what_its_signal_does_not_tell(collecting, systemd, heard):

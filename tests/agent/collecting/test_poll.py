@@ -1,6 +1,7 @@
 """Poll collectors: run on time, target by target, given up when they hang, and their health told."""
 
 import threading
+import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -164,7 +165,9 @@ def test_a_hanging_target_is_given_up_and_the_others_are_read(host, heard, hang)
     before = counted("paramedic_collector_abandoned_threads")
     overlap = counted("paramedic_collector_overlapping_runs_total", collector="fs")
     made = host(targeted("fs", lambda: ["/", "/nfs", "/var"], collect), size=1)
+    begun = time.monotonic()
     made.round()
+    assert time.monotonic() - begun < 3
     assert {failure.source.target: failure.reason for failure in heard.failures} == {"/nfs": "given up after 0.2 s"}
     made.round()
     assert len(heard.of("fs", "/")) == len(heard.of("fs", "/var")) == 2
@@ -187,6 +190,23 @@ def test_a_target_that_answers_again_is_read_again_and_its_late_answer_is_droppe
     assert heard.readings == []
     made.round()
     assert [list(reading.samples) for reading in heard.readings] == [[Sample("fs", 2.0)]]
+
+
+def test_the_late_answer_of_a_target_that_is_no_more_is_dropped(host, heard, hang):
+    mounts = ["/", "/mnt"]
+    made = host(
+        targeted("fs", lambda: mounts, lambda target: [Sample("fs", 1.0)] if target == "/" or hang.wait(30) else []),
+        interval=0.2,
+        timeout=30,
+    )
+    made.round()
+    run = made.poll._runs[Source("fs", "/mnt")]
+    mounts.remove("/mnt")
+    made.round()
+    hang.set()
+    with made.pool._changed:
+        assert made.pool._changed.wait_for(lambda: run.over, 5)
+    assert heard.of("fs", "/mnt") == []
 
 
 def test_when_every_thread_hangs_a_target_fails_at_once(host, heard, hang):
