@@ -1,9 +1,9 @@
 """Alerts as Alertmanager's v2 API takes them: what Prometheus, Grafana and amtool post."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Required, TypedDict
 
 import msgspec
 
@@ -13,17 +13,30 @@ MAX_NAME = 256
 MAX_VALUE = 16 * 1024
 MAX_LABELS = 64
 
-_Pairs = dict[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)], str]
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
+_Value = Annotated[str, msgspec.Meta(max_length=MAX_VALUE)]
+_Pairs = Annotated[dict[_Name, _Value], msgspec.Meta(max_length=MAX_LABELS)]
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _Postable(msgspec.Struct):
-    """One alert of the request; keys that are not here are left alone, as Alertmanager does."""
+class _Document(TypedDict, total=False):
+    """One alert of the request as it is passed on; keys that are not here are dropped, as Alertmanager does."""
+
+    labels: Required[dict[str, str]]
+    annotations: dict[str, str]
+    startsAt: str
+    endsAt: str
+    generatorURL: str
+
+
+class _Checked(msgspec.Struct):
+    """The same alert, with every limit that the decoder can check."""
 
     labels: _Pairs
     annotations: _Pairs = {}
-    startsAt: datetime | None = None  # noqa: N815 - the API's spelling
-    endsAt: datetime | None = None  # noqa: N815 - the API's spelling
-    generatorURL: str = ""  # noqa: N815 - the API's spelling
+    startsAt: _Instant | None = None  # noqa: N815 - the API's spelling
+    endsAt: _Instant | None = None  # noqa: N815 - the API's spelling
+    generatorURL: _Value = ""  # noqa: N815 - the API's spelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,55 +50,52 @@ class Posted:
 def parse(body: bytes) -> Posted:
     """Return the alerts of a `POST /api/v2/alerts`. Raise IntakeError when the body as a whole makes no sense.
 
-    A good alert is a mapping with `labels` (not empty, `alertname` among them), `annotations`, `generatorURL`, and,
-    where they were given, `startsAt` and `endsAt` as RFC 3339 text in UTC.
+    A good alert has labels that are not empty, `alertname` among them, and times that are RFC 3339 with a zone.
     """
     alerts: list[Mapping[str, Any]] = []
     errors: list[str] = []
-    for index, alert in enumerate(decode(body, list[_Postable])):
+    for index, alert in enumerate(_alerts(body)):
         try:
-            alerts.append(_normal(alert))
+            checked, document = _alone(alert) if isinstance(alert, msgspec.Raw) else alert
+            alerts.append(_good(checked, document))
         except IntakeError as error:
             errors.append(f"alert {index}: {error}")
     return Posted(alerts=tuple(alerts), errors=tuple(errors))
 
 
-def _normal(alert: _Postable) -> dict[str, Any]:
-    """Return the alert in one spelling; raise IntakeError saying what is wrong with it."""
-    labels = {name: value for name, value in alert.labels.items() if value}
-    if not labels.get("alertname"):
-        raise IntakeError("it has no alertname")
-    _check_size(labels)
-    _check_size(alert.annotations)
-    starts, ends = _instant(alert.startsAt, "startsAt"), _instant(alert.endsAt, "endsAt")
-    if starts and ends and ends < starts:
-        raise IntakeError("it ends before it starts")
-    times = {"startsAt": starts, "endsAt": ends}
-    return {
-        "labels": labels,
-        "annotations": alert.annotations,
-        "generatorURL": alert.generatorURL,
-        **{key: f"{value:%Y-%m-%dT%H:%M:%S.%f}Z" for key, value in times.items() if value},
-    }
-
-
-def _check_size(pairs: Mapping[str, str]) -> None:
-    if len(pairs) > MAX_LABELS:
-        raise IntakeError(f"it has more than {MAX_LABELS} labels or annotations")
-    for name, value in pairs.items():
-        if not name.isprintable():
-            raise IntakeError("the name of a label or annotation is not printable")
-        if len(value) > MAX_VALUE:
-            raise IntakeError(f"the value of {name} is longer than {MAX_VALUE} characters")
-
-
-def _instant(value: datetime | None, name: str) -> datetime | None:
-    """Return the instant in UTC; None where it was not given (Go says so with the year 1)."""
-    if value is None or value.year == 1:
-        return None
-    if value.tzinfo is None:
-        raise IntakeError(f"{name} has no time zone")
+def _alerts(body: bytes) -> Iterable[tuple[_Checked, _Document] | msgspec.Raw]:
+    """Return the alerts; if one is wrong, each as it was written, so that its neighbours do not suffer."""
     try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise IntakeError(f"{name} is out of range") from error
+        checked = decode(body, list[_Checked])
+    except IntakeError:
+        return decode(body, list[msgspec.Raw])
+    return zip(checked, msgspec.json.decode(body, type=list[_Document]), strict=True)
+
+
+def _alone(raw: msgspec.Raw) -> tuple[_Checked, _Document]:
+    return decode(bytes(raw), _Checked), msgspec.json.decode(raw, type=_Document)
+
+
+def _good(checked: _Checked, document: _Document) -> Mapping[str, Any]:
+    """Return the alert without its empty labels; raise IntakeError for what the decoder could not see."""
+    labels = document["labels"]
+    if "" in labels.values():
+        labels = document["labels"] = {name: value for name, value in labels.items() if value}
+    if "alertname" not in labels:
+        raise IntakeError("it has no alertname")
+    if not "".join((*labels, *checked.annotations)).isprintable():
+        raise IntakeError("the name of a label or annotation is not printable")
+    starts, ends = _instant(document.get("startsAt")), _instant(document.get("endsAt"))
+    if starts is not None and ends is not None and ends < starts:
+        raise IntakeError("it ends before it starts")
+    return document
+
+
+def _instant(text: str | None) -> float | None:
+    """Return the wall second as those who apply the alert will; None where it was not given (Go: the year 1)."""
+    if text is None or text.startswith("0001-"):
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise IntakeError(f"{text!r} is no time of this calendar") from error

@@ -10,7 +10,7 @@ T = TypeVar("T")
 MAX_DEPTH = 32
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_INNERMOST = re.compile(rb"\[\]|\{\}")
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -22,7 +22,9 @@ def decode(body: bytes, shape: type[T]) -> T:
     """Return the JSON value of `shape`. Raise IntakeError."""
     try:
         value = msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except msgspec.ValidationError as error:
+        raise IntakeError(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise IntakeError(f"bad JSON: {error}") from error
     except RecursionError as error:
         raise IntakeError(f"JSON is nested deeper than {MAX_DEPTH}") from error
@@ -33,9 +35,11 @@ def decode(body: bytes, shape: type[T]) -> T:
 
 def _too_deep(body: bytes) -> bool:
     """Tell whether valid JSON is nested too deeply: take its innermost brackets away, layer by layer."""
-    brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
+    # Without escapes, whatever stands between the quotes at even places is a string.
+    outside = _STRING.sub(b"", body) if b"\\" in body else b"".join(body.split(b'"')[::2])
+    brackets = outside.translate(_ONE_KIND, _NOT_BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
             return False
-        brackets = _INNERMOST.sub(b"", brackets)
+        brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
