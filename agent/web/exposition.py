@@ -4,7 +4,7 @@ A scrape writes thousands of lines, so everything of a line but its value is mad
 """
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import prometheus_client
@@ -12,7 +12,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from agent.collecting import own
 from agent.telemetry.metrics import REGISTRY
-from agent.web.lines import Dialect, families_of, head, labelled, special
+from agent.web.lines import Dialect, families_of, head, labelled, plain, special
 from collectors.sample import Labels, Metric, MetricType
 from rules.alert import Alert
 from rules.columns import Axis, Series
@@ -98,11 +98,12 @@ class Exposition:
         return labelled(series.key.name, (pair for pair in series.key.labels if pair not in self._external))
 
     def _alert_lines(self, dialect: Dialect, alerts: Iterable[Alert]) -> list[str]:
-        lines = []
+        lines: dict[str, None] = {}
         for alert in alerts:
-            pairs: Mapping[str, str] = dict(pair for pair in alert.labels if pair not in self._external)
-            labels = sorted({**pairs, "alertstate": alert.state.value}.items())
-            lines.append(f"{labelled(_ALERT_STATE.name, labels)}1\n")
+            # Posted alerts may bring label names that this format does not have.
+            labels = {plain(name): value for name, value in alert.labels if (name, value) not in self._external}
+            labels["alertstate"] = alert.state.value
+            lines[f"{labelled(_ALERT_STATE.name, sorted(labels.items()))}1\n"] = None
         if not lines:
             return []
         (family,) = families_of([_ALERT_STATE.name], {_ALERT_STATE.name: _ALERT_STATE}, dialect)

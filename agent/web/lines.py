@@ -1,5 +1,6 @@
 """The parts of an exposition line: heads of families, labels, odd values, in both dialects."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -12,6 +13,7 @@ _PARTS = {
     MetricType.SUMMARY: ("", "_sum", "_count"),
 }
 _ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+_NOT_ALLOWED = re.compile(r"[^a-zA-Z0-9_]")
 _HELP_ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
 
@@ -70,6 +72,12 @@ def labelled(name: str, pairs: Iterable[tuple[str, str]]) -> str:
     """Return a line up to its value."""
     inner = ",".join(f'{label}="{value.translate(_ESCAPED)}"' for label, value in pairs)
     return f"{name}{{{inner}}} " if inner else f"{name} "
+
+
+def plain(label: str) -> str:
+    """Return a label's name in the letters that the format allows; two underscores in front are reserved."""
+    name = _NOT_ALLOWED.sub("_", label)
+    return f"_{name.lstrip('_')}" if name[:1].isdigit() or name.startswith("__") else name
 
 
 def special(value: float) -> str:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import cast
 
-import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import Server as UvicornServer
 
 from agent.web.access import Peer, tcp_peer
 
@@ -65,10 +66,10 @@ class Protocol(H11Protocol):
         self._deadline = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
 
 
-class Server(uvicorn.Server):
+class Server(UvicornServer):
     """A server that wakes for requests only: the stock one wakes ten times a second."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
         self._stop = asyncio.Event()
@@ -104,7 +105,7 @@ class LogErrors(logging.Handler):
 
 def make_server(app: Starlette) -> Server:
     """Return a server for the ASGI application; give its sockets to `serve`."""
-    config = uvicorn.Config(
+    config = Config(
         app,
         http=Protocol,
         ws="none",

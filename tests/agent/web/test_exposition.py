@@ -1,6 +1,7 @@
 """/metrics, read back by the reference parsers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -179,6 +180,18 @@ def test_alert_states_are_shown_with_their_labels(accept):
     text = rendered(SeriesStore(), accept, alerts)
     assert 'paramedic_alert_state{alertname="Down",alertstate="firing",unit="a\\"b"} 1\n' in text
     assert 'paramedic_alert_state{alertname="Down",alertstate="no_data",unit="c"} 1\n' in text
+    assert list(parse_openmetrics(text)) if accept else list(parse_text(text))
+
+
+@pytest.mark.parametrize("accept", ["", OPEN_METRICS])
+def test_label_names_that_the_format_does_not_have_cannot_break_the_page(accept):
+    odd = [
+        replace(alert(AlertState.FIRING), labels=(("1st", "a"), ("alertname", "A"), (name, "b")))
+        for name in ("a.b", "a-b", "__name__", "é", 'x="')
+    ]
+    text = rendered(SeriesStore(), accept, odd)
+    assert 'paramedic_alert_state{_1st="a",a_b="b",alertname="A",alertstate="firing"} 1\n' in text
+    assert text.count('a_b="b"') == 1
     assert list(parse_openmetrics(text)) if accept else list(parse_text(text))
 
 
