@@ -272,6 +272,9 @@ class SeriesStore:
                 series.detach()
                 state.plan = None
                 self._changed(name)
+            if series.stamp != state.run:
+                # The last complete reading did not carry it: the next one must look whether it does.
+                state.plan = None
             columns = series.columns
             series.ended = False
             self.late_samples += not series.point(at, value)

@@ -120,10 +120,16 @@ class SourceState:
         kept = bisect_left(old.times, at, 0, old.length)
         self.axis = Axis(old.times[:kept])
         self.plan = None
-        for series in self._sharing():
-            _, values, offset = series.columns
-            series.columns = (self.axis, values[: max(0, kept - offset)], min(offset, kept))
-            yield series
+        for series in self.index.values():
+            if series.shared:
+                _, values, offset = series.columns
+                series.columns = (self.axis, values[: max(0, kept - offset)], min(offset, kept))
+                yield series
+            elif last - at > LATE_MILLISECONDS:
+                # An end that now lies in the future must not swallow what comes before it.
+                series.rewind(at)
+                series.ended = False
+                yield series
 
     def shorten_axis(self) -> Iterator[Series]:
         """Cut the times that no series needs any more; yield the series whose columns changed."""

@@ -305,3 +305,23 @@ def test_readers_see_whole_runs_while_the_writer_adds_more():
     assert seen
     assert errors == []
     assert all(values == [50.0] for values in seen)
+
+
+def test_a_series_that_only_an_event_carried_ends_with_the_next_complete_reading():
+    store = SeriesStore()
+    for at in (1.0, 2.0):
+        store.append(reading(at, Sample("a", 1.0)))
+    store.append(reading(3.0, Sample("b", 1.0), complete=False))
+    assert store.append(reading(4.0, Sample("a", 1.0))) == {"a", "b"}
+    assert value(store, "b", 4.0) is None
+
+
+def test_an_end_in_the_future_does_not_swallow_what_comes_before_it():
+    store = SeriesStore()
+    store.append(reading(1000.0, Sample("a", 1.0), Sample("b", 1.0)))
+    store.append(reading(1015.0, Sample("a", 1.0)))
+    store.append(reading(900.0, Sample("a", 1.0)))
+    for at in (1014.0, 1016.0):
+        store.append(reading(at, Sample("a", 1.0), Sample("b", 2.0)))
+    assert value(store, "b", 1016.0) == 2.0
+    assert value(store, "count_over_time(b[1h])", 1016.0) == 2.0
