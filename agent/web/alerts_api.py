@@ -17,6 +17,8 @@ from agent.web.request import RequestError, answer, body_of, require_json
 from collectors.sample import Origin
 from rules.alert import Alert, AlertState
 
+_LEASE_SECONDS = 240.0
+"""Clients take an alert for active until its `endsAt`, which an alert of our own rules does not have."""
 _ACTIVE = frozenset({AlertState.FIRING, AlertState.NO_DATA})
 
 
@@ -48,12 +50,13 @@ class AlertsApi:
 def gettable(alert: Alert) -> Mapping[str, Any]:
     """Return the alert in the shape that Alertmanager lists."""
     started = alert.active_at if alert.fired_at is None else alert.fired_at
+    updated = max(started, alert.sampled_at)
     return {
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
         "startsAt": _text(started),
-        "updatedAt": _text(max(started, alert.sampled_at)),
-        "endsAt": _text(max(started, alert.sampled_at)),
+        "updatedAt": _text(updated),
+        "endsAt": _text(max(updated + _LEASE_SECONDS, alert.keep_until or 0.0)),
         "generatorURL": alert.generator_url,
         "fingerprint": alert.fingerprint,
         "receivers": [],

@@ -3,9 +3,7 @@
 import asyncio
 import logging
 import socket
-import sys
 from dataclasses import dataclass
-from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +81,6 @@ class WebServer:
             self._listeners.control_socket.unlink(missing_ok=True)
 
     async def _serve(self, bound: Bound) -> None:
-        leave_out_command_line()
         from agent.web import serving  # noqa: PLC0415 - uvicorn is loaded only where something listens
 
         logger = logging.getLogger("uvicorn.error")
@@ -115,13 +112,6 @@ class WebServer:
             server.stop()
         await asyncio.gather(*(task for _, task in self._running), return_exceptions=True)
         self._running.clear()
-
-
-def leave_out_command_line() -> None:
-    """Make uvicorn's package known but do not run it: it brings click and multiprocessing (1.6 MiB) for nothing."""
-    spec = find_spec("uvicorn")
-    if spec is not None:
-        sys.modules.setdefault("uvicorn", module_from_spec(spec))
 
 
 def _bind(listeners: Listeners) -> Bound:

@@ -11,7 +11,9 @@ import pytest
 from agent.engine.commands import BusyError, CommandError, OnIncident, PostAlerts, Reload, SetStop, StartDrill
 from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
 from agent.web.app import full_rows, metrics_rows
+from rules.alert import AlertState
 from tests.agent.web.daemon import TOKEN, running
+from tests.agent.web.scraped import ALERTS, alert
 
 BEARER = f"Bearer {TOKEN}"
 ALERT = [{"labels": {"alertname": "Down"}}]
@@ -116,6 +118,18 @@ def test_posted_alerts_reach_the_engine_normalised_with_their_origin(daemon):
     assert isinstance(command, PostAlerts)
     assert command.origin == "http"
     assert command.alerts[0]["labels"] == {"alertname": "Down"}
+
+
+def test_alerts_that_fire_or_lack_data_are_listed_as_alertmanager_lists_them(daemon):
+    daemon.backend.listed = (*ALERTS, alert("Quiet", AlertState.PENDING))
+    listed = daemon.tcp("GET", "/api/v2/alerts").json
+    daemon.backend.listed = ()
+    assert [one["labels"]["alertname"] for one in listed] == ["DiskFull", "UnitFailed"]
+    assert (listed[0]["startsAt"], listed[0]["endsAt"]) == (
+        "1970-01-01T00:00:01.000000Z",
+        "1970-01-01T00:04:01.000000Z",
+    )
+    assert listed[0]["status"] == {"state": "active", "silencedBy": [], "inhibitedBy": [], "mutedBy": []}
 
 
 def test_a_busy_engine_is_503(daemon):
