@@ -6,7 +6,7 @@ from typing import Any
 
 from rules.columns import Key
 from rules.promql import sums
-from rules.promql.errors import EvaluationError
+from rules.promql.errors import EvaluationError, ExpressionError, OutOfScopeError
 from rules.promql.formatting import go_float, plain_float
 from rules.promql.grouping import Grouper
 from rules.promql.moment import Moment
@@ -51,8 +51,8 @@ def evaluation(node: Aggregation, operand: Evaluate, parameter: Evaluate | None)
         return _reducing(REDUCERS[node.operator], grouper, operand)
     if node.operator == "count_values" and isinstance(node.parameter, Text):
         return _counting(node.parameter.value, node, operand)
-    if parameter is None:
-        raise EvaluationError(f"{node.operator} needs a parameter")
+    if parameter is None or node.operator not in _PARAMETRIC:
+        raise OutOfScopeError(f"{node.operator} is not supported")
     return _PARAMETRIC[node.operator](grouper, operand, parameter)
 
 
@@ -142,7 +142,7 @@ def _limit(grouper: Grouper, operand: Evaluate, parameter: Evaluate) -> Evaluate
 def _counting(label: str, node: Aggregation, operand: Evaluate) -> Evaluate:
     """`count_values`: one element per group and value, the value being a label."""
     if not label:
-        raise EvaluationError("invalid label name ''")
+        raise ExpressionError("invalid label name ''")
     grouper = Grouper(node.grouping)
 
     def evaluate(moment: Moment) -> Vector:

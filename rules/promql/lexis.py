@@ -19,7 +19,7 @@ MAX_SECONDS = 2**53 / 1000
 
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`[^`]*`|#[^\n]*', re.DOTALL)
 _AT = re.compile(r"@\s*([+-]?\s*(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))(?![\w.])")
-_OPERATOR = re.compile(r"[-+*/%^]|[=!<>]=?|\b(?:and|or|unless|atan2)\b")
+_OPERATOR = re.compile(r"[-+*/%^]|==|!=|[<>]=?|\b(?:and|or|unless|atan2)\b")
 _BYTES = re.compile(r"(?:\\x[0-9a-fA-F]{2}|\\[0-7]{3})+")
 _EXTENDED = re.compile(r"\]\s*(?:offset\s+\S+\s*)?\b(anchored|smoothed)\b|\b(anchored|smoothed)\b\s*(?:$|[)\],])")
 _DURATION_MATH = re.compile(r"\[[^\]:]*(?:[-+*/%^()]|\b(?:step|range|min|max)\b)|\boffset\s*-?\s*\(")

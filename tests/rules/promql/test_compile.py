@@ -3,7 +3,8 @@
 import pytest
 
 from collectors.sample import Reading, Sample, Source, labels
-from rules.promql.compile import compile_query
+from rules.promql.compile import Limits, budget, compile_query
+from rules.promql.errors import ExpressionError, QueryLimitError, QueryTimeoutError
 from rules.promql.values import Vector
 from rules.series import SeriesStore
 
@@ -42,3 +43,57 @@ def test_the_newest_sample_is_that_of_the_least_fresh_selector():
     assert compile_query("b").newest(store, 1200.0) == 1100.0
     assert compile_query("a + b").newest(store, 1200.0) == 1015.0
     assert compile_query("missing").newest(store, 1200.0) is None
+
+
+def many(count):
+    store = SeriesStore()
+    samples = [Sample("x", float(number), labels(i=str(number))) for number in range(count)]
+    store.append(Reading(source=Source("many"), at=1000.0, samples=samples))
+    return store
+
+
+def test_a_result_over_the_limit_is_refused():
+    limits = Limits(max_series=10)
+    assert len(compile_query("x").instant(many(10), 1000.0, limits=limits).values) == 10
+    with pytest.raises(QueryLimitError, match="more than 10 series"):
+        compile_query("x").instant(many(11), 1000.0, limits=limits)
+    with pytest.raises(QueryLimitError, match="more than 10 series"):
+        compile_query("x").range(many(11), 1000.0, 1010.0, 5.0, limits=limits)
+    with pytest.raises(QueryLimitError, match="more than 10 series"):
+        compile_query("x[5m]").instant(many(11), 1000.0, limits=limits)
+
+
+def test_a_query_over_its_time_budget_ends():
+    late = budget(-1.0)
+    with pytest.raises(QueryTimeoutError):
+        compile_query("x").instant(many(1), 1000.0, limits=late)
+    with pytest.raises(QueryTimeoutError):
+        compile_query("1").range(many(1), 0.0, 1000.0, 1.0, limits=late)
+    with pytest.raises(QueryTimeoutError):
+        compile_query("max_over_time(vector(1)[1d:1s])").instant(many(1), 1000.0, limits=budget(0.05))
+
+
+@pytest.mark.parametrize(("start", "end", "step"), [(10.0, 0.0, 1.0), (0.0, 10.0, 0.0), (0.0, 1e6, 1.0)])
+def test_a_senseless_grid_is_refused(start, end, step):
+    with pytest.raises(QueryLimitError):
+        compile_query("x").range(many(1), start, end, step)
+
+
+def test_a_range_vector_has_no_range_query():
+    with pytest.raises(ExpressionError, match="range vector"):
+        compile_query("x[5m]").range(many(1), 0.0, 10.0, 1.0)
+
+
+def test_one_query_serves_several_stores():
+    query = compile_query("count(x)")
+    assert query.instant(many(3), 1000.0).values == [3.0]
+    assert query.instant(many(5), 1000.0).values == [5.0]
+
+
+def test_label_work_is_done_once_while_the_series_stay_the_same():
+    store = many(5)
+    query = compile_query("x * 2")
+    first = query.instant(store, 1000.0)
+    assert query.instant(store, 1001.0).keys is first.keys
+    store.append(Reading(source=Source("more"), at=1001.0, samples=[Sample("x", 1.0)]))
+    assert query.instant(store, 1001.0).keys is not first.keys

@@ -108,7 +108,7 @@ def test_a_clock_set_back_rewrites_what_followed(operations):
     assert found(store, "count_over_time(x[100d])", far) == {name: count for name, count in expected.items() if count}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.one_of(runs, points, drops), min_size=1, max_size=25),
     st.integers(0, 30_000),
