@@ -49,12 +49,21 @@ class Bus:
         self._heard: dict[str, Properties] = {}
         """What signals said since the listing began."""
         self._pause_seconds = FIRST_RETRY_SECONDS
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._again = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listed = False
         """Whether there ever was a systemd: then one that is gone will come back."""
 
+    def refresh(self) -> None:
+        """List every unit now, for somebody who waits for it. Any thread may call it."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._again.set)
+
     async def run(self, *, once: bool = False) -> None:
         """Stay connected until cancelled; return only where there is no systemd, or after one listing."""
+        self._loop = asyncio.get_running_loop()
         while (fault := await attempt_async(self._session(once=once))) is not None:
             self._health.failed(self._source, fault, at=self._clock.now())
             self._health.heard(self._collector.name)
@@ -76,11 +85,13 @@ class Bus:
                 lambda: self._later(self._look_at_phase(systemd)),
             )
             while True:
-                begun = self._clock.boottime()
-                await self._list(systemd)
+                begun, asked = self._clock.boottime(), self._again.is_set()
+                self._again.clear()
+                await self._list(systemd, pushed=asked)
                 if once:
                     return None
-                await systemd.rest(max(0.0, begun + self._collector.interval_seconds - self._clock.boottime()))
+                rest = max(0.0, begun + self._collector.interval_seconds - self._clock.boottime())
+                await systemd.rest(rest, self._again)
         except BusError as error:
             return Fault(kind="no_connection", reason=str(error), off=error.absent and not self._listed)
         finally:
@@ -89,7 +100,7 @@ class Bus:
             self._known.clear()
             await systemd.close()
 
-    async def _list(self, systemd: Systemd) -> None:
+    async def _list(self, systemd: Systemd, *, pushed: bool) -> None:
         """List every unit and hand the whole truth on. What signals say meanwhile is newer than what was asked."""
         begun, self._heard = self._clock.boottime(), {}
         self._tell_state(await systemd.state())
@@ -107,7 +118,7 @@ class Bus:
         if isinstance(samples, Fault):
             self._health.failed(self._source, samples, at=at, seconds=seconds)
         else:
-            self._health.ran(self._source, samples, at=at, seconds=seconds)
+            self._health.ran(self._source, samples, at=at, seconds=seconds, pushed=pushed)
         self._listed, self._pause_seconds = True, FIRST_RETRY_SECONDS
         self._health.heard(self._collector.name)
 

@@ -55,6 +55,7 @@ class Collecting:
         watched = [_collector(spec, settings[spec.name]) for spec in enabled if isinstance(spec, WatchSpec)]
         self._watching = Watching(watched, sink=sink, health=self._health, clock=clock)
         self._buses = [_collector(spec, settings[spec.name]) for spec in enabled if isinstance(spec, BusSpec)]
+        self._running: list[Bus] = []
         self._open = ExitStack()
         self.ready = self._health.ready
         """Set once every collector has run, well or not."""
@@ -64,15 +65,18 @@ class Collecting:
         self._open.callback(self._pool.close)
         self._watching.start()
         self._open.callback(self._watching.close, LEAVE_SECONDS)
-        for bus in self._make_buses():
+        self._running = self._make_buses()
+        for bus in self._running:
             self._open.callback(_on_loop(bus, loop) if loop is not None else _on_thread(bus))
         for interval, poll in self._polls.items():
             name = f"collect-{interval:g}s"
             self._open.callback(every(interval, self._round(poll, publish=interval == min(self._polls)), name))
 
     def refresh(self) -> None:
-        """Have the watches look again now, because something was just done about what they saw."""
+        """Have watches and buses look again now, because something was just done about what they saw."""
         self._watching.refresh()
+        for bus in self._running:
+            bus.refresh()
 
     def close(self) -> None:
         """Stop everything within two seconds, hanging collectors left behind."""

@@ -89,11 +89,15 @@ class Systemd:
 
         return dict(await asyncio.gather(*map(ask, names)))
 
-    async def rest(self, seconds: float) -> None:
-        """Wait so long; raise at once if the connection ends meanwhile."""
+    async def rest(self, seconds: float, again: asyncio.Event) -> None:
+        """Wait so long, or until `again` is set; raise at once if the connection ends meanwhile."""
         if self._gone is None:
             return
-        await asyncio.wait({self._gone}, timeout=seconds)
+        asked: asyncio.Future[Any] = asyncio.ensure_future(again.wait())
+        try:
+            await asyncio.wait({self._gone, asked}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
         if self._gone.done():
             raise BusError("the D-Bus connection was closed")
 

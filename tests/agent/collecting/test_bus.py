@@ -126,6 +126,14 @@ def test_a_change_is_heard_at_once_as_an_incomplete_pushed_reading(collecting, s
     assert restarts == [3.0]
 
 
+def test_who_asks_for_fresh_data_gets_a_pushed_listing_at_once(collecting, systemd, heard):
+    made = collecting(interval=3600.0)
+    assert heard.until(lambda: listings(heard))
+    made.refresh()
+    assert heard.until(lambda: len(listings(heard)) == 2)
+    assert [listing.pushed for listing in listings(heard)] == [False, True]
+
+
 def test_what_a_signal_says_during_a_listing_is_newer_than_the_listing(collecting, systemd, heard):
     systemd.meanwhile = [changed("nginx.service", "Unit", {"ActiveState": Variant("s", "failed")})]
     collecting()
