@@ -48,22 +48,3 @@ class SystemClock:
     @property
     def boot_id(self) -> str:
         return self._boot_id
-
-
-class WallClock:
-    """The wall clock as it is, steps included: for what must fire by the wall clock's own reading (APScheduler)."""
-
-    def __init__(self, boot_id: str) -> None:
-        self.boot_id = boot_id
-
-    def now(self) -> float:
-        return time.time()
-
-    def boottime(self) -> float:
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-    def drift(self) -> float:
-        return 0.0
-
-    def follow(self) -> None:
-        """There is nothing to follow."""

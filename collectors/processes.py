@@ -41,10 +41,14 @@ class WatchedProcess:
     name: str
     pidfile: Path | None = None
     command: str | None = None
+    only_with_pidfile: bool = False
+    """Nothing is said while there is no pidfile: who ends the process on purpose takes it away."""
 
     def __post_init__(self) -> None:
         if (self.pidfile is None) == (self.command is None):
             raise ValueError(f"{self.name}: exactly one of pidfile and command is needed")
+        if self.only_with_pidfile and self.pidfile is None:
+            raise ValueError(f"{self.name}: only_with_pidfile needs a pidfile")
         if self.command is not None:
             _compiled(self.command)
 
@@ -91,7 +95,7 @@ class ProcessWatch:
     @property
     def pending(self) -> bool:
         """True while a process is missing, or is there but cannot announce its end."""
-        return any(tracked.fd is None for tracked in self._tracked)
+        return any(tracked.fd is None and not _excused(tracked) for tracked in self._tracked)
 
     def read(self, fd: int) -> list[Sample]:
         """Say that the process of `fd` has ended, unless another took its place; or which ones have come."""
@@ -206,6 +210,8 @@ class ProcessWatch:
 
     def _samples(self, tracked: _Tracked) -> Iterator[Sample]:
         found, labels = tracked.process, tracked.labels
+        if found is None and _excused(tracked):
+            return
         yield Sample(UP.name, float(found is not None), labels)
         yield Sample(RESTARTS.name, float(tracked.restarts), labels)
         if found:
@@ -213,6 +219,12 @@ class ProcessWatch:
             yield Sample(START_TIME.name, started, labels)
             yield Sample(RESIDENT.name, float(found.resident_bytes), labels)
             yield Sample(CPU.name, found.cpu_seconds, labels)
+
+
+def _excused(tracked: _Tracked) -> bool:
+    """Return whether the process may be missing: it was ended on purpose, or never begun."""
+    watched = tracked.watched
+    return watched.only_with_pidfile and watched.pidfile is not None and not watched.pidfile.exists()
 
 
 class _Pattern(Protocol):

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from agent.engine.commands import Command
+from agent.app.drilling import DrillRoom
+from agent.collecting import health
+from agent.engine.commands import Command, CommandError, StartDrill
 from agent.engine.engine import Engine, Parts
 from agent.incidents.incident import ACTIVE
 from agent.store.reader import Reader
@@ -24,7 +26,7 @@ class DaemonBackend:
         self._ready = ready
         self._started = time.time()
         self.endpoints: Mapping[str, str] = {}
-        self.drills: Callable[[str], Mapping[str, Any] | None] = lambda _drill: None
+        self.drill_room: DrillRoom | None = None
 
     @property
     def store(self) -> SeriesStore:
@@ -34,6 +36,10 @@ class DaemonBackend:
         return (True, "") if self._ready() else (False, "not every collector has been run yet")
 
     def call(self, command: Command, timeout_seconds: float) -> Mapping[str, Any]:
+        if isinstance(command, StartDrill):
+            if self.drill_room is None:
+                raise CommandError("drills are switched off: set [drill] enabled = true")
+            return self.drill_room.start(command.actor)
         return self._engine.call(command, timeout_seconds)
 
     def incidents(self, state: str, limit: int) -> Sequence[Mapping[str, Any]]:
@@ -67,12 +73,12 @@ class DaemonBackend:
         }
 
     def drill(self, drill_id: str) -> Mapping[str, Any] | None:
-        return self.drills(drill_id)
+        return self.drill_room.progress(drill_id) if self.drill_room is not None else None
 
     def alerts(self) -> Sequence[Alert]:
-        return [*self._parts.ruleset.active(), *self._parts.intake.active()]
+        return self._engine.alerts
 
 
 def catalog(specs: Sequence[Spec]) -> list[Any]:
-    """Return every metric that the collectors declare."""
-    return [metric for spec in specs for metric in spec.metrics]
+    """Return every metric that the collectors and their host declare."""
+    return [*health.METRICS, *(metric for spec in specs for metric in spec.metrics)]

@@ -5,11 +5,12 @@ import socket
 import sqlite3
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 
-from agent.app import planning, presenting
+from agent.app import drilling, planning, presenting
 from agent.clock import Clock
+from agent.config import rulefiles
 from agent.config.options import Config, LimitOptions, limits
+from agent.config.problems import ConfigError
 from agent.engine import recovery
 from agent.engine.casebook import Casebook
 from agent.engine.delivery import Delivery, Inline
@@ -26,7 +27,7 @@ from agent.store.database import Database, set_meta
 from collectors.sample import Labels
 from collectors.sample import labels as make_labels
 from remediations import sandbox
-from rules import matchers, rulefile
+from rules import matchers
 from rules.group import RuleGroup
 from rules.ruleset import Ruleset
 from rules.series import SeriesStore
@@ -42,23 +43,13 @@ def external(config: Config) -> Labels:
 
 
 def groups(config: Config) -> list[RuleGroup]:
-    """Read every pack and rule file of the configuration. Raise RuleError naming everything that is wrong."""
-    interval = config.rules.interval
-    loaded = [rulefile.load_pack(name, interval_seconds=interval) for name in config.rules.packs]
-    loaded += [rulefile.load(path, interval_seconds=interval) for path in rule_paths(config)]
-    return [group for file in loaded for group in file.groups]
-
-
-def rule_paths(config: Config) -> list[Path]:
-    """Return the rule files that the patterns name; one that is no pattern must exist."""
-    found: list[Path] = []
-    for pattern in config.rules.files:
-        path = Path(pattern)
-        if any(sign in pattern for sign in "*?["):
-            found += sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor or "."))))
-        else:
-            found.append(path)
-    return found
+    """Read every pack and rule file of the configuration. Raise ConfigError naming everything that is wrong."""
+    files, problems = rulefiles.load(config.rules)
+    if problems:
+        raise ConfigError(problems)
+    if config.drill.enabled:
+        files.append(drilling.rules(config.rules.interval))
+    return [group for file in files for group in file.groups]
 
 
 def host_id(database: Database) -> str:
@@ -74,6 +65,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
     """Return everything the engine owns."""
     series = SeriesStore(external=external(config), history_seconds=config.state.history)
     ruleset = Ruleset(groups(config), series)
+    series.require(ruleset.horizons(), config.state.history)
     casebook, ledger = Casebook(), Ledger()
     situations = Situations(
         casebook=casebook,

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
-from agent.app import building, outward
+from agent.app import building, drilling, history, outward
 from agent.app.backend import DaemonBackend, catalog
+from agent.app.drilling import DrillRoom
 from agent.app.reloading import Reloading
-from agent.clock import SystemClock, WallClock
+from agent.clock import SystemClock
 from agent.collecting.host import Collecting
 from agent.config import paths
 from agent.config.load import load
@@ -69,6 +70,14 @@ def main(config_path: Path | None) -> int:
     return 0
 
 
+class Service(Protocol):
+    """Something that runs beside the engine."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Daemon:
     """Everything that runs. Entering starts it, or raises what cannot be had with nothing left behind."""
 
@@ -101,22 +110,28 @@ class Daemon:
         self.notifier.ready("running")
 
     def _start(self, stack: ExitStack) -> None:
-        database = stack.enter_context(Database(paths.state_directory(self.config, os.environ)))
+        state = paths.state_directory(self.config, os.environ)
+        database = stack.enter_context(Database(state))
+        if self.config.drill.enabled:
+            self.config = drilling.prepared(self.config, state / "drill")
         self._start_engine(stack, database)
         loop = LoopThread()
         loop.start()
         stack.callback(loop.close)
-        scheduling = Scheduling(WallClock(self._clock.boot_id), on_step=lambda _delta: self.engine.queue.wake())
+        scheduling = Scheduling(self._clock, on_step=lambda _delta: self.engine.queue.wake())
         collecting = Collecting(
             self.config.collectors, SPECS, self.engine, clock=self._clock, on_phase=self.engine.phase
         )
-        self._start_web(
-            stack, loop, DaemonBackend(self.engine, self._parts, Reader(database.path), ready=collecting.ready.is_set)
-        )
+        backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=collecting.ready.is_set)
+        if self.config.drill.enabled:
+            backend.drill_room = DrillRoom(state / "drill", Reader(database.path))
+            stack.callback(backend.drill_room.close)
+        self._start_web(stack, loop, backend)
         self._outside.refresh = collecting.refresh
         collecting.start(scheduling.every, loop=loop.loop)
         stack.callback(collecting.close)
         scheduling.every(_CHECKPOINT_SECONDS, _checkpointer(database), "checkpoint")
+        scheduling.every(history.SAVE_SECONDS, lambda: history.save(self._parts.series, state), "history")
         scheduling.start()
         stack.callback(scheduling.close)
         metrics.BUILD_INFO.labels(VERSION, platform.python_version()).set(1)
@@ -136,6 +151,11 @@ class Daemon:
                 alertmanager.offer(changed)
 
         self._outside = Outside(told_alerts=told, watchdog=self.notifier.watchdog)
+        services: list[Service] = [*alertmanagers]
+        if client is not None:
+            summary = outward.summary(client, self.config)
+            self._outside.told_incidents = lambda incidents: summary.offer(incidents, self._clock.now())
+            services += [client, summary]
         if self.notifier.watchdog_seconds is not None:
             self._outside.watchdog_seconds = self.notifier.watchdog_seconds
         self._parts = building.parts(
@@ -147,11 +167,13 @@ class Daemon:
         self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
         recovery.recover(self.engine, self._parts, repairs.end_survivors)
         Reloading(self.config, self._config_path, self.engine, self._parts).attach()
+        history.load(self._parts.series, database.directory)
+        stack.callback(history.save, self._parts.series, database.directory)
         thread = threading.Thread(target=self.engine.run, name="engine")
         thread.start()
         stack.callback(_stop_engine, self.engine, thread)
         stack.callback(repairs.stop)
-        for service in (*alertmanagers, *((client,) if client is not None else ())):
+        for service in services:
             stack.callback(service.close)
             service.start()
 

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from agent.app.building import host_name
+from agent.app.building import external, host_name
 from agent.clock import Clock
 from agent.config.options import Config, TicketOptions
 from agent.executor import ticketing
 from agent.executor.pool import Performer
 from agent.executor.repairs import Repairs
-from agent.mqtt.client import Broker, MqttClient
+from agent.mqtt.client import MqttClient
+from agent.mqtt.link import Broker
+from agent.mqtt.summary import Summary
 from agent.tickets.credentials import read_secret
 from agent.tickets.registry import ADAPTERS
 
@@ -35,12 +37,16 @@ def mqtt(config: Config) -> MqttClient | None:
     return MqttClient(broker, prefix=options.prefix, host=host_name(config))
 
 
+def summary(client: MqttClient, config: Config) -> Summary:
+    return Summary(client, prefix=config.mqtt.prefix, host=host_name(config))
+
+
 def alertmanagers(config: Config, clock: Clock) -> list["AlertmanagerSync"]:
     if not config.alertmanagers:
         return []
     from agent.notify.alertmanager import AlertmanagerSync  # noqa: PLC0415 - brings requests
 
-    return [AlertmanagerSync(options, clock) for options in config.alertmanagers]
+    return [AlertmanagerSync(options, clock, external=external(config)) for options in config.alertmanagers]
 
 
 def performers(config: Config, repairs: Repairs, client: MqttClient | None) -> Mapping[str, Performer]:

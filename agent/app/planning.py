@@ -13,7 +13,7 @@ from remediations.plan import PlanError
 from remediations.sandbox import HostEnvironment
 from remediations.spec import Context
 from rules import matchers
-from rules.annotations import Template, compile_template
+from rules.annotations import Template, TemplateError, compile_template
 
 
 def policy(config: Config, *, publish: Sequence[str]) -> Policy:
@@ -75,7 +75,10 @@ def _listed(planned: Planned, units: frozenset[str]) -> Planned:
 
 def _plan(step: StepOptions, incident: Incident, actions: Context, environment: HostEnvironment) -> Planned:
     def render(text: str) -> str:
-        return _template(text).render(incident.labels, incident.value)
+        try:
+            return _template(text).expand(incident.labels, incident.value)
+        except TemplateError as error:
+            raise PlanError(str(error)) from error
 
     planned = Planned(action=step.action, timeout=step.timeout)
     try:

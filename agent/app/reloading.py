@@ -15,7 +15,6 @@ from agent.engine.commands import CommandError
 from agent.engine.engine import Engine, Parts
 from agent.telemetry import log, metrics
 from remediations import sandbox
-from rules.rulefile import RuleError
 
 _log = log.get("reload")
 _SWAPPED = frozenset({"rules", "incidents", "remediations", "guards"})
@@ -41,7 +40,7 @@ class Reloading:
         try:
             new = load(self._path, os.environ)
             groups = building.groups(new)
-        except (ConfigError, RuleError) as error:
+        except ConfigError as error:
             metrics.RELOAD_OK.set(0)
             raise CommandError(str(error), 400) from error
         changed = {f.name for f in fields(Config) if getattr(new, f.name) != getattr(self._config, f.name)}
@@ -57,7 +56,9 @@ class Reloading:
         situations.planner = planning.planner(new, sandbox.detect(os.environ, new.paths.procfs))
         situations.stop_file = new.guards.stop_file
         parts.desk.rules = building.desk_rules(new, parts.desk.rules.host)
-        for change in parts.ruleset.replace(groups, batch.now):
+        changes = parts.ruleset.replace(groups, batch.now)
+        parts.series.require(parts.ruleset.horizons(), new.state.history)
+        for change in changes:
             parts.desk.alert_changed(batch, change)
         self._engine.schedule_groups()
         self._config = new

@@ -1,6 +1,6 @@
 """Which of the listed units this host has.
 
-Only these may be told to polkit: the name of one that is not installed could be given to a unit of somebody's own making.
+Only these may be told to polkit: the name of one that is not installed could be given to a unit of one's own making.
 """
 
 import subprocess

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from agent.app.phases import PHASES, Progress
 from agent.cli import scratch_daemon, screen
 from agent.cli.client import Client, over_http, over_socket
 from agent.cli.failure import CommandFailedError
-from agent.cli.phases import PHASES, Progress
 
 _LOOK_SECONDS = 0.02
 _TERMINATED = 143

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.cli import phases, scratch_service
+from agent.app import phases, scratch_service
+from agent.app.phases import Progress
 from agent.cli.client import Client, ControlError, over_socket
 from agent.cli.failure import CommandFailedError
-from agent.cli.phases import Progress
 from agent.config import toml
 from collectors.registry import SPECS
 
@@ -39,6 +39,8 @@ class ScratchDaemon:
     client: Client
     killed_at: float = 0.0
     killed: int = 0
+    incident: str = ""
+    """Its id, once there is one."""
     seen: dict[str, float] = field(default_factory=dict)
     """Phases and when they were first seen."""
 
@@ -52,14 +54,15 @@ class ScratchDaemon:
         """Return how far the daemon is."""
         if "answering" not in self.seen and answering(self.port) not in (None, self.killed):
             self.seen["answering"] = time.time()
-        incidents = self.client.get("incidents", limit=10)
-        mine = next((each["id"] for each in incidents if each["alertname"] == _ALERT), "")
-        incident = self.client.get("incidents", mine) if mine else None
+        if not self.incident:
+            incidents = self.client.get("incidents", limit=10)
+            self.incident = next((each["id"] for each in incidents if each["alertname"] == _ALERT), "")
+        incident = self.client.get("incidents", self.incident) if self.incident else None
         failed = ""
         if incident:
             self.seen = phases.seen(incident) | self.seen
             failed = phases.failure(incident)
-        return Progress(drill=mine, killed_at=self.killed_at, at=dict(self.seen), failed=failed)
+        return Progress(drill=self.incident, killed_at=self.killed_at, at=dict(self.seen), failed=failed)
 
 
 @contextmanager

@@ -22,6 +22,10 @@ class Batch:
     claimed: list[OutboxRow] = field(default_factory=list)
     pushed_at: float | None = None
     """When the oldest pushed reading of this turn was taken; for the detection time."""
+    judged: bool = False
+    """An alert changed."""
+    decided: bool = False
+    """An incident changed."""
     settled: bool = False
     """An attempt ended in this turn: fresh data is wanted."""
 
@@ -30,4 +34,4 @@ class Batch:
         self.now = now
         self.writes, self.alerts, self.answers, self.claimed = [], [], [], []
         self.pushed_at = None
-        self.settled = False
+        self.judged = self.decided = self.settled = False

@@ -55,7 +55,7 @@ class Reload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartDrill:
-    """Break the daemon's own drill service. Answer: {"drill": id, "killed_at": wall seconds}."""
+    """Break the daemon's own drill service; not for the engine. Answer: {"drill": id, "killed_at": wall seconds}."""
 
     actor: str
 

@@ -56,6 +56,7 @@ class Desk:
 
     def alert_changed(self, batch: Batch, change: AlertChange) -> None:
         """Write the alert down and tell its incident, opening or closing one as the case may be."""
+        batch.judged = True
         alert = change.alert
         gone = alert.state is AlertState.RESOLVED and change.before is AlertState.PENDING
         batch.writes.append(writes.drop_alert(alert.fingerprint) if gone else writes.put_alert(alert))
@@ -90,7 +91,7 @@ class Desk:
         self._open(batch, replace(fresh, preexisting=self.first_start))
 
     def _outdated(self, incident: Incident, now: float) -> bool:
-        return incident.resolved_at is not None and now >= incident.resolved_at + self.policy.reopen_window
+        return incident.resolved_at is not None and now >= incident.resolved_at + self.policy.window_of(incident)
 
     def _new_id(self, now: float) -> str:
         return new_id(now, secrets.randbits(20))
@@ -130,6 +131,7 @@ class Desk:
 
     def _put(self, batch: Batch, before: Incident | None, decision: Decision, event: str) -> None:
         after = decision.incident
+        batch.decided = True
         self._casebook.put(after)
         batch.writes.append(writes.put_incident(after))
         if decision.reason is not Reason.UNCHANGED:

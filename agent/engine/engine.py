@@ -29,7 +29,7 @@ from collectors.sample import Failure, Reading
 from remediations.guards import HostPhase
 from rules.alert import Alert, AlertChange
 from rules.promql.compile import compile_query
-from rules.ruleset import Health, Ruleset
+from rules.ruleset import Evaluation, Health, Ruleset
 from rules.series import SeriesStore
 
 _log = log.get("engine")
@@ -49,6 +49,7 @@ class Outside:
 
     hand_over: Callable[[OutboxRow], None] = lambda _row: None
     told_alerts: Callable[[Iterable[Alert]], None] = lambda _alerts: None
+    told_incidents: Callable[[Iterable[Incident]], None] = lambda _incidents: None
     refresh: Callable[[], None] = lambda: None
     """Asks the watchers for fresh data now."""
     watchdog: Callable[[], None] = lambda: None
@@ -79,9 +80,12 @@ class Engine:
     def __init__(self, parts: Parts) -> None:
         self._p = parts
         self.queue = EngineQueue()
+        self.alerts: tuple[Alert, ...] = ()
+        """Alerts that are pending, firing or without data, as last published; for readers on other threads."""
         self._groups: list[tuple[float, str]] = []
         self._unwritten: list[Write] = []
         self._complaints: dict[str, tuple[str, float]] = {}
+        self._limited: frozenset[str] = frozenset()
         self._next_watchdog = 0.0
         self._next_report = 0.0
         self.schedule_groups()
@@ -157,8 +161,7 @@ class Engine:
             return
         if batch.pushed_at is None:
             batch.pushed_at = reading.at
-        for change in self._p.ruleset.touched(touched, batch.now).changes:
-            self._changed(batch, change)
+        self._judged(batch, self._p.ruleset.touched(touched, batch.now), "")
         self._verify(batch)
 
     def _changed(self, batch: Batch, change: AlertChange) -> None:
@@ -259,11 +262,7 @@ class Engine:
         """Evaluate a group rule by rule; a repair that becomes due meanwhile does not wait for the rest of it."""
         began = time.perf_counter()
         for evaluation in self._p.ruleset.steps(key, batch.now):
-            for identity, error in evaluation.errors.items():
-                metrics.RULE_FAILURES.labels(key).inc()
-                self._complain(identity, error, batch.now)
-            for change in evaluation.changes:
-                self._changed(batch, change)
+            self._judged(batch, evaluation, key)
             if self.queue.has_urgent():
                 self._finish(batch)
                 batch.begin_again(self._p.clock.now())
@@ -273,6 +272,20 @@ class Engine:
         metrics.RULE_GROUP_SECONDS.labels(key).set(time.perf_counter() - began)
         metrics.RULE_EVALUATIONS.labels(key).inc()
         self._verify(batch)
+
+    def _judged(self, batch: Batch, evaluation: Evaluation, key: str) -> None:
+        """Take over what evaluating rules led to."""
+        for identity, error in evaluation.errors.items():
+            metrics.RULE_FAILURES.labels(key or identity.rpartition(";")[0]).inc()
+            self._complain(identity, error, batch.now)
+        for identity in evaluation.rules:
+            if identity in evaluation.limited:
+                metrics.RULE_LIMITED.labels(identity).set(1)
+            elif identity in self._limited:
+                metrics.RULE_LIMITED.remove(identity)
+        self._limited = (self._limited - set(evaluation.rules)) | evaluation.limited
+        for change in evaluation.changes:
+            self._changed(batch, change)
 
     def _complain(self, identity: str, error: str, now: float) -> None:
         """Log that a rule failed: at once, and once an hour while the error stays the same."""
@@ -303,6 +316,8 @@ class Engine:
     # -- making it durable
 
     def _finish(self, batch: Batch) -> None:
+        if batch.judged:
+            self.alerts = (*self._p.ruleset.active(), *self._p.intake.active())
         if not self._make_durable(batch.writes):
             self._withhold(batch)
             return
@@ -315,6 +330,8 @@ class Engine:
             _answer(future, answer)
         if batch.alerts:
             self._p.outside.told_alerts(batch.alerts)
+        if batch.decided:
+            self._p.outside.told_incidents(self._p.casebook.active())
         if batch.settled:
             self._p.outside.refresh()
 
@@ -364,7 +381,7 @@ class Engine:
         if now >= self._next_report:
             housekeeping.report(self._p, now)
             self.queue.report()
-            self._unwritten += housekeeping.prune(self._p, now)
+            self._unwritten += housekeeping.routine(self._p, now)
             self._next_report = now + housekeeping.REPORT_SECONDS
 
 

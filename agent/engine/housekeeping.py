@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 15.0
 _PRUNE_SECONDS = 3600.0
+ALIVE_SECONDS = 60.0
+"""How exactly the length of an outage is known."""
+ALIVE = "alive_at"
 _PRUNE_ROWS = 500
 _SENT_DAYS = 7 * 86400.0
 
@@ -67,11 +70,22 @@ def _report_outbox(parts: "Parts", now: float) -> None:
     metrics.OUTBOX_OLDEST.set(now - oldest)
 
 
-def prune(parts: "Parts", now: float) -> list[Write]:
+def routine(parts: "Parts", now: float) -> list[Write]:
+    """Let go of old samples and records, and note now and then that we are alive. Return what must be written."""
+    schedule = parts.orders.schedule
+    due: list[Write] = []
+    if now >= schedule.alive:
+        schedule.alive = now + ALIVE_SECONDS
+        due.append(set_meta(ALIVE, repr(now)))
+        parts.series.drop_old(now)
+    if now >= schedule.prune:
+        schedule.prune = now + _PRUNE_SECONDS
+        due += _prune(parts, now)
+    return due
+
+
+def _prune(parts: "Parts", now: float) -> list[Write]:
     """Forget old output, sent effects and closed incidents, a few rows at a time, oldest first; open work never."""
-    if now < parts.orders.next_prune:
-        return []
-    parts.orders.next_prune = now + _PRUNE_SECONDS
     keep = parts.orders.keep
     old = f"ORDER BY updated_at LIMIT {_PRUNE_ROWS}"
     gone = f"SELECT id FROM incidents WHERE state = 'closed' AND updated_at < ? {old}"  # noqa: S608 - a constant

@@ -15,7 +15,6 @@ from agent.telemetry import log
 
 _log = log.get("operator")
 Reloader = Callable[[Batch], Mapping[str, Any]]
-Driller = Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +25,16 @@ class Keep:
     output: float
 
 
+@dataclass(slots=True)
+class Schedule:
+    """When routine work is due next."""
+
+    prune: float = 0.0
+    alive: float = 0.0
+
+
 class Orders:
-    """`reload` and `drill` are given by the application; both run in the engine thread and must not block."""
+    """`reload` is given by the application; it runs in the engine thread and must not block."""
 
     def __init__(
         self,
@@ -45,9 +52,8 @@ class Orders:
         self._intake = intake
         self.settle_seconds = settle_seconds
         self.keep = keep
-        self.next_prune = 0.0
+        self.schedule = Schedule()
         self.reload: Reloader | None = None
-        self.drill: Driller | None = None
 
     def carry_out(self, batch: Batch, command: Command) -> Mapping[str, Any] | CommandError:
         """Return the answer, or the reason why there is none. The answer is given once the batch is durable."""
@@ -69,9 +75,7 @@ class Orders:
                     raise CommandError("this daemon cannot reload")
                 return self.reload(batch)
             case StartDrill():
-                if self.drill is None:
-                    raise CommandError("drills are switched off: set [drill] enabled = true")
-                return self.drill()
+                raise CommandError("drills are not for the engine", 500)
 
     def _on_incident(self, batch: Batch, command: OnIncident) -> Mapping[str, Any]:
         incident = self._casebook.get(command.incident_id)

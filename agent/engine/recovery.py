@@ -21,7 +21,7 @@ from rules.alert import Alert, AlertState
 
 _log = log.get("recovery")
 FORGOTTEN_SECONDS = 3600.0
-"""After a longer outage `for` timers start again."""
+"""After a longer outage the `for` timers of pending alerts start again."""
 
 _OWED = """SELECT id, kind, lane, target, key, incident_id, state, payload FROM outbox
 WHERE state IN ('pending', 'running') ORDER BY id"""
@@ -91,7 +91,9 @@ def _load_alerts(parts: Parts, batch: Batch) -> None:
     now = batch.now
     alerts = [documents.alert(text) for (text,) in parts.database.connection.execute("SELECT document FROM alerts")]
     alive = [a for a in alerts if a.state is not AlertState.RESOLVED]
-    ended = parts.ruleset.restore([a for a in alive if not _is_posted(a)], now, now - FORGOTTEN_SECONDS)
+    outage = now - float(parts.database.meta(housekeeping.ALIVE) or now)
+    cutoff = now if outage > FORGOTTEN_SECONDS else 0.0
+    ended = parts.ruleset.restore([a for a in alive if not _is_posted(a)], now, cutoff)
     for change in ended:
         parts.desk.alert_changed(batch, change)
     rows = parts.database.connection.execute("SELECT id, origin, body FROM inbox ORDER BY id").fetchall()

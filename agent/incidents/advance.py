@@ -146,7 +146,7 @@ def resolve(incident: Incident, how: Resolution, reason: Reason, context: Contex
         resolution=how,
         resolved_at=context.now,
         work=None,
-        wake_at=context.now + context.policy.reopen_window,
+        wake_at=context.now + context.policy.window_of(incident),
         acknowledged_by="",
         acknowledged_until=None,
         refusals=(),

@@ -124,7 +124,7 @@ def _timer(incident: Incident, _event: TimerDue, context: Context) -> Decision:
     policy, now = context.policy, context.now
     incident = replace(incident, wake_at=None)
     if incident.state is State.RESOLVED:
-        closing = (incident.resolved_at or 0.0) + policy.reopen_window
+        closing = (incident.resolved_at or 0.0) + policy.window_of(incident)
         if now < closing:
             return Decision(incident=replace(incident, wake_at=closing), reason=Reason.UNCHANGED)
         return Decision(incident=replace(incident, state=State.CLOSED), reason=Reason.WINDOW_OVER)

@@ -58,6 +58,10 @@ class Policy:
     recheck: float = 15.0
     """How soon a refusal that only an event outside can lift is looked at again."""
 
+    def window_of(self, incident: Incident) -> float:
+        """Return for how long a recurrence re-opens the incident. Each drill is an incident of its own."""
+        return 0.0 if incident.drill else self.reopen_window
+
     def ladder_for(self, labels: Labels) -> Ladder | None:
         """Return the first remediation in file order that matches, None if none does."""
         return next((ladder for ladder in self.ladders if ladder.matches(labels)), None)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli import drill, scratch_daemon, scratch_service
+from agent.app import scratch_service
+from agent.cli import drill, scratch_daemon
 from agent.cli.main import main
-from agent.cli.phases import PHASES, Progress, failure, seen
+from agent.app.phases import PHASES, Progress, failure, seen
 from agent.config.load import load
 from tests.agent.cli.daemons import daemon
 

@@ -1,7 +1,8 @@
 """A service to be killed in drills: it answers every connection with its process id, and ends by itself.
 
 `python -I scratch_service.py FOLDER PORT` starts it in the background and returns once it answers; FOLDER/scratch.pid
-holds its process id. Standard library only: it runs without anything of ours.
+holds its process id, FOLDER/scratch.port its port (PORT 0: any). Standard library only: it runs without anything of
+ours.
 """
 
 import os
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 PIDFILE = "scratch.pid"
+PORTFILE = "scratch.port"
 LIFETIME_SECONDS = 600
 """A drill that is killed itself leaves nothing behind for long."""
 _LOOK_SECONDS = 1.0
@@ -29,7 +31,7 @@ def start(folder: Path, port: int) -> int:
     with os.fdopen(ready, "rb") as pipe:
         answer = pipe.read()
     if answer != b"ok":
-        print(f"the scratch service cannot listen on port {port}: {answer.decode()}", file=sys.stderr)
+        print(f"the scratch service cannot listen on port {port}: {answer.decode()}", file=sys.stderr)  # noqa: T201
     return 0 if answer == b"ok" else 1
 
 
@@ -43,6 +45,7 @@ def _serve(folder: Path, port: int, told: int) -> None:
     except OSError as error:
         os.write(told, str(error.strerror).encode())
         os._exit(1)
+    (folder / PORTFILE).write_text(f"{listener.getsockname()[1]}\n")
     fresh = folder / f"{PIDFILE}.new"
     fresh.write_text(f"{os.getpid()}\n")
     fresh.replace(folder / PIDFILE)
