@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from operator import and_, gt, mul, ne, sub
+from operator import gt, mul, ne, sub
 from typing import Any, NamedTuple
 
 from rules.promql import sums
@@ -49,9 +49,10 @@ def of_values(function: Callable[[Sequence[float]], float], *, keeps_name: bool 
 
 def _changes(values: Sequence[float]) -> float:
     differing = sum(map(ne, values, values[1:]))
-    # A NaN differs from every value, but from one NaN to the next nothing changes.
-    both_nan = sum(map(and_, map(math.isnan, values), map(math.isnan, values[1:]))) if differing else 0
-    return float(differing - both_nan)
+    if differing and math.isnan(sum(values)):
+        # A NaN differs from every value, but from one NaN to the next nothing changes.
+        differing -= sum(math.isnan(before) and math.isnan(value) for before, value in pairwise(values))
+    return float(differing)
 
 
 def _resets(values: Sequence[float]) -> float:

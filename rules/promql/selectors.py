@@ -3,7 +3,7 @@
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from itertools import compress, groupby
+from itertools import compress
 from operator import gt, itemgetter
 from typing import NamedTuple
 
@@ -69,7 +69,7 @@ class Group:
         shared = times[low:high].tolist()
         if self.axis.marked:
             return [_plain(shared, self.columns[0][0][low - self.newest_offset : high - self.newest_offset])]
-        if self.uniform is not None and self.newest_offset <= low < high:
+        if self.uniform is not None and len(self.uniform) > 1 and self.newest_offset <= low < high:
             return Slices(self, shared, low - self.newest_offset)
         return [
             Window(shared[max(0, offset - low) :], values[max(0, low - offset) : max(0, high - offset)].tolist())
@@ -150,17 +150,20 @@ class Chosen:
         return max(found, default=None)
 
     def _look_up(self, store: SeriesStore) -> tuple[Keys, list[Group]]:
-        series = [found for found in store.select(self.selector.name) if self._accepts(found.key)]
-        # The tuple of columns is taken once, so that the axis and the values belong together.
-        taken = sorted(((one.columns, one.key) for one in series), key=_axis_of)
-        keys: list[Key] = []
-        groups = []
-        for _, members in groupby(taken, key=_axis_of):
-            together = list(members)
-            columns = [(values, offset) for (_, values, offset), _ in together]
-            groups.append(Group(together[0][0][0], columns, len(keys)))
-            keys += [key for _, key in together]
-        return Keys(keys), groups
+        together: dict[int, tuple[Axis, list[tuple[array[float], int]], list[Key]]] = {}
+        for series in store.select(self.selector.name):
+            if self._accepts(series.key):
+                # The tuple is taken once, so that the axis and the values belong together.
+                axis, values, offset = series.columns
+                _, columns, keys = together.setdefault(id(axis), (axis, [], []))
+                columns.append((values, offset))
+                keys.append(series.key)
+        groups: list[Group] = []
+        every: list[Key] = []
+        for axis, columns, keys in together.values():
+            groups.append(Group(axis, columns, len(every)))
+            every += keys
+        return Keys(every), groups
 
     def _accepts(self, key: Key) -> bool:
         if not self._tests:
@@ -168,10 +171,6 @@ class Chosen:
         pairs = dict(key.labels)
         pairs["__name__"] = key.name
         return all(accepts(pairs.get(name, "")) for name, accepts in self._tests)
-
-
-def _axis_of(taken: tuple[tuple[Axis, "array[float]", int], Key]) -> int:
-    return id(taken[0][0])
 
 
 def instant(chosen: Chosen) -> Callable[[Moment], Vector]:

@@ -325,3 +325,14 @@ def test_an_end_in_the_future_does_not_swallow_what_comes_before_it():
         store.append(reading(at, Sample("a", 1.0), Sample("b", 2.0)))
     assert value(store, "b", 1016.0) == 2.0
     assert value(store, "count_over_time(b[1h])", 1016.0) == 2.0
+
+
+def test_a_pushed_series_follows_a_clock_set_back():
+    store = SeriesStore()
+    for at in (1000.0, 1010.0, 950.0, 951.0):
+        store.append(reading(at, Sample("a", at), complete=False))
+    assert value(store, "a", 1010.0) == 951.0
+    assert value(store, "count_over_time(a[1h])", 1010.0) == 2.0
+    store.append(reading(950.5, Sample("a", 0.0), complete=False))
+    assert value(store, "a", 1010.0) == 951.0, "half a second is late news, no other clock"
+    assert store.late_samples == 1

@@ -97,3 +97,33 @@ def test_label_work_is_done_once_while_the_series_stay_the_same():
     assert query.instant(store, 1001.0).keys is first.keys
     store.append(Reading(source=Source("more"), at=1001.0, samples=[Sample("x", 1.0)]))
     assert query.instant(store, 1001.0).keys is not first.keys
+
+
+def test_a_counter_that_falls_among_others_is_a_reset_for_itself_alone():
+    store = SeriesStore()
+    steady, fallen, fresh = 0.0, 500.0, 0.0
+    for step in range(41):
+        steady, fallen, fresh = (
+            1000 + 30.0 * step,
+            (500 + 10.0 * step if step < 30 else 10.0 * (step - 30)),
+            15.0 * step,
+        )
+        samples = [
+            Sample("a_total", steady, labels(i="steady")),
+            Sample("a_total", fallen, labels(i="fallen")),
+            Sample("a_total", fresh, labels(i="fresh")),
+        ]
+        store.append(Reading(source=Source("counters"), at=15.0 * step, samples=samples))
+    found = {
+        (text, dict(key.labels)["i"]): value
+        for text in ("increase(a_total[5m])", "delta(a_total[5m])", "increase(a_total[1h])")
+        for vector in [compile_query(text).instant(store, 600.0)]
+        for key, value in zip(vector.keys, vector.values, strict=True)
+    }
+    # From 315 s to 600 s: 19 steps that stand for 20. The fall from 790 to 0 loses one step of 10.
+    assert found["increase(a_total[5m])", "steady"] == pytest.approx(600.0)
+    assert found["increase(a_total[5m])", "fallen"] == pytest.approx(180.0 * 20 / 19)
+    assert found["delta(a_total[5m])", "fallen"] == pytest.approx((100.0 - 710.0) * 300 / 285)
+    # It began at zero, so nothing came before its first sample.
+    assert found["increase(a_total[1h])", "fresh"] == pytest.approx(600.0)
+    assert found["increase(a_total[1h])", "steady"] == pytest.approx(1200.0 * 607.5 / 600)
