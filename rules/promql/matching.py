@@ -159,4 +159,4 @@ def _braces(pairs: Labels) -> str:
 
 
 def _shown(key: Key) -> str:
-    return key.name + _braces(key.labels)
+    return _braces(((("__name__", key.name),) if key.name else ()) + key.labels)

@@ -206,16 +206,19 @@ def _demand(text: str, expected: Expectation) -> None:
     elif word == "ordered":
         expected.ordered = True
     else:
-        _demand_notes(word, rest.partition(":")[2].strip() if rest.startswith(("msg:", "regex:")) else "", expected)
+        _demand_note(word, rest, expected)
 
 
-def _demand_notes(word: str, text: str, expected: Expectation) -> None:
+def _demand_note(word: str, rest: str, expected: Expectation) -> None:
+    kind, _, text = rest.partition(":")
+    if kind == "regex":
+        expected.note_patterns.append(text.strip())
+    elif kind == "msg":
+        expected.notes.append(text.strip())
     if word == "warn":
         expected.warns = True
-        expected.notes += [text] if text else []
     elif word == "info":
         expected.informs = True
-        expected.notes += [text] if text else []
     elif word == "no_warn":
         expected.warns = False
     elif word == "no_info":

@@ -40,6 +40,7 @@ class Expectation:
     warns: bool | None = None
     informs: bool | None = None
     notes: list[str] = field(default_factory=list)
+    note_patterns: list[str] = field(default_factory=list)
     scalar: float | None = None
     string: str | None = None
     grid: tuple[int, int, int] | None = None
@@ -111,6 +112,9 @@ def _compare_notes(notes: Notes, expected: Expectation) -> None:
         # The syntax tree has no positions: messages are compared without theirs.
         if _POSITION.sub("", text) not in found_texts:
             raise Mismatch(f"expected the remark {text!r}, got {sorted(found_texts)}")
+    for pattern in expected.note_patterns:
+        if not any(re.search(pattern, text) for text in found_texts):
+            raise Mismatch(f"expected a remark like {pattern!r}, got {sorted(found_texts)}")
 
 
 def _compare(value: Value, case: Case) -> None:
