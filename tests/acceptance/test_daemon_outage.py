@@ -1,0 +1,129 @@
+"""Ticket system and broker are down when the daemon starts and while many things break: nothing is lost or doubled."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.acceptance.daemon import Daemon, eventually, prepared_daemon, rule, rule_file
+from tests.acceptance.test_daemon_whole import USERS, Reader, asked, secret, ticketing
+from tests.services.faults import FaultProxy, fault_proxy
+from tests.services.mosquitto import Broker, running_mosquitto
+from tests.services.service import Server
+
+NAMES = [f"part{number:02}" for number in range(50)]
+MENDED = NAMES[:10]
+BROKEN_AGAIN = NAMES[:3]
+RULES = rule_file(rule("Broken", "test_broken == 1"))
+PARAMEDIC = (sys.executable, "-P", "-m", "agent.cli.main")
+
+
+def tell(daemon: Daemon, broken: Mapping[str, bool]) -> None:
+    """Say in a metrics file what is broken."""
+    lines = "".join(f'test_broken{{name="{name}"}} {int(is_broken)}\n' for name, is_broken in broken.items())
+    folder = daemon.directory / "textfile"
+    folder.mkdir(exist_ok=True)
+    fresh = folder / "faults.new"
+    fresh.write_text(f"# HELP test_broken 1 if it is broken.\n# TYPE test_broken gauge\n{lines}")
+    fresh.replace(folder / "faults.prom")
+
+
+def reading_files(daemon: Daemon) -> dict[str, Any]:
+    return {"textfile": {"interval": "1s", "directories": [daemon.directory / "textfile"]}}
+
+
+@pytest.fixture
+def broker() -> Iterator[tuple[Broker, FaultProxy]]:
+    with running_mosquitto(tls=True, users=USERS) as server, fault_proxy(server.port) as proxy:
+        yield server, proxy
+
+
+def states(daemon: Daemon) -> Counter[str]:
+    return Counter(incident["state"] for incident in daemon.incidents())
+
+
+def tickets(server: Server, name: str) -> dict[str, str]:
+    """Subjects and states of the tickets whose subject has this word; fails if two have one subject."""
+    query = {"query": f"Subject LIKE '{name}'", "fields": "Subject,Status", "per_page": "100"}
+    items = asked(server, "/REST/2.0/tickets", **query).json()["items"]
+    subjects = [item["Subject"] for item in items]
+    assert len(set(subjects)) == len(subjects), subjects
+    return {item["Subject"]: item["Status"] for item in items}
+
+
+def test_nothing_is_lost_or_doubled_and_each_incident_is_told_in_order(rt: Server, broker: tuple[Broker, FaultProxy]):
+    mosquitto, wire = broker
+    wire.refuse = True
+    with fault_proxy(rt.port) as line, prepared_daemon({}, RULES) as daemon:
+        line.refuse = True
+        folder = daemon.directory
+        tables = {
+            "host": {"name": "outage-host"},
+            "collectors": reading_files(daemon),
+            "guards": {"storm_incidents": 1000},
+            "tickets": [ticketing("rt", rt, folder) | {"url": f"http://127.0.0.1:{line.port}"}],
+            "mqtt": {
+                "host": mosquitto.host,
+                "port": wire.port,
+                "tls": True,
+                "ca_file": mosquitto.ca_file,
+                "user": "agent",
+                "password_file": secret(folder, "agent", USERS["agent"]),
+            },
+        }
+        daemon.configure(tables, RULES)
+        tell(daemon, dict.fromkeys(NAMES, True))
+        daemon.start()
+        eventually(lambda: states(daemon) == {"escalated": 50}, what=lambda: states(daemon))
+        tell(daemon, {name: name not in MENDED for name in NAMES})
+        eventually(lambda: states(daemon) == {"escalated": 40, "resolved": 10}, what=lambda: states(daemon))
+        daemon.kill()
+        tell(daemon, {name: name not in MENDED or name in BROKEN_AGAIN for name in NAMES})
+        daemon.start()
+        eventually(lambda: states(daemon) == {"escalated": 43, "resolved": 7}, what=lambda: states(daemon))
+        assert daemon.metric("paramedic_effects_total", target="rt", result="retry") >= 1
+        assert tickets(rt, "outage-host") == {}
+        wire.heal()
+        line.heal()
+        eventually(lambda: not owed(daemon), 90.0, lambda: owed(daemon))
+        found = tickets(rt, "outage-host")
+        assert len(found) == 50
+        unfinished = {subject.split()[2] for subject, status in found.items() if status != "resolved"}
+        assert unfinished == {*NAMES[10:], *BROKEN_AGAIN}
+        with Reader(mosquitto) as reader:
+            topics = {f"paramedic/outage-host/incidents/{each['id']}": each for each in daemon.incidents()}
+            eventually(lambda: topics.keys() <= {topic for topic, _, _ in list(reader.seen)})
+            for topic, incident in topics.items():
+                (body,) = reader.of(topic)
+                shown = json.loads(body)
+                assert (shown["state"], shown["revision"]) == (incident["state"], incident["revision"])
+
+
+def owed(daemon: Daemon) -> list[tuple[str, str]]:
+    """Effects of any incident that are not done."""
+    whole = [daemon.client.get("incidents", incident["id"]) for incident in daemon.incidents()]
+    return [(e["key"], e["reason"]) for each in whole for e in each["effects"] if e["state"] != "done"]
+
+
+def test_a_ticket_that_is_refused_for_good_is_a_dead_letter_that_status_and_metrics_show(rt: Server):
+    with prepared_daemon({}, RULES) as daemon:
+        wrong = ticketing("rt", rt, daemon.directory) | {"name": "wrong", "queue": "Nope"}
+        daemon.configure({"collectors": reading_files(daemon), "tickets": [wrong]}, RULES)
+        tell(daemon, {"refused": True})
+        daemon.start()
+        eventually(lambda: status(daemon)["dead_letters"], what=daemon.tail)
+        tell(daemon, {"refused": False})
+        daemon.await_state("Broken", "resolved")
+        letters = status(daemon)["dead_letters"]
+        assert {letter["target"] for letter in letters} == {"wrong"}
+        assert "Nope" in letters[-1]["reason"] or "400" in letters[-1]["reason"], f"LETTERS {letters}"
+        assert daemon.metric("paramedic_effects_total", target="wrong", result="dead") >= 1
+
+
+def status(daemon: Daemon) -> Any:
+    argv = (*PARAMEDIC, "status", "--json", "--config", str(daemon.config))
+    return json.loads(subprocess.run(argv, check=True, capture_output=True, timeout=30).stdout)
