@@ -49,6 +49,8 @@ class Bus:
         self._heard: dict[str, Properties] = {}
         """What signals said since the listing began."""
         self._pause_seconds = FIRST_RETRY_SECONDS
+        self._caught_up = False
+        """Whether this session has listed the units."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._again = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,6 +80,7 @@ class Bus:
 
     async def _session(self, *, once: bool) -> Fault | None:
         """Connect and report until the connection ends; return why it did, or None after one listing."""
+        self._caught_up = False
         systemd = Systemd(self._collector.timeout_seconds)
         try:
             await systemd.connect(
@@ -121,6 +124,7 @@ class Bus:
             self._health.ran(self._source, samples, at=at, seconds=seconds, pushed=pushed)
         self._listed, self._pause_seconds = True, FIRST_RETRY_SECONDS
         self._health.heard(self._collector.name)
+        self._catch_up(systemd)
 
     def _changed(self, systemd: Systemd, unit: str, properties: Properties) -> None:
         told = {name: value for name, value in properties.items() if name in TELLING}
@@ -128,6 +132,21 @@ class Bus:
             return
         metrics.WATCH_EVENTS.labels(self._collector.name).inc()
         self._heard.setdefault(unit, {}).update(told)
+        if self._caught_up:
+            self._hand_on(systemd, unit, told)
+
+    def _catch_up(self, systemd: Systemd) -> None:
+        """After a session's first listing, hand on what was heard before.
+
+        Told before any listing, a change would be all that is known of the host: every other unit would seem to be
+        gone, and its alert over.
+        """
+        if not self._caught_up:
+            self._caught_up = True
+            for unit, told in self._heard.items():
+                self._hand_on(systemd, unit, told)
+
+    def _hand_on(self, systemd: Systemd, unit: str, told: Properties) -> None:
         known = self._known.setdefault(unit, {})
         known.update(told)
         if unit.endswith(".service") and "Type" not in known:

@@ -43,8 +43,8 @@ class Health:
         self._unheard = set(expected)
         self.ready = threading.Event()
         """Set once every collector has run, well or not."""
-        if not self._unheard:
-            self.ready.set()
+        metrics.READY.set(0)
+        self._look_whether_ready()
 
     def ran(
         self,
@@ -83,8 +83,12 @@ class Health:
         """Note that the collector has run once on all that it has."""
         with self._lock:
             self._unheard.discard(collector)
-            if not self._unheard:
-                self.ready.set()
+            self._look_whether_ready()
+
+    def _look_whether_ready(self) -> None:
+        if not self._unheard:
+            metrics.READY.set(1)
+            self.ready.set()
 
     def is_off(self, source: Source) -> bool:
         return source in self._states and self._states[source].off

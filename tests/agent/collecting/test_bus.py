@@ -10,6 +10,7 @@ from dbus_fast import Variant
 
 from agent.collecting.host import Collecting, collect_once
 from agent.collecting.systemd import unit_name, unit_path
+from agent.telemetry import metrics
 from collectors.sample import Sample
 from collectors.systemd_units import SPEC
 from tests.agent.collecting.fake_systemd import FakeSystemd, changed, path_of
@@ -108,6 +109,7 @@ def test_all_units_are_listed_with_what_signals_do_not_tell(collecting, systemd,
     assert Sample("node_systemd_service_restart_total", 2.0, (("name", "nginx.service"),)) in listing.samples
     assert Sample("node_systemd_system_running", 1.0) in listing.samples
     assert made.ready.wait(5)
+    assert metrics.REGISTRY.get_sample_value("paramedic_ready") == 1
     assert phases == ["running"]
 
 
@@ -140,6 +142,15 @@ def test_what_a_signal_says_during_a_listing_is_newer_than_the_listing(collectin
     assert heard.until(lambda: listings(heard))
     assert systemd.meanwhile == []
     assert state(listings(heard)[0], "nginx.service") == "failed"
+
+
+def test_no_change_is_handed_on_before_the_first_listing(collecting, systemd, heard):
+    failed = {"ActiveState": Variant("s", "failed")}
+    systemd.meanwhile = [changed("nginx.service", "Unit", failed), changed("ssh@1.service", "Unit", failed)]
+    collecting()
+    assert heard.until(lambda: len(changes(heard)) >= 2)
+    assert [reading.complete for reading in heard.of("systemd")] == [True, False, False]
+    assert {dict(change.samples[0].labels)["name"] for change in changes(heard)} == {"nginx.service", "ssh@1.service"}
 
 
 def test_a_unit_that_is_new_is_asked_for_what_its_signal_does_not_tell(collecting, systemd, heard):
