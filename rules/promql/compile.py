@@ -14,6 +14,7 @@ from rules.promql import (
     functions_math,
     functions_range,
     functions_time,
+    functions_trend,
     selectors,
     subquery,
 )
@@ -46,6 +47,7 @@ FUNCTIONS: Mapping[str, Callable[[Call, tuple[Evaluate, ...]], Evaluate]] = {
     **functions_math.FUNCTIONS,
     **functions_range.FUNCTIONS,
     **functions_time.FUNCTIONS,
+    **functions_trend.FUNCTIONS,
 }
 
 

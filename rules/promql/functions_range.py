@@ -3,12 +3,11 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from operator import gt, mul, ne, sub
+from operator import gt, ne, sub
 from typing import Any, NamedTuple
 
 from rules.promql import sums
 from rules.promql.aggregate import check_quantile, highest, lowest
-from rules.promql.errors import EvaluationError
 from rules.promql.moment import Moment
 from rules.promql.tree import Call
 from rules.promql.values import Keys, Span, Vector, Window, Windows
@@ -205,99 +204,6 @@ def _instant_change(
     return function
 
 
-# -- straight lines
-
-
-class Fit:
-    """Least squares lines through windows that mostly share their times: what depends on times alone is kept."""
-
-    def __init__(self, origin: int | None) -> None:
-        self._origin = origin
-        self._times: list[int] | None = None
-        self._centered: list[float] = []
-        self._mean = self._squares = 0.0
-
-    def line(self, times: list[int], values: list[float]) -> tuple[float, float]:
-        """Return slope per second, and value at the origin (None: the first sample)."""
-        first = values[0]
-        if first == values[-1] and values.count(first) == len(values):
-            return (math.nan, math.nan) if math.isinf(first) else (0.0, first)
-        if times is not self._times:
-            self._take(times)
-        average = sums.mean(values)
-        if not math.isfinite(average):
-            return math.nan, math.nan
-        slope = sums.total(list(map(mul, self._centered, values))) / self._squares
-        return slope, average - slope * self._mean
-
-    def _take(self, times: list[int]) -> None:
-        origin = times[0] if self._origin is None else self._origin
-        seconds = [(time - origin) / 1000 for time in times]
-        self._times = times
-        self._mean = math.fsum(seconds) / len(seconds)
-        self._centered = [second - self._mean for second in seconds]
-        self._squares = math.fsum(map(mul, self._centered, self._centered))
-
-
-def _deriv(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
-    (argument,) = arguments
-
-    def evaluate(moment: Moment) -> Vector:
-        windows: Windows = argument(moment)
-        fit = Fit(None)
-        results = [fit.line(times, values)[0] if len(values) > 1 else None for times, values in windows.columns]
-        return with_results(windows.keys.dropped(), results)
-
-    return evaluate
-
-
-def _predict_linear(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
-    argument, ahead_of = arguments
-
-    def evaluate(moment: Moment) -> Vector:
-        windows: Windows = argument(moment)
-        ahead = ahead_of(moment)
-        fit = Fit(moment.at)
-        results: list[float | None] = []
-        for times, values in windows.columns:
-            if len(values) > 1:
-                slope, value = fit.line(times, values)
-                results.append(slope * ahead + value)
-            else:
-                results.append(None)
-        return with_results(windows.keys.dropped(), results)
-
-    return evaluate
-
-
-def _smoothing(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
-    """`double_exponential_smoothing`: level and trend, each a moving mean."""
-    argument, level_of, trend_of = arguments
-
-    def evaluate(moment: Moment) -> Vector:
-        windows: Windows = argument(moment)
-        level, trend = level_of(moment), trend_of(moment)
-        for name, factor in (("smoothing", level), ("trend", trend)):
-            if not 0 < factor < 1:
-                raise EvaluationError(f"invalid {name} factor. Expected: 0 < {name[0]}f < 1, got: {factor}")
-        results = [_smoothed(values, level, trend) if len(values) > 1 else None for _, values in windows.columns]
-        return with_results(windows.keys.dropped(), results)
-
-    return evaluate
-
-
-def _smoothed(values: Sequence[float], level_factor: float, trend_factor: float) -> float:
-    level = earlier = values[0]
-    trend = values[1] - values[0]
-    for place, value in enumerate(values[1:], 1):
-        before = level
-        if place > 1:
-            trend = trend_factor * (level - earlier) + (1 - trend_factor) * trend
-        earlier = before
-        level = level_factor * value + (1 - level_factor) * (level + trend)
-    return level
-
-
 def _time_of(choose: Callable[[Sequence[float]], float]) -> Callable[[Sequence[int], Sequence[float], Windows], float]:
     """Return when the chosen value was taken, the last time if it occurs often."""
 
@@ -314,8 +220,6 @@ FUNCTIONS: dict[str, Builder] = {
     "changes": of_values(_changes),
     "count_over_time": of_values(lambda values: float(len(values))),
     "delta": _extrapolated(counter=False, per_second=False),
-    "deriv": _deriv,
-    "double_exponential_smoothing": _smoothing,
     "first_over_time": of_values(lambda values: values[0], keeps_name=True),
     "idelta": of_samples(_instant_change(counter=False, per_second=False)),
     "increase": _extrapolated(counter=True, per_second=False),
@@ -324,7 +228,6 @@ FUNCTIONS: dict[str, Builder] = {
     "mad_over_time": of_values(_deviation),
     "max_over_time": of_values(highest),
     "min_over_time": of_values(lowest),
-    "predict_linear": _predict_linear,
     "present_over_time": of_values(lambda _values: 1.0),
     "quantile_over_time": _quantile_over_time,
     "rate": _extrapolated(counter=True, per_second=True),
