@@ -81,7 +81,7 @@ class Casebook:
         return [i for i in self._by_id.values() if i.state in ACTIVE]
 
     def children(self, parent: str) -> list[Incident]:
-        return [i for i in self._by_id.values() if i.parent == parent]
+        return [i for i in self._by_id.values() if parent in (i.parent, i.covered_by)]
 
     def shift(self, delta: float) -> list[Incident]:
         """Move every interval that is still open by a step of the wall clock. Return the incidents that changed."""

@@ -15,7 +15,7 @@ from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import AlertChanged, Event, RuleRemoved
 from agent.incidents.identity import incident_key, new_id
 from agent.incidents.incident import ACTIVE, Incident, State
-from agent.incidents.opening import described, is_storm, opened, storm
+from agent.incidents.opening import described, is_storm, opened, preexisting, storm
 from agent.incidents.policy import Policy
 from agent.store import writes
 from agent.telemetry import log, metrics
@@ -119,6 +119,19 @@ class Desk:
         batch.writes.append(writes.put_incident(grown))
         return grown
 
+    def first_start_over(self, batch: Batch, limit: int) -> None:
+        """End the settling of the very first start: if more than `limit` faults were there, one ticket speaks for all."""
+        self.first_start = False
+        found = [i for i in self._casebook.active() if i.preexisting and not i.tickets and not i.drill]
+        if len(found) <= limit:
+            return
+        summary = preexisting(found, incident_id=self._new_id(batch.now), key=f"preexisting;{self.rules.host}")
+        self._put(batch, None, opened(summary, self._context(summary, batch.now)), "opened")
+        for incident in found:
+            covered = replace(incident, covered_by=summary.id)
+            self._casebook.put(covered)
+            batch.writes.append(writes.put_incident(covered))
+
     def happened(self, batch: Batch, incident: Incident, event: Event) -> Incident:
         """Decide about an event. Return the incident as it is afterwards."""
         decision = decide(incident, event, self._situations.of(incident, batch.now), self.policy, batch.now)
@@ -156,15 +169,15 @@ class Desk:
         )
 
     def _ended(self, batch: Batch, after: Incident) -> None:
-        """The healthy time of what was repaired begins; a storm ends with its last member."""
+        """The healthy time of what was repaired begins; a storm or summary ends with its last member."""
         for owner in {(a.remediation, a.resource) for a in after.attempts}:
             batch.writes += self._ledger.unhealthy(owner, batch.now)
-        parent = self._casebook.get(after.parent) if after.parent else None
-        if parent is None or parent.state not in ACTIVE:
-            return
-        if not any(child.state in ACTIVE for child in self._casebook.children(parent.id)):
-            recovered = _recovered(parent, batch.now)
-            self.happened(batch, parent, AlertChanged(change=recovered))
+        for head in (after.parent, after.covered_by):
+            parent = self._casebook.get(head) if head else None
+            if parent is None or parent.state not in ACTIVE:
+                continue
+            if not any(child.state in ACTIVE for child in self._casebook.children(parent.id)):
+                self.happened(batch, parent, AlertChanged(change=_recovered(parent, batch.now)))
 
     def _tell(self, before: Incident | None, decision: Decision) -> None:
         incident = decision.incident

@@ -37,6 +37,8 @@ _log = log.get("engine")
 STEP_SECONDS = 2.0
 """A wall clock that is off by more than this has been stepped."""
 _BATCH = 500
+_PREEXISTING = 5
+"""More faults than this at the first start get one ticket together."""
 _IDLE_SECONDS = 60.0
 _REPEAT_SECONDS = 3600.0
 _GROUP_OFFSET = 0.5
@@ -236,6 +238,7 @@ class Engine:
             self._p.casebook.next_at(),
             self._p.delivery.outbox.next_at(),
             self._p.intake.next_at(),
+            self._p.situations.settled_at if self._p.desk.first_start else None,
         ]
         nearest = min((at for at in instants if at is not None), default=now + _IDLE_SECONDS)
         return max(0.0, min(nearest - now, ping, _IDLE_SECONDS))
@@ -253,6 +256,8 @@ class Engine:
             if group is not None:
                 self._evaluate(batch, key)
                 heapq.heappush(self._groups, (_next_slot(batch.now, group.interval_seconds), key))
+        if self._p.desk.first_start and batch.now >= self._p.situations.settled_at:
+            self._p.desk.first_start_over(batch, _PREEXISTING)
         for change in self._p.intake.due(batch, self._unwritten):
             self._changed(batch, change)
         for incident in self._p.casebook.due(batch.now):

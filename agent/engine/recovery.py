@@ -56,7 +56,7 @@ def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors) -> None:
     parts.ledger.load(connection)
     _load_alerts(parts, batch)
     parts.situations.stopped_by = parts.database.meta("stop") or ""
-    parts.desk.first_start = parts.database.meta("started_at") is None
+    parts.desk.first_start = parts.database.meta("started_at") is None and now < parts.situations.settled_at
     interrupted = _load_outbox(parts, batch)
     if shift:
         batch.writes += housekeeping.shift(parts, shift)

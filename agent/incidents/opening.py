@@ -60,3 +60,29 @@ def storm(first: Incident, *, incident_id: str, key: str) -> Incident:
         parent="",
         suppressed="",
     )
+
+
+def preexisting(found: Sequence[Incident], *, incident_id: str, key: str) -> Incident:
+    """Return the incident whose one ticket speaks for the faults that were there at the first start."""
+    worst = min(found, key=lambda incident: incident.priority)
+    names = sorted({incident.alertname for incident in found})
+    return replace(
+        worst,
+        id=incident_id,
+        key=key,
+        alertname="PreexistingFaults",
+        rule="paramedic;first start",
+        labels=(("alertname", "PreexistingFaults"), ("severity", worst.severity)),
+        annotations=(
+            ("summary", f"{len(found)} faults were there when paramedic was first started: {', '.join(names)}"),
+        ),
+        state=State.OPEN,
+        fingerprint="",
+        members=len(found),
+        attempts=(),
+        work=None,
+        preexisting=True,
+        refusals=(),
+        would_run=(),
+        revision=0,
+    )
