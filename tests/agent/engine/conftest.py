@@ -66,8 +66,8 @@ class FakeClock:
 class Bench:
     """One engine life on one state directory; `restart` begins the next."""
 
-    def __init__(self, directory, rules=RULES, settle=0.0, **policy):
-        self.settle = settle
+    def __init__(self, directory, rules=RULES, settling=0.0, **policy):
+        self.settling = settling
         self.directory = directory
         self.rules = rules
         self.clock = FakeClock()
@@ -142,7 +142,7 @@ class Bench:
             outside=Outside(hand_over=self.handed.append, told_alerts=self.told.extend),
         )
         self.engine = Engine(self.parts)
-        situations.settled_at = self.clock.now() + self.settle
+        situations.settled_at = self.clock.now() + self.settling
         recovery.recover(self.engine, self.parts, lambda run: self.survivors.append(run) or "nothing was left of it")
         self.reader = Reader(self.database.path)
 

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def settling(make_bench):
-    return make_bench(settle=300.0)
+    return make_bench(settling=300.0)
 
 
 def ticket_ops(bench):
