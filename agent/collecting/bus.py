@@ -88,9 +88,9 @@ class Bus:
                 lambda: self._later(self._look_at_phase(systemd)),
             )
             while True:
-                begun, asked = self._clock.boottime(), self._again.is_set()
+                begun, awaited = self._clock.boottime(), self._again.is_set() or not self._caught_up
                 self._again.clear()
-                await self._list(systemd, pushed=asked)
+                await self._list(systemd, pushed=awaited)
                 if once:
                     return None
                 rest = max(0.0, begun + self._collector.interval_seconds - self._clock.boottime())
@@ -139,7 +139,7 @@ class Bus:
         """After a session's first listing, hand on what was heard before.
 
         Told before any listing, a change would be all that is known of the host: every other unit would seem to be
-        gone, and its alert over.
+        gone, and its alert over. For the same reason that listing is pushed: no change may overtake it.
         """
         if not self._caught_up:
             self._caught_up = True

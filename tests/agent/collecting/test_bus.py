@@ -133,7 +133,7 @@ def test_who_asks_for_fresh_data_gets_a_pushed_listing_at_once(collecting, syste
     assert heard.until(lambda: listings(heard))
     made.refresh()
     assert heard.until(lambda: len(listings(heard)) == 2)
-    assert [listing.pushed for listing in listings(heard)] == [False, True]
+    assert [listing.pushed for listing in listings(heard)] == [True, True]
 
 
 def test_what_a_signal_says_during_a_listing_is_newer_than_the_listing(collecting, systemd, heard):
@@ -149,7 +149,11 @@ def test_no_change_is_handed_on_before_the_first_listing(collecting, systemd, he
     systemd.meanwhile = [changed("nginx.service", "Unit", failed), changed("ssh@1.service", "Unit", failed)]
     collecting()
     assert heard.until(lambda: len(changes(heard)) >= 2)
-    assert [reading.complete for reading in heard.of("systemd")] == [True, False, False]
+    assert [(reading.complete, reading.pushed) for reading in heard.of("systemd")] == [
+        (True, True),
+        (False, True),
+        (False, True),
+    ]
     assert {dict(change.samples[0].labels)["name"] for change in changes(heard)} == {"nginx.service", "ssh@1.service"}
 
 
@@ -166,6 +170,7 @@ def test_listings_repeat_and_ask_each_service_only_once(collecting, systemd, hea
     collecting(interval=0.05)
     assert heard.until(lambda: len(listings(heard)) >= 4)
     assert systemd.calls.count("ListUnits") >= 4
+    assert [listing.pushed for listing in listings(heard)[:4]] == [True, False, False, False]
     # Two properties of two services; the rest are for the state of the system.
     assert systemd.calls.count("Get") <= 4 + systemd.calls.count("ListUnits") + 1
 
