@@ -4,6 +4,7 @@ One thread writes, many read (see `rules.columns`). Times enter and leave in wal
 milliseconds, as PromQL counts.
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from rules.sources import SourceState
 
 SLACK = 1.125
 """Samples go when they are this much older than asked: cutting costs a copy."""
+
+SWEEP = 0.0625
+"""Old samples are looked for once in this part of the shortest history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,7 @@ class SeriesStore:
         self._metrics: dict[str, dict[Labels, tuple[Series, SourceState]]] = {}
         self._generations: dict[str, int] = {}
         self._generation = 0
+        self._dropped_at = -math.inf
         self.series_count = 0
         self.refused_samples = 0
         """Samples left out because the store holds `max_series` already."""
@@ -104,7 +109,10 @@ class SeriesStore:
         self._default_seconds = default
 
     def drop_old(self, at: float) -> None:
-        """Forget what is older than required, and series that have nothing left."""
+        """Forget what is older than required, and series that have nothing left. Call it as often as you like."""
+        if 0 <= at - self._dropped_at < self._default_seconds * SWEEP:
+            return
+        self._dropped_at = at
         now = milliseconds(at)
         for state in self._sources.values():
             for series in list(state.index.values()):
