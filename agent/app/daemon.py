@@ -43,6 +43,7 @@ _CHECKPOINT_SECONDS = 30.0
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 _STOP_SECONDS = 4.0
 _RELOAD_SECONDS = 30.0
+_FIRST_LOOK_SECONDS = 60.0
 
 
 def main(config_path: Path | None) -> int:
@@ -138,6 +139,7 @@ class Daemon:
         metrics.START_TIME.set(self._clock.now())
         self.notifier.ready("running")
         self._announce()
+        threading.Thread(target=self._tell_first_look, args=(collecting,), name="first-look", daemon=True).start()
 
     def _start_engine(self, stack: ExitStack, database: Database) -> None:
         """Build the engine and those who perform its effects, take up what a restart left, and let it run."""
@@ -204,6 +206,26 @@ class Daemon:
             state=str(self._parts.database.directory),
             rules=sum(len(group.rules) for group in self._parts.ruleset.groups.values()),
             remediations=len(self.config.remediations),
+        )
+
+    def _tell_first_look(self, collecting: Collecting) -> None:
+        """Say what the collectors saw when each has run once."""
+        if not collecting.ready.wait(_FIRST_LOOK_SECONDS):
+            _log.warning("not every collector has been run yet")
+            return
+        metrics.READY.set(1)
+        series = self._parts.series
+        health = series.health()
+        _log.info(
+            "watching",
+            host=building.host_name(self.config),
+            collectors=len({each.source.collector for each in health if each.last_success_at is not None}),
+            mounts=len(series.select("node_filesystem_size_bytes")),
+            units=len({dict(each.key.labels)["name"] for each in series.select("node_systemd_unit_state")}),
+            processes=len(series.select("paramedic_process_up")),
+            series=series.series_count,
+            rules=sum(len(group.rules) for group in self._parts.ruleset.groups.values()),
+            alerts=len(self.engine.alerts),
         )
 
 

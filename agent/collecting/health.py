@@ -116,7 +116,8 @@ class Health:
         found = []
         for source, state in states:
             ok = 1.0 if state.ok else 0.0
-            found.append(Sample(TARGET_SUCCESS.name, ok, state.labels))
+            if not state.off:  # what this host does not have is no failure to be alarmed about
+                found.append(Sample(TARGET_SUCCESS.name, ok, state.labels))
             success[source.collector] = min(ok, success.get(source.collector, 1.0))
             seconds[source.collector] = seconds.get(source.collector, 0.0) + state.seconds
         for collector, ok in success.items():

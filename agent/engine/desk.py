@@ -120,7 +120,7 @@ class Desk:
         return grown
 
     def first_start_over(self, batch: Batch, limit: int) -> None:
-        """End the settling of the very first start: more than `limit` faults that were there get one ticket together."""
+        """End the settling of the very first start: more than `limit` faults found get one ticket together."""
         self.first_start = False
         found = [i for i in self._casebook.active() if i.preexisting and not i.tickets and not i.drill]
         if len(found) <= limit:

@@ -9,6 +9,9 @@ from agent.incidents.events import EffectSettled
 from remediations.plan import Plan
 from remediations.runner import DirectRunner, Record
 
+_Kept = Record | tuple[str, ...]
+"""What a run's file holds: its first process, or its argv for the moment in which that is being started."""
+
 
 class Repairs:
     """`folder` holds one small file for each run under way."""
@@ -27,6 +30,7 @@ class Repairs:
             environment=tuple((name, value) for name, value in order["environment"]),
         )
         record = self._folder / order["run_id"]
+        _keep(record, plan.argv)
         result = self._runner.run(order["run_id"], plan, order["timeout"], lambda started: _keep(record, started))
         record.unlink(missing_ok=True)
         return EffectSettled(
@@ -46,10 +50,11 @@ class Repairs:
         """End what is left of a run that a crash of the daemon interrupted. Return what was found."""
         path = self._folder / run_id
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=Record)
+            kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
         except (OSError, msgspec.DecodeError):
             return "it was not recorded as started"
-        ended = self._runner.end_survivors(record)
+        record = kept if isinstance(kept, Record) else self._runner.find(run_id, kept)
+        ended = record is not None and self._runner.end_survivors(record)
         path.unlink(missing_ok=True)
         return "what was left of it was ended" if ended else "nothing was left of it"
 
@@ -58,5 +63,8 @@ class Repairs:
         self._runner.stop()
 
 
-def _keep(path: Path, record: Record) -> None:
-    path.write_bytes(msgspec.json.encode(record))
+def _keep(path: Path, kept: _Kept) -> None:
+    """Replace the run's file whole: a crash leaves the old or the new."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_bytes(msgspec.json.encode(kept))
+    fresh.replace(path)
