@@ -18,6 +18,8 @@ ALERTS = "alerts"
 _OURS = frozenset({RULES, ALERTS})
 SILENT_AFTER_SECONDS = 300.0
 """A source that has said nothing for this long is lost: an instant selector no longer sees its last sample."""
+STARTING_SECONDS = 60.0
+"""A source that alerts from before a restart name gets this long to say its first word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,11 +174,15 @@ class Hearing(Enum):
 
 
 class Witnesses:
-    """The sources as they are at one moment. `known` remembers which ever were: one that left was switched off."""
+    """The sources as they are at one moment. `known` remembers which ever were: one that left was switched off.
 
-    def __init__(self, store: SeriesStore, at: float, known: set[Source]) -> None:
+    `restored_at` is when alerts were taken back after a restart.
+    """
+
+    def __init__(self, store: SeriesStore, at: float, known: set[Source], restored_at: float = -math.inf) -> None:
         self._store = store
         self._known = known
+        self._starting = at < restored_at + STARTING_SECONDS
         self._at = at
         self._taken: dict[Source, SourceHealth] | None = None
         self._newest: dict[tuple[Source, ...], float] = {}
@@ -217,8 +223,11 @@ class Witnesses:
     def _one(self, source: Source, since: float) -> "tuple[Hearing | None, str]":
         health = self._health.get(source)
         if health is None:
-            gone = source in self._known
-            return (Hearing.FRESH, "") if gone else (Hearing.LOST, f"{_shown(source)}: not heard since the start")
+            if source in self._known:
+                return Hearing.FRESH, ""
+            if self._starting:
+                return Hearing.WAITING, ""
+            return Hearing.LOST, f"{_shown(source)}: not heard since the start"
         if health.last_success_at is not None and health.last_success_at > since:
             return Hearing.FRESH, ""
         if health.reason:

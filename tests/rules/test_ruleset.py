@@ -202,12 +202,13 @@ def test_after_a_restart_an_alert_waits_for_its_source():
     assert world.evaluate(231) == [(NO_DATA, RESOLVED, Recovery.HEALTHY)]
 
 
-def test_after_a_restart_a_source_that_nobody_knows_is_no_recovery():
+def test_after_a_restart_a_source_that_nobody_knows_has_a_minute_and_is_no_recovery():
     saved = list(firing_world().ruleset.active())
     world = World(DOWN)
     world.ruleset.restore(saved, 200, cutoff=0)
     world.read(200, ("other", 1, {}), source=Source("other"))
-    assert world.evaluate(201) == [(FIRING, NO_DATA, None)]
+    assert world.evaluate(259) == []
+    assert world.evaluate(260) == [(FIRING, NO_DATA, None)]
     assert world.alert.reason == "probe web: not heard since the start"
 
 
