@@ -1,5 +1,6 @@
 """All loaded rules with the states of their alerts: evaluation, restoring, reloading and the question of health."""
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -49,6 +50,7 @@ class Ruleset:
         self._store = store
         self._external_url = external_url
         self._known: set[Source] = set()
+        self._restored_at = -math.inf
         self.groups: Mapping[str, RuleGroup] = {}
         self._states: dict[str, RuleState] = {}
         self._dependents: dict[str, tuple[str, ...]] = {}
@@ -101,6 +103,7 @@ class Ruleset:
         when it last changed says less than was known: pass 0 to let every timer go on, `now` to start all again.
         """
         changes: list[AlertChange] = []
+        self._restored_at = now
         for alert in alerts:
             state = self._states.get(alert.rule)
             if state is None or not isinstance(state.rule, AlertingRule):
@@ -125,6 +128,7 @@ class Ruleset:
 
     def shift(self, seconds: float) -> None:
         """Move every open deadline after the wall clock was set."""
+        self._restored_at += seconds
         for state in self._states.values():
             state.evaluated_at += seconds
             state.alerts = {fingerprint: _shifted(alert, seconds) for fingerprint, alert in state.alerts.items()}
@@ -225,7 +229,7 @@ class Ruleset:
 
     def _scene(self, at: float) -> Scene:
         moment = Moment(query=lambda text: self._asked(text, at), now=at, external_url=self._external_url)
-        witnesses = Witnesses(self._store, at, self._known)
+        witnesses = Witnesses(self._store, at, self._known, self._restored_at)
         return Scene(store=self._store, at=at, moment=moment, witnesses=witnesses)
 
     def _asked(self, text: str, at: float) -> list[Sampled]:
