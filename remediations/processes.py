@@ -40,6 +40,21 @@ def process(pid: int) -> Process | None:
     return Process(pid=pid, parent=parent, group=group, start_ticks=start_ticks, zombie=state in b"ZX")
 
 
+def leader(run_id: str, argv: tuple[str, ...]) -> Process | None:
+    """Return the first process of a run whose pid nobody wrote down; None if it has ended or runs another program.
+
+    A script shows its interpreter before its own words. What the run started in the background is never meant.
+    """
+    mark = f"{MARK}={run_id}".encode()
+    words = [os.fsencode(word) for word in argv]
+    for pid in (int(name) for name in os.listdir(_PROC) if name.isdecimal()):  # noqa: PTH208
+        if _read(pid, "cmdline").split(b"\0")[:-1][-len(words) :] == words and _carries(pid, mark):
+            found = process(pid)
+            if found is not None and found.group == pid and not found.zombie:
+                return found
+    return None
+
+
 def end_run(leader: int, run_id: str, grace_seconds: float) -> bool:
     """End every process of the run: TERM, the grace, KILL, until none is left. Return whether none is.
 
@@ -139,8 +154,11 @@ def _members(leader: int, mark: bytes) -> Iterator[Process]:
 
 
 def _carries(pid: int, mark: bytes) -> bool:
+    return mark in _read(pid, "environ").split(b"\0")
+
+
+def _read(pid: int, name: str) -> bytes:
     try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
+        return (_PROC / str(pid) / name).read_bytes()
     except OSError:
-        return False
-    return mark in environment.split(b"\0")
+        return b""

@@ -118,6 +118,11 @@ class DirectRunner:
             for running in self._running:
                 running.cancel()
 
+    def find(self, run_id: str, argv: tuple[str, ...]) -> Record | None:
+        """Return the record of a run that a crash kept from being recorded; None if its first process is gone."""
+        found = processes.leader(run_id, argv)
+        return self._record(run_id, found.pid) if found is not None else None
+
     def end_survivors(self, record: Record) -> bool:
         """End what is left of a run that a crash of the daemon orphaned; return whether anything was.
 

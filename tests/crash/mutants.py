@@ -1,0 +1,69 @@
+"""Daemons that break one promise each: the matrix must convict every one of them."""
+
+from collections.abc import Callable
+
+from agent.engine import recovery
+from agent.engine.batch import Batch
+from agent.engine.engine import Engine
+from agent.engine.outbox import Owed
+from agent.incidents.effects import Kind
+from agent.store import database
+from agent.tickets.webhook import Webhook
+
+
+def _effect_before_intent() -> None:
+    """Hands repairs over before the transaction that owes them."""
+    finish = Engine._finish
+
+    def eager(self: Engine, batch: Batch) -> None:
+        early = [row for row in batch.claimed if row.kind is Kind.REMEDIATION]
+        batch.claimed = [row for row in batch.claimed if row not in early]
+        for row in early:
+            self._p.outside.hand_over(row)
+        finish(self, batch)
+
+    Engine._finish = eager
+
+
+def _create_without_find() -> None:
+    """Opens tickets without looking for the one that may be there."""
+    Webhook.find = lambda _self, _correlation: None
+
+
+def _repeat_interrupted() -> None:
+    """Takes a repair that a crash interrupted for one that has yet to be made, as if it were a ticket."""
+    load = recovery._load_outbox
+
+    def repeat(parts, batch):
+        load(parts, batch)
+        query = "SELECT id, lane, target FROM outbox WHERE kind = 'remediation' AND state = 'running'"
+        for row, lane, target in parts.database.connection.execute(query).fetchall():
+            batch.writes.pop()
+            parts.delivery.outbox.add(Owed(row, Kind.REMEDIATION, lane, target))
+        return []
+
+    recovery._load_outbox = repeat
+
+
+def _forget_to_sync() -> None:
+    """Leaves it to the kernel when a commit reaches the disk."""
+    migrate = database.Database._migrate
+
+    def relaxed(self) -> None:
+        self.connection.execute("PRAGMA synchronous = NORMAL")
+        migrate(self)
+
+    database.Database._migrate = relaxed
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    "": lambda: None,
+    "effect_before_intent": _effect_before_intent,
+    "create_without_find": _create_without_find,
+    "repeat_interrupted": _repeat_interrupted,
+    "forget_to_sync": _forget_to_sync,
+}
+
+
+def become(name: str) -> None:
+    MUTANTS[name]()

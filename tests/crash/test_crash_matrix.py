@@ -1,0 +1,40 @@
+"""kill -9 at every durable system call: nothing is lost, nothing is done twice, no ticket is doubled."""
+
+import os
+import shutil
+import sys
+from collections import Counter
+
+import pytest
+
+from tests.crash import matrix
+from tests.crash.scene import Nursery
+
+pytestmark = [
+    pytest.mark.crash,
+    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
+]
+LIMIT = int(os.environ.get("CRASH_POINTS", "100"))
+LEAST = 60
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+def test_whenever_it_is_killed_nothing_is_lost_and_nothing_done_twice(nursery, tmp_path, capsys):
+    found = [point for stage in matrix.STAGES for point in matrix.points(stage, tmp_path, nursery)]
+    trials = matrix.attempt_all(matrix.chosen(found, LIMIT), tmp_path, nursery)
+    killed = [trial for trial in trials if trial.killed]
+    kinds = Counter(sentence.partition(":")[0] for trial in trials for sentence in trial.broken)
+    slowest = max(trial.seconds for trial in trials)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nkill points {len(killed)} of {len(found)}, lost {kinds['lost']}, twice {kinds['twice']}, "
+            f"duplicates {kinds['duplicate']}; settled after at most {slowest:.1f} s\n"
+        )
+    assert {str(trial.point): trial.broken for trial in trials if trial.broken} == {}
+    assert len(killed) >= min(LEAST, LIMIT)
