@@ -13,6 +13,9 @@ from collectors.sample import Labels
 Regex = Any
 """A compiled RE2 pattern; the library has no type information."""
 
+REGEX_BYTES = 2 * 1024 * 1024
+"""What one pattern may take, compiled and at work; one that needs more is refused, or matched more slowly."""
+
 CACHED_VALUES = 4096
 """Verdicts a regular expression remembers: an RE2 call costs twenty dictionary look-ups."""
 
@@ -32,12 +35,13 @@ class Operator(StrEnum):
     NOT_MATCHES = "!~"
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def compile_regex(pattern: str) -> Regex:
     """Return the RE2 pattern (dot matches newline, as in Prometheus). Raise MatcherError when it is not valid RE2."""
     options = re2.Options()
     options.dot_nl = True
     options.log_errors = False
+    options.max_mem = REGEX_BYTES
     try:
         return re2.compile(pattern, options)
     except (re2.error, UnicodeEncodeError) as error:

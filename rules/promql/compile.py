@@ -58,6 +58,7 @@ class Limits:
     deadline: float | None = None
     max_series: int | None = None
     max_steps: int = 11_000
+    max_samples: int = 5_000_000
 
 
 NO_LIMITS = Limits()
@@ -134,10 +135,13 @@ class Query:
             raise QueryLimitError(f"the query has more than {limits.max_steps} steps")
         moment = self._moment(store, (first, last, pace), limits, notes)
         rows: dict[Key, RangeSeries] = {}
+        samples = 0
         for at in range(first, last + 1, pace):
             moment.check()
-            _collect(self._evaluate(moment.moved(at)), at, rows)
+            samples += _collect(self._evaluate(moment.moved(at)), at, rows)
             _check_count(len(rows), limits)
+            if samples > limits.max_samples:
+                raise QueryLimitError(f"the result has more than {limits.max_samples} samples")
         return Matrix(sorted(rows.values(), key=lambda row: row.key))
 
     def newest(self, store: SeriesStore, at: float) -> float | None:
@@ -189,8 +193,8 @@ def _matrix_of_windows(windows: Windows, limits: Limits) -> Matrix:
     return Matrix(sorted(rows, key=lambda row: row.key))
 
 
-def _collect(result: Vector | float, at: int, rows: dict[Key, RangeSeries]) -> None:
-    """Add one step's result to the rows."""
+def _collect(result: Vector | float, at: int, rows: dict[Key, RangeSeries]) -> int:
+    """Add one step's result to the rows; return how many samples it has."""
     keys, values = (result.keys.final().items, result.values) if isinstance(result, Vector) else (_SCALAR, [result])
     for key, value in zip(keys, values, strict=True):
         plain = Key(key.name, key.labels)
@@ -199,6 +203,7 @@ def _collect(result: Vector | float, at: int, rows: dict[Key, RangeSeries]) -> N
             row = rows[plain] = RangeSeries(plain, [], [])
         row.times.append(at / 1000)
         row.values.append(value)
+    return len(values)
 
 
 _SCALAR = (Key("", ()),)

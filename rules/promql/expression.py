@@ -51,7 +51,7 @@ _CARDINALITIES = {
 _SET_OPERATORS = frozenset({"and", "or", "unless"})
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def parse(text: str) -> Expression:
     """Return the tree of an expression. Raise ExpressionError, or OutOfScopeError for PromQL that is left out."""
     prepared = lexis.prepare(text)

@@ -1,7 +1,6 @@
 """Numbers as Prometheus writes them."""
 
 import math
-from decimal import Decimal
 
 EXPONENT_FROM, EXPONENT_BELOW = 1e21, 1e-4
 """Go's %v writes digits between these, and an exponent beyond."""
@@ -13,7 +12,13 @@ def plain_float(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    return format(Decimal(repr(float(value))), "f").removesuffix(".0")
+    sign = "-" if math.copysign(1.0, value) < 0 else ""
+    digits, point = _digits(abs(value))
+    if point <= 0:
+        return sign + "0." + "0" * -point + digits
+    if point >= len(digits):
+        return sign + digits + "0" * (point - len(digits))
+    return f"{sign}{digits[:point]}.{digits[point:]}"
 
 
 def go_float(value: float) -> str:
@@ -21,6 +26,15 @@ def go_float(value: float) -> str:
     size = abs(value)
     if not size or EXPONENT_BELOW <= size < EXPONENT_FROM or not math.isfinite(value):
         return plain_float(value)
-    digits = format(Decimal(repr(float(value))).normalize(), "e")
-    mantissa, _, exponent = digits.partition("e")
-    return f"{mantissa}e{int(exponent):+03d}"
+    digits, point = _digits(size)
+    fraction = "." + digits[1:] if len(digits) > 1 else ""
+    return f"{'-' if value < 0 else ''}{digits[0]}{fraction}e{point - 1:+03d}"
+
+
+def _digits(size: float) -> tuple[str, int]:
+    """Return the significant digits of a value that is not negative, and where the point stands among them."""
+    mantissa, _, exponent = repr(float(size)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    return digits.rstrip("0") or "0", point if digits else 1

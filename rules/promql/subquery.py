@@ -9,6 +9,7 @@ from rules.promql.tree import Subquery
 from rules.promql.values import Keys, Vector, Window, Windows
 
 MAX_STEPS = 100_000
+MAX_SAMPLES = 5_000_000
 
 
 def evaluation(node: Subquery, operand: Callable[[Moment], Vector]) -> Callable[[Moment], Windows]:
@@ -24,9 +25,14 @@ def evaluation(node: Subquery, operand: Callable[[Moment], Vector]) -> Callable[
             raise QueryLimitError(f"the subquery has more than {MAX_STEPS} steps")
         columns: dict[tuple[str, object], tuple[list[int], list[float]]] = {}
         keys: dict[tuple[str, object], Key] = {}
+        samples = 0
         for at in range(first, end + 1, step):
             moment.check()
-            _add(operand(moment.moved(at)), at, columns, keys)
+            vector = operand(moment.moved(at))
+            samples += len(vector.values)
+            if samples > MAX_SAMPLES:
+                raise QueryLimitError(f"the subquery yields more than {MAX_SAMPLES} samples")
+            _add(vector, at, columns, keys)
         return Windows(Keys(list(keys.values())), [Window(*column) for column in columns.values()], start, end)
 
     return evaluate

@@ -336,3 +336,17 @@ def test_a_pushed_series_follows_a_clock_set_back():
     store.append(reading(950.5, Sample("a", 0.0), complete=False))
     assert value(store, "a", 1010.0) == 951.0, "half a second is late news, no other clock"
     assert store.late_samples == 1
+
+
+def test_the_store_moves_with_a_clock_that_was_set():
+    store = SeriesStore()
+    for at in (100.0, 115.0):
+        store.append(reading(at, Sample("a", at), Sample("b", at)))
+    store.append(reading(120.0, Sample("b", 120.0), complete=False))
+    store.shift(3600.0)
+    assert value(store, "a", 3715.0) == 115.0
+    assert value(store, "b", 3720.0) == 120.0
+    store.append(reading(3730.0, Sample("a", 1.0), Sample("b", 2.0)))
+    assert value(store, "count_over_time(a[1m])", 3730.0) == 3.0
+    assert value(store, "count_over_time(b[1m])", 3730.0) == 4.0
+    assert store.health(None)[0].last_success_at == 3730.0

@@ -59,6 +59,8 @@ def test_a_result_over_the_limit_is_refused():
         compile_query("x").instant(many(11), 1000.0, limits=limits)
     with pytest.raises(QueryLimitError, match="more than 10 series"):
         compile_query("x").range(many(11), 1000.0, 1010.0, 5.0, limits=limits)
+    with pytest.raises(QueryLimitError, match="more than 10 samples"):
+        compile_query("x").range(many(5), 1000.0, 1010.0, 1.0, limits=Limits(max_samples=10))
     with pytest.raises(QueryLimitError, match="more than 10 series"):
         compile_query("x[5m]").instant(many(11), 1000.0, limits=limits)
 
