@@ -21,7 +21,7 @@ from rules.promql import (
 from rules.promql.errors import ExpressionError, OutOfScopeError, QueryLimitError
 from rules.promql.expression import parse
 from rules.promql.horizon import Horizon
-from rules.promql.moment import LOOKBACK, Moment, Notes
+from rules.promql.moment import LOOKBACK, Moment, Notes, Queried
 from rules.promql.tree import (
     Aggregation,
     Binary,
@@ -37,7 +37,7 @@ from rules.promql.tree import (
     kind,
 )
 from rules.promql.values import Matrix, RangeSeries, Scalar, String, Value, Vector, Windows
-from rules.series import SeriesStore, milliseconds
+from rules.series import milliseconds
 
 Evaluate = Callable[[Moment], Any]
 
@@ -101,9 +101,7 @@ class Query:
         """How many seconds its ranges and offsets reach back: until they are covered, the query is warming up."""
         return self._horizon.range_seconds
 
-    def instant(
-        self, store: SeriesStore, at: float, *, limits: Limits = NO_LIMITS, notes: Notes | None = None
-    ) -> Value:
+    def instant(self, store: Queried, at: float, *, limits: Limits = NO_LIMITS, notes: Notes | None = None) -> Value:
         """Evaluate at one time (wall-clock seconds). Raise EvaluationError when there is no result."""
         now = milliseconds(at)
         moment = self._moment(store, (now, now, 0), limits, notes)
@@ -117,7 +115,7 @@ class Query:
 
     def range(
         self,
-        store: SeriesStore,
+        store: Queried,
         start: float,
         end: float,
         step: float,
@@ -144,7 +142,7 @@ class Query:
                 raise QueryLimitError(f"the result has more than {limits.max_samples} samples")
         return Matrix(sorted(rows.values(), key=lambda row: row.key))
 
-    def newest(self, store: SeriesStore, at: float) -> float | None:
+    def newest(self, store: Queried, at: float) -> float | None:
         """Return the time (seconds) up to which the input is fresh: that of the least fresh selector's newest sample.
 
         None if no selector finds a sample.
@@ -154,7 +152,7 @@ class Query:
         times = [time for chosen in self._chosen if (time := chosen.newest(moment)) is not None]
         return min(times) / 1000 if times else None
 
-    def _moment(self, store: SeriesStore, grid: tuple[int, int, int], limits: Limits, notes: Notes | None) -> Moment:
+    def _moment(self, store: Queried, grid: tuple[int, int, int], limits: Limits, notes: Notes | None) -> Moment:
         start, end, step = grid
         return Moment(
             store,

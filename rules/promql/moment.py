@@ -1,16 +1,36 @@
 """The moment at which an expression is evaluated, and what bounds the work."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from rules.columns import Columns, Key
 from rules.promql.errors import QueryTimeoutError
 from rules.promql.tree import Boundary, Pin
-from rules.series import SeriesStore
 
 LOOKBACK = 5 * 60 * 1000
 """How far an instant selector looks back for a sample, in milliseconds."""
 
 DEFAULT_SUBQUERY_STEP = 60 * 1000
+
+
+class StoredSeries(Protocol):
+    """A series with its samples."""
+
+    @property
+    def key(self) -> Key: ...
+
+    @property
+    def columns(self) -> Columns: ...
+
+
+class Queried(Protocol):
+    """What a query asks of a store: `SeriesStore`, or a view of one."""
+
+    def select(self, name: str | None) -> Sequence[StoredSeries]: ...
+
+    def generation(self, name: str | None) -> int: ...
 
 
 @dataclass(slots=True)
@@ -34,7 +54,7 @@ class Moment:
 
     def __init__(
         self,
-        store: SeriesStore,
+        store: Queried,
         at: int,
         *,
         start: int,

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from rules.columns import Axis, Key, is_foreign, is_stale
 from rules.promql.errors import OutOfScopeSampleError
-from rules.promql.moment import Moment
+from rules.promql.moment import Moment, Queried
 from rules.promql.tree import Range, Selector
 from rules.promql.values import EMPTY, NO_KEYS, Keys, Vector, Window, Windows
-from rules.series import SeriesStore
 
 MAX_KNOWN_FALLS = 4096
 """Places in a group's columns for which the counter resets are remembered."""
@@ -132,9 +131,9 @@ class Chosen:
     def __init__(self, selector: Selector) -> None:
         self.selector = selector
         self._tests = [(matcher.name, matcher.accepts) for matcher in selector.matchers]
-        self._current: tuple[SeriesStore | None, int, Keys, list[Group]] = (None, 0, NO_KEYS, [])
+        self._current: tuple[Queried | None, int, Keys, list[Group]] = (None, 0, NO_KEYS, [])
 
-    def current(self, store: SeriesStore) -> tuple[Keys, list[Group]]:
+    def current(self, store: Queried) -> tuple[Keys, list[Group]]:
         generation = store.generation(self.selector.name)
         known_store, known_generation, keys, groups = self._current
         if known_store is not store or known_generation != generation:
@@ -149,7 +148,7 @@ class Chosen:
         found = [group.axis.times[index] for group in groups if (index := group.index_at(at)) >= 0]
         return max(found, default=None)
 
-    def _look_up(self, store: SeriesStore) -> tuple[Keys, list[Group]]:
+    def _look_up(self, store: Queried) -> tuple[Keys, list[Group]]:
         together: dict[int, tuple[Axis, list[tuple[array[float], int]], list[Key]]] = {}
         for series in store.select(self.selector.name):
             if self._accepts(series.key):
