@@ -42,6 +42,9 @@ _log = log.get("daemon")
 _CHECKPOINT_SECONDS = 30.0
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 _STOP_SECONDS = 4.0
+_RUNS_END_SECONDS = 2.5
+_ANSWER_SECONDS = 2.5
+"""How long the stopping daemon waits for what its interrupted runs have to say: a little more than they are given."""
 _RELOAD_SECONDS = 30.0
 _FIRST_LOOK_SECONDS = 60.0
 
@@ -56,6 +59,17 @@ def main(config_path: Path | None) -> int:
         (reload if number == signal.SIGHUP else stop).set()
         wake.set()
 
+    broken: list[str] = []
+
+    def on_thread_death(died: threading.ExceptHookArgs) -> None:
+        name = died.thread.name if died.thread is not None else ""
+        _log.error("a thread died", thread=name, error=repr(died.exc_value), exc_info=died.exc_value)
+        if name == "engine":  # without it nothing is done: better be started again than stand there
+            broken.append(name)
+            stop.set()
+            wake.set()
+
+    threading.excepthook = on_thread_death
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, on_signal)
     with Daemon(config, config_path) as daemon:
@@ -68,7 +82,7 @@ def main(config_path: Path | None) -> int:
         daemon.notifier.stopping()
         _log.info("stopping")
     _log.info("stopped")
-    return 0
+    return 1 if broken else 0
 
 
 class Service(Protocol):
@@ -174,7 +188,8 @@ class Daemon:
         thread = threading.Thread(target=self.engine.run, name="engine")
         thread.start()
         stack.callback(_stop_engine, self.engine, thread)
-        stack.callback(repairs.stop)
+        stack.callback(pool.finish, "runner", _ANSWER_SECONDS)
+        stack.callback(_stop_repairs, repairs, pool)
         for service in services:
             stack.callback(service.close)
             service.start()
@@ -227,6 +242,12 @@ class Daemon:
             rules=sum(len(group.rules) for group in self._parts.ruleset.groups.values()),
             alerts=len(self.engine.alerts),
         )
+
+
+def _stop_repairs(repairs: Repairs, pool: Pool) -> None:
+    """Interrupt what runs, and let the engine hear how it ended."""
+    repairs.stop()
+    pool.drain("runner", _RUNS_END_SECONDS)
 
 
 def _stop_engine(engine: Engine, thread: threading.Thread) -> None:
