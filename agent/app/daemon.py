@@ -42,7 +42,6 @@ _log = log.get("daemon")
 _CHECKPOINT_SECONDS = 30.0
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 _STOP_SECONDS = 4.0
-_RUNS_END_SECONDS = 2.5
 _ANSWER_SECONDS = 2.5
 """How long the stopping daemon waits for what its interrupted runs have to say: a little more than they are given."""
 _RELOAD_SECONDS = 30.0
@@ -189,7 +188,7 @@ class Daemon:
         thread.start()
         stack.callback(_stop_engine, self.engine, thread)
         stack.callback(pool.finish, "runner", _ANSWER_SECONDS)
-        stack.callback(_stop_repairs, repairs, pool)
+        stack.callback(repairs.stop)
         for service in services:
             stack.callback(service.close)
             service.start()
@@ -242,12 +241,6 @@ class Daemon:
             rules=sum(len(group.rules) for group in self._parts.ruleset.groups.values()),
             alerts=len(self.engine.alerts),
         )
-
-
-def _stop_repairs(repairs: Repairs, pool: Pool) -> None:
-    """Interrupt what runs, and let the engine hear how it ended."""
-    repairs.stop()
-    pool.drain("runner", _RUNS_END_SECONDS)
 
 
 def _stop_engine(engine: Engine, thread: threading.Thread) -> None:

@@ -184,13 +184,14 @@ class Desk:
         metrics.DECISIONS.labels(decision.reason).inc()
         ladder = self.policy.ladder_for(incident.labels)
         name = ladder.name if ladder is not None else ""
-        if before is None:
+        if before is None and not incident.drill:
             metrics.INCIDENTS_OPENED.labels(incident.priority).inc()
+        self._count_verdict(before, incident)
         if decision.guard is not None and decision.reason is not Reason.WOULD_RUN:
             metrics.REFUSALS.labels(name, decision.guard).inc()
         if decision.reason is Reason.WOULD_RUN:
             metrics.WOULD_RUN.labels(name).inc()
-        if incident.resolution is not None and (before is None or before.resolution is None):
+        if not incident.drill and incident.resolution is not None and (before is None or before.resolution is None):
             metrics.INCIDENTS_RESOLVED.labels(incident.resolution).inc()
         _log.info(
             str(decision.reason),
@@ -202,6 +203,14 @@ class Desk:
             **({"detail": decision.detail} if decision.detail else {}),
             **({"actor": decision.actor} if decision.actor else {}),
         )
+
+    @staticmethod
+    def _count_verdict(before: Incident | None, after: Incident) -> None:
+        judged = {a.run_id for a in before.attempts if a.verified is not None} if before is not None else set()
+        for attempt in after.attempts:
+            if attempt.verified is not None and attempt.run_id not in judged:
+                result = "fixed" if attempt.verified else "ineffective"
+                metrics.VERIFICATIONS.labels(attempt.remediation, result).inc()
 
 
 def _recovered(parent: Incident, now: float) -> AlertChange:

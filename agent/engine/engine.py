@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from agent.clock import Clock
@@ -14,22 +15,23 @@ from agent.engine.casebook import Casebook
 from agent.engine.commands import BusyError, Command
 from agent.engine.delivery import Delivery
 from agent.engine.desk import Desk
+from agent.engine.durable import Durable
 from agent.engine.intake import Intake
+from agent.engine.judging import Judging
 from agent.engine.ledger import Ledger
 from agent.engine.orders import Orders
 from agent.engine.queue import EngineQueue, Item, Ordered, PhaseChanged
 from agent.engine.situations import Situations
 from agent.incidents.effects import Kind, OutboxRow
-from agent.incidents.events import AttemptSettled, EffectSettled, HealthSeen, TimerDue
+from agent.incidents.events import AttemptSettled, EffectSettled, TimerDue
 from agent.incidents.incident import Incident, Outcome, State
 from agent.store import writes
-from agent.store.database import Database, StoreError, Write
+from agent.store.database import Database
 from agent.telemetry import log, metrics
 from collectors.sample import Failure, Reading
 from remediations.guards import HostPhase
-from rules.alert import Alert, AlertChange
-from rules.promql.compile import compile_query
-from rules.ruleset import Evaluation, Health, Ruleset
+from rules.alert import Alert
+from rules.ruleset import Ruleset
 from rules.series import SeriesStore
 
 _log = log.get("engine")
@@ -40,7 +42,8 @@ _BATCH = 500
 _PREEXISTING = 5
 """More faults than this at the first start get one ticket together."""
 _IDLE_SECONDS = 60.0
-_REPEAT_SECONDS = 3600.0
+_RETRY_SECONDS = 1.0
+"""How soon writing is tried again when it failed."""
 _GROUP_OFFSET = 0.5
 """Groups are evaluated this long after the grid, when the collectors of that instant have spoken."""
 
@@ -85,9 +88,10 @@ class Engine:
         self.alerts: tuple[Alert, ...] = ()
         """Alerts that are pending, firing or without data, as last published; for readers on other threads."""
         self._groups: list[tuple[float, str]] = []
-        self._unwritten: list[Write] = []
-        self._complaints: dict[str, tuple[str, float]] = {}
-        self._limited: frozenset[str] = frozenset()
+        self._durable = Durable(parts.database, parts.situations)
+        self._judging = Judging(
+            ruleset=parts.ruleset, desk=parts.desk, casebook=parts.casebook, situations=parts.situations
+        )
         self._next_watchdog = 0.0
         self._next_report = 0.0
         self.schedule_groups()
@@ -163,30 +167,7 @@ class Engine:
             return
         if batch.pushed_at is None:
             batch.pushed_at = reading.at
-        self._judged(batch, self._p.ruleset.touched(touched, batch.now), "")
-        self._verify(batch)
-
-    def _changed(self, batch: Batch, change: AlertChange) -> None:
-        self._p.desk.alert_changed(batch, change)
-
-    def _verify(self, batch: Batch) -> None:
-        """Show every incident under verification what fresh samples say."""
-        for incident in self._p.casebook.verifying():
-            self._p.desk.happened(batch, incident, HealthSeen(healthy=self._health(incident, batch.now)))
-
-    def _health(self, incident: Incident, now: float) -> bool | None:
-        work = incident.work
-        if work is None or work.settled_at is None:
-            return None
-        if incident.rule.startswith("posted;"):
-            return True if incident.alert_state == "resolved" else None
-        ladder = self._p.situations.policy.ladder(work.remediation)
-        expression = ladder.verify.expr if ladder is not None else ""
-        if expression:
-            health = self._p.ruleset.holds(compile_query(expression), work.settled_at, now)
-        else:
-            health = self._p.ruleset.healthy(incident.rule, incident.labels, work.settled_at, now)
-        return {Health.HEALTHY: True, Health.UNHEALTHY: False, Health.UNKNOWN: None}[health]
+        self._judging.touched(batch, touched)
 
     def _settled(self, batch: Batch, settled: EffectSettled) -> None:
         answered = self._p.delivery.settle(batch, settled)
@@ -241,7 +222,8 @@ class Engine:
             self._p.situations.settled_at if self._p.desk.first_start else None,
         ]
         nearest = min((at for at in instants if at is not None), default=now + _IDLE_SECONDS)
-        return max(0.0, min(nearest - now, ping, _IDLE_SECONDS))
+        longest = _RETRY_SECONDS if self._p.situations.degraded else _IDLE_SECONDS
+        return max(0.0, min(nearest - now, ping, longest))
 
     def schedule_groups(self) -> None:
         """Put every rule group on the grid of its interval."""
@@ -254,57 +236,30 @@ class Engine:
             _, key = heapq.heappop(self._groups)
             group = self._p.ruleset.groups.get(key)
             if group is not None:
-                self._evaluate(batch, key)
+                self._judging.group(batch, key, partial(self._between, batch))
                 heapq.heappush(self._groups, (_next_slot(batch.now, group.interval_seconds), key))
         if self._p.desk.first_start and batch.now >= self._p.situations.settled_at:
             self._p.desk.first_start_over(batch, _PREEXISTING)
-        for change in self._p.intake.due(batch, self._unwritten):
-            self._changed(batch, change)
+        for change in self._p.intake.due(batch, self._durable.unwritten):
+            self._p.desk.alert_changed(batch, change)
         for incident in self._p.casebook.due(batch.now):
             self._wake(batch, incident)
 
-    def _evaluate(self, batch: Batch, key: str) -> None:
-        """Evaluate a group rule by rule; a repair that becomes due meanwhile does not wait for the rest of it."""
-        began = time.perf_counter()
-        for evaluation in self._p.ruleset.steps(key, batch.now):
-            self._judged(batch, evaluation, key)
-            if self.queue.has_urgent():
-                self._finish(batch)
-                batch.begin_again(self._p.clock.now())
-                for item in self.queue.take(0.0, _BATCH):
-                    self._take(batch, item)
-                self._p.delivery.claim(batch, self._p.database.connection)
-        metrics.RULE_GROUP_SECONDS.labels(key).set(time.perf_counter() - began)
-        metrics.RULE_EVALUATIONS.labels(key).inc()
-        self._verify(batch)
-
-    def _judged(self, batch: Batch, evaluation: Evaluation, key: str) -> None:
-        """Take over what evaluating rules led to."""
-        for identity, error in evaluation.errors.items():
-            metrics.RULE_FAILURES.labels(key or identity.rpartition(";")[0]).inc()
-            self._complain(identity, error, batch.now)
-        for identity in evaluation.rules:
-            if identity in evaluation.limited:
-                metrics.RULE_LIMITED.labels(identity).set(1)
-            elif identity in self._limited:
-                metrics.RULE_LIMITED.remove(identity)
-        self._limited = (self._limited - set(evaluation.rules)) | evaluation.limited
-        for change in evaluation.changes:
-            self._changed(batch, change)
-
-    def _complain(self, identity: str, error: str, now: float) -> None:
-        """Log that a rule failed: at once, and once an hour while the error stays the same."""
-        said, at = self._complaints.get(identity, ("", 0.0))
-        if said != error or now - at >= _REPEAT_SECONDS:
-            self._complaints[identity] = (error, now)
-            _log.error("rule failed", rule=identity, error=error)
+    def _between(self, batch: Batch) -> None:
+        """Between two rules: a repair that has become due does not wait for the rest of a long evaluation."""
+        if not self.queue.has_urgent():
+            return
+        self._finish(batch)
+        batch.begin_again(self._p.clock.now())
+        for item in self.queue.take(0.0, _BATCH):
+            self._take(batch, item)
+        self._p.delivery.claim(batch, self._p.database.connection)
 
     def _wake(self, batch: Batch, incident: Incident) -> None:
         if incident.state is State.VERIFYING:
-            event: HealthSeen | TimerDue = HealthSeen(healthy=self._health(incident, batch.now))
+            self._p.desk.happened(batch, incident, self._judging.health(incident, batch.now))
         else:
-            event = TimerDue()
-        self._p.desk.happened(batch, incident, event)
+            self._p.desk.happened(batch, incident, TimerDue())
 
     def _follow_clock(self) -> None:
         """Notice a step of the wall clock and move every open interval with it, calendar dates excepted."""
@@ -315,7 +270,7 @@ class Engine:
         clock.follow()
         _log.warning("the wall clock was stepped", seconds=round(delta, 3))
         metrics.CLOCK_STEPS.inc()
-        self._unwritten += housekeeping.shift(self._p, delta)
+        self._durable.unwritten += housekeeping.shift(self._p, delta)
         self.schedule_groups()
 
     # -- making it durable
@@ -323,7 +278,7 @@ class Engine:
     def _finish(self, batch: Batch) -> None:
         if batch.judged:
             self.alerts = (*self._p.ruleset.active(), *self._p.intake.active())
-        if not self._make_durable(batch.writes):
+        if not self._durable.commit(batch.writes):
             self._withhold(batch)
             return
         self._p.delivery.durable()
@@ -339,31 +294,6 @@ class Engine:
             self._p.outside.told_incidents(self._p.casebook.active())
         if batch.settled:
             self._p.outside.refresh()
-
-    def _make_durable(self, new: list[Write]) -> bool:
-        """Commit what this turn and failed turns before it have to write. On a full disk the reserve is given back."""
-        self._unwritten += new
-        if not self._unwritten:
-            return True
-        database = self._p.database
-        try:
-            try:
-                database.commit(self._unwritten)
-            except StoreError as error:
-                if not (error.full and database.release()):
-                    raise
-                _log.error("the disk is full: reserve released", directory=str(database.directory))
-                database.commit(self._unwritten)
-        except StoreError as error:
-            if not self._p.situations.degraded:
-                _log.error("nothing can be made durable", error=str(error))
-            self._p.situations.degraded = f"nothing can be made durable: {error}"
-            return False
-        self._unwritten = []
-        if self._p.situations.degraded:
-            self._p.situations.degraded = ""
-            _log.info("writing works again")
-        return True
 
     def _withhold(self, batch: Batch) -> None:
         """Nothing leaves: repairs are refused rather than run blind, the rest is tried again, callers are told."""
@@ -386,7 +316,7 @@ class Engine:
         if now >= self._next_report:
             housekeeping.report(self._p, now)
             self.queue.report()
-            self._unwritten += housekeeping.routine(self._p, now)
+            self._durable.unwritten += housekeeping.routine(self._p, now)
             self._next_report = now + housekeeping.REPORT_SECONDS
 
 

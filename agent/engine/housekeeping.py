@@ -55,6 +55,7 @@ def report(parts: "Parts", now: float) -> None:
         metrics.ALERTS.labels(state).set(states.count(state))
     _report_outbox(parts, now)
     metrics.SERIES.set(parts.series.series_count)
+    metrics.SAMPLES_REFUSED.set(parts.series.refused_samples)
     metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
 
 

@@ -49,7 +49,7 @@ QUEUE_LENGTH = _gauge("paramedic_queue_length", "Items waiting for the engine.",
 QUEUE_DROPPED = _counter("paramedic_queue_dropped_total", "Items refused because the queue was full.", "kind")
 BATCH_SECONDS = _histogram("paramedic_engine_batch_seconds", "Time from taking a batch to its commit.")
 SERIES = _gauge("paramedic_series", "Series in the store.")
-SERIES_REFUSED = _gauge("paramedic_series_refused", "Series refused because a cap was reached.")
+SAMPLES_REFUSED = _gauge("paramedic_samples_refused", "Samples left out because the store holds its most series.")
 DETECTION_SECONDS = _histogram(
     "paramedic_detection_seconds", "Time from a pushed event to the commit of what it led to."
 )

@@ -1,0 +1,90 @@
+"""Judging: rules are evaluated, what they yield is handed to the desk, and repairs are held against fresh samples."""
+
+import time
+from collections.abc import Callable
+from functools import cache
+
+from agent.engine.batch import Batch
+from agent.engine.casebook import Casebook
+from agent.engine.desk import Desk
+from agent.engine.situations import Situations
+from agent.incidents.events import HealthSeen
+from agent.incidents.incident import Incident
+from agent.telemetry import log, metrics
+from rules.promql.compile import Query, compile_query
+from rules.ruleset import Evaluation, Health, Ruleset
+
+_log = log.get("rules")
+_REPEAT_SECONDS = 3600.0
+_HEALTHY = {Health.HEALTHY: True, Health.UNHEALTHY: False, Health.UNKNOWN: None}
+
+
+class Judging:
+    """Joins the ruleset and the desk."""
+
+    def __init__(self, *, ruleset: Ruleset, desk: Desk, casebook: Casebook, situations: Situations) -> None:
+        self._ruleset = ruleset
+        self._desk = desk
+        self._casebook = casebook
+        self._situations = situations
+        self._complaints: dict[str, tuple[str, float]] = {}
+        self._limited: frozenset[str] = frozenset()
+
+    def touched(self, batch: Batch, names: frozenset[str]) -> None:
+        """Evaluate at once what depends on metrics that an event brought."""
+        self._judged(batch, self._ruleset.touched(names, batch.now), "")
+        self.verify(batch)
+
+    def group(self, batch: Batch, key: str, between: Callable[[], None]) -> None:
+        """Evaluate a group rule by rule; `between` rules there is time for what is more urgent."""
+        began = time.perf_counter()
+        for evaluation in self._ruleset.steps(key, batch.now):
+            self._judged(batch, evaluation, key)
+            between()
+        metrics.RULE_GROUP_SECONDS.labels(key).set(time.perf_counter() - began)
+        metrics.RULE_EVALUATIONS.labels(key).inc()
+        self.verify(batch)
+
+    def _judged(self, batch: Batch, evaluation: Evaluation, key: str) -> None:
+        for identity, error in evaluation.errors.items():
+            metrics.RULE_FAILURES.labels(key or identity.rpartition(";")[0]).inc()
+            self._complain(identity, error, batch.now)
+        for identity in evaluation.rules:
+            if identity in evaluation.limited:
+                metrics.RULE_LIMITED.labels(identity).set(1)
+            elif identity in self._limited:
+                metrics.RULE_LIMITED.remove(identity)
+        self._limited = (self._limited - set(evaluation.rules)) | evaluation.limited
+        for change in evaluation.changes:
+            self._desk.alert_changed(batch, change)
+
+    def _complain(self, identity: str, error: str, now: float) -> None:
+        """Log that a rule failed: at once, and once an hour while the error stays the same."""
+        said, at = self._complaints.get(identity, ("", 0.0))
+        if said != error or now - at >= _REPEAT_SECONDS:
+            self._complaints[identity] = (error, now)
+            _log.error("rule failed", rule=identity, error=error)
+
+    def verify(self, batch: Batch) -> None:
+        """Show every incident under verification what fresh samples say."""
+        for incident in self._casebook.verifying():
+            self._desk.happened(batch, incident, self.health(incident, batch.now))
+
+    def health(self, incident: Incident, now: float) -> HealthSeen:
+        """Return what samples newer than the attempt say about the incident."""
+        work = incident.work
+        if work is None or work.settled_at is None:
+            return HealthSeen(healthy=None)
+        if incident.rule.startswith("posted;"):
+            return HealthSeen(healthy=True if incident.alert_state == "resolved" else None)
+        ladder = self._situations.policy.ladder(work.remediation)
+        if ladder is not None and ladder.verify.expr:
+            health = self._ruleset.holds(_query(ladder.verify.expr), work.settled_at, now)
+        else:
+            health = self._ruleset.healthy(incident.rule, incident.labels, work.settled_at, now)
+        return HealthSeen(healthy=_HEALTHY[health])
+
+
+@cache
+def _query(expression: str) -> Query:
+    return compile_query(expression)
