@@ -44,7 +44,7 @@ class Template:
         data: dict[str, object] = {
             "Labels": dict(labels),
             "Value": value,
-            "ExternalLabels": dict(external_labels),
+            "ExternalLabels": dict(external_labels or moment.external_labels),
             "ExternalURL": moment.external_url,
         }
         return evaluate(self.tree, data, moment)

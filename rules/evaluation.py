@@ -186,5 +186,6 @@ def _recorded(labels: Labels, own: dict[str, str]) -> Labels:
 
 def _write(state: RuleState, scene: Scene, collector: str, samples: list[Sample]) -> None:
     if samples or state.written:
-        scene.store.append(Reading(source=Source(collector, state.rule.identity), at=scene.at, samples=samples))
+        at = scene.at - state.group.query_offset_seconds
+        scene.store.append(Reading(source=Source(collector, state.rule.identity), at=at, samples=samples))
     state.written = bool(samples)

@@ -42,14 +42,15 @@ class RuleFile:
 
 def load(path: Path, *, interval_seconds: float = DEFAULT_INTERVAL_SECONDS) -> RuleFile:
     """Read a rule file. `interval_seconds` is for groups that name none. Raise RuleError."""
-    return _load(path, str(path), interval_seconds)
+    return parse(read(path, str(path)), str(path), interval_seconds=interval_seconds)
 
 
 def load_pack(name: str, *, interval_seconds: float = DEFAULT_INTERVAL_SECONDS) -> RuleFile:
     """Read one of our own packs, by the name `packs` lists. Raise RuleError."""
     if name not in packs():
         raise RuleError([Problem(file=name, message=f"there is no such pack; there are {', '.join(packs())}")])
-    return _load(_PACKS / f"{name}.yml", f"{name}.yml", interval_seconds)
+    file = f"{name}.yml"
+    return parse(read(_PACKS / file, file), file, interval_seconds=interval_seconds)
 
 
 def packs() -> tuple[str, ...]:
@@ -59,8 +60,17 @@ def packs() -> tuple[str, ...]:
 
 def parse(text: str, file: str, *, interval_seconds: float = DEFAULT_INTERVAL_SECONDS) -> RuleFile:
     """Turn a rule file's text into its groups; `file` is what rules and problems are named by. Raise RuleError."""
+    reader = _RuleReader(file, interval_seconds=interval_seconds)
+    groups = reader.groups(document(text, file))
+    if reader.problems:
+        raise RuleError(sorted(reader.problems, key=lambda problem: (problem.line, problem.column)))
+    return RuleFile(path=file, groups=groups)
+
+
+def document(text: str, file: str) -> Node | None:
+    """Return the root of a YAML text, None if it is empty. Raise RuleError."""
     try:
-        root = compose(text)
+        return compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -68,26 +78,21 @@ def parse(text: str, file: str, *, interval_seconds: float = DEFAULT_INTERVAL_SE
         raise RuleError([Problem(file=file, line=line, column=column, message=message)]) from error
     except yaml.YAMLError as error:
         raise RuleError([Problem(file=file, message=f"not usable YAML: {error}")]) from error
-    reader = _RuleReader(file, interval_seconds=interval_seconds)
-    groups = reader.groups(root)
-    if reader.problems:
-        raise RuleError(sorted(reader.problems, key=lambda problem: (problem.line, problem.column)))
-    return RuleFile(path=file, groups=groups)
 
 
-def _load(path: Path, file: str, interval_seconds: float) -> RuleFile:
+def read(path: Path, file: str) -> str:
+    """Return a file's text. Raise RuleError."""
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise RuleError([Problem(file=file, message=f"larger than {MAX_BYTES} bytes")])
-        text = content.decode()
+        return content.decode()
     except OSError as error:
         raise RuleError([Problem(file=file, message=f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise RuleError([Problem(file=file, line=line, message="not UTF-8")]) from error
-    return parse(text, file, interval_seconds=interval_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,9 +46,13 @@ class Evaluation:
 class Ruleset:
     """The loaded rules over one store. Not for more than one thread; it reads no clock: every call is told the time."""
 
-    def __init__(self, groups: Iterable[RuleGroup], store: SeriesStore, *, external_url: str = "") -> None:
+    def __init__(
+        self, groups: Iterable[RuleGroup], store: SeriesStore, *, external_url: str = "", external_labels: Labels = ()
+    ) -> None:
+        """`external_url` and `external_labels` are what templates call by these names."""
         self._store = store
         self._external_url = external_url
+        self._external_labels = external_labels
         self._known: set[Source] = set()
         self._restored_at = -math.inf
         self.groups: Mapping[str, RuleGroup] = {}
@@ -228,7 +232,12 @@ class Ruleset:
         return Evaluation(changes=changes, errors={}, rules=(identity,))
 
     def _scene(self, at: float) -> Scene:
-        moment = Moment(query=lambda text: self._asked(text, at), now=at, external_url=self._external_url)
+        moment = Moment(
+            query=lambda text: self._asked(text, at),
+            now=at,
+            external_url=self._external_url,
+            external_labels=self._external_labels,
+        )
         witnesses = Witnesses(self._store, at, self._known, self._restored_at)
         return Scene(store=self._store, at=at, moment=moment, witnesses=witnesses)
 

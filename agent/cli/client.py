@@ -47,14 +47,18 @@ class Client:
 
     def get(self, *path: str, **query: str | int) -> Any:  # noqa: ANN401 - JSON
         """Return the answer to GET /control/PATH. Raise ControlError."""
-        return self._ask("GET", path, query=urlencode(query))
+        return self._ask("GET", ("control", *path), query=urlencode(query))
+
+    def api(self, *path: str, **query: str) -> Any:  # noqa: ANN401 - JSON
+        """Return the answer of the query API, as Prometheus gives it, to GET /api/v1/PATH. Raise ControlError."""
+        return self._ask("GET", ("api", "v1", *path), query=urlencode(query))
 
     def post(self, *path: str, **fields: object) -> Any:  # noqa: ANN401 - JSON
         """Return the answer to POST /control/PATH with these fields. Raise ControlError."""
-        return self._ask("POST", path, body=json.dumps(fields).encode())
+        return self._ask("POST", ("control", *path), body=json.dumps(fields).encode())
 
     def _ask(self, method: str, path: Sequence[str], *, query: str = "", body: bytes | None = None) -> Any:  # noqa: ANN401
-        target = "/control/" + "/".join(quote(part, safe="") for part in path) + (f"?{query}" if query else "")
+        target = "/" + "/".join(quote(part, safe="") for part in path) + (f"?{query}" if query else "")
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         connection = self.connect()
         try:

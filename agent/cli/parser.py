@@ -1,6 +1,7 @@
 """What the command line looks like. Knows the name of each command's module and imports none of them."""
 
 import argparse
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ examples:
   paramedic run --config my.toml         watch this host, in the foreground
   paramedic incident list                what is going on
   paramedic drill                        break something on purpose and see it mended
+  paramedic query instant up             what an expression yields now
 
-exit codes: 0 fine, 1 something is wrong, 2 wrong usage
+exit codes: 0 fine, 1 something is wrong, 2 wrong usage, 3 fatal lints only (check rules)
 """
 
 
@@ -30,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
     _incidents(commands)
     _daemon(commands)
     _drill(commands)
+    _test(commands)
+    _query(commands)
     _about(commands)
     return main
 
@@ -78,6 +82,7 @@ def _offline(commands: Any) -> None:  # noqa: ANN401 - see above
     _config(check)
     check.add_argument("--strict", action="store_true", help="fail on warnings, too")
     _json(check)
+    _check_rules(check.add_subparsers(title="what else", metavar="WHAT"))
     polkit = _command(
         commands,
         "polkit",
@@ -98,6 +103,86 @@ def _offline(commands: Any) -> None:  # noqa: ANN401 - see above
     collect.add_argument("--once", action="store_true", help="once (the default; the daemon does it again and again)")
     collect.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these collectors only, even if off")
     _json(collect)
+
+
+def _check_rules(kinds: Any) -> None:  # noqa: ANN401 - see above
+    rules = _command(
+        kinds,
+        "rules",
+        "check rule files, whatever the configuration says",
+        module="check_rules",
+        example="paramedic check rules --lint-fatal /etc/paramedic/rules/*.yml",
+    )
+    rules.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a rule file")
+    rules.add_argument(
+        "--lint",
+        action="append",
+        default=[],
+        choices=("all", "duplicate-rules", "none"),
+        help="what to lint for, can be repeated; default: duplicate-rules",
+    )
+    rules.add_argument("--lint-fatal", action="store_true", help="exit with 3 if there is nothing worse than lints")
+    _json(rules)
+
+
+def _test(commands: Any) -> None:  # noqa: ANN401 - see above
+    test = commands.add_parser("test", help="run tests of rules and expressions")
+    kinds = test.add_subparsers(title="kinds", metavar="KIND", required=True)
+    rules = _command(
+        kinds,
+        "rules",
+        "run unit tests of rules, in promtool's format",
+        module="rule_tests",
+        example="paramedic test rules --junit report.xml tests/*.yml",
+    )
+    rules.add_argument(
+        "--run", action="append", default=[], metavar="REGEX", help="only tests whose name matches; can be repeated"
+    )
+    promql = _command(
+        kinds,
+        "promql",
+        "run scripts in Prometheus' .test format",
+        module="promql_tests",
+        example="paramedic test promql --json *.test",
+    )
+    for command in (rules, promql):
+        command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file of tests")
+        command.add_argument("--junit", type=Path, metavar="FILE", help="also write a report in JUnit's format")
+        command.add_argument("--json", action="store_true", help="print a JSON object a case, one in each line")
+
+
+def _query(commands: Any) -> None:  # noqa: ANN401 - see above
+    query = commands.add_parser("query", help="ask the daemon what a PromQL expression yields")
+    kinds = query.add_subparsers(title="kinds", metavar="KIND", required=True)
+    instant = _command(
+        kinds, "instant", "evaluate an expression at one time", module="query", example="paramedic query instant up"
+    )
+    instant.add_argument("--at", type=point_in_time, metavar="TIME", help="when; default: now")
+    ranged = _command(
+        kinds,
+        "range",
+        "evaluate an expression again and again over a span of time",
+        module="query",
+        example="paramedic query range 'rate(node_disk_io_time_seconds_total[5m])' --step 1m",
+    )
+    ranged.add_argument("--start", type=point_in_time, metavar="TIME", help="default: 5 minutes before the end")
+    ranged.add_argument("--end", type=point_in_time, metavar="TIME", help="default: now")
+    ranged.add_argument("--step", type=seconds, metavar="DURATION", help="default: what makes 250 steps")
+    for command in (instant, ranged):
+        command.add_argument("expression", metavar="EXPR", help="a PromQL expression")
+        command.add_argument(
+            "--url", default="", metavar="URL", help="the daemon's TCP address, not its control socket"
+        )
+        command.add_argument("--token-file", type=Path, metavar="FILE", help="the token that the URL needs, if it does")
+        _client(command)
+
+
+def point_in_time(text: str) -> float:
+    """Return the seconds since 1970 for seconds or a time such as 2025-01-31T12:00:00Z. Raise ValueError."""
+    try:
+        return float(text)
+    except ValueError:
+        return datetime.fromisoformat(text).timestamp()
 
 
 def _incidents(commands: Any) -> None:  # noqa: ANN401 - see above

@@ -40,6 +40,7 @@ class Moment:
     query: Callable[[str], Sequence[Sampled]] | None = None
     now: float = 0.0
     external_url: str = ""
+    external_labels: tuple[tuple[str, str], ...] = ()
 
 
 class _LeaveError(Exception):
