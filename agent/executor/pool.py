@@ -1,6 +1,7 @@
 """Performing effects: each owed row on a thread of its own, its answer posted back to the engine."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from agent.incidents.effects import OutboxRow
@@ -18,23 +19,36 @@ class Pool:
     def __init__(self, performers: Mapping[str, Performer], settled: Callable[[EffectSettled], None]) -> None:
         self._performers = dict(performers)
         self._settled = settled
+        self._changed = threading.Condition()
+        self._unanswered: Counter[str] = Counter()
 
     def hand_over(self, row: OutboxRow) -> None:
         """Start performing the row. Never blocks."""
+        with self._changed:
+            self._unanswered[row.target] += 1
         thread = threading.Thread(target=self._perform, args=(row,), name=f"effect-{row.id}", daemon=True)
         thread.start()
 
+    def finish(self, target: str, seconds: float) -> None:
+        """Wait until every row of the target has been answered for, but no longer than so many seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._unanswered[target], seconds)
+
     def _perform(self, row: OutboxRow) -> None:
+        self._settled(self._answer(row))
+        with self._changed:
+            self._unanswered[row.target] -= 1
+            self._changed.notify_all()
+
+    def _answer(self, row: OutboxRow) -> EffectSettled:
         performer = self._performers.get(row.target)
         if performer is None:
             reason = f"nothing is configured by the name {row.target!r}"
-            self._settled(EffectSettled(row=row.id, claim=row.claim, dead=True, reason=reason))
-            return
+            return EffectSettled(row=row.id, claim=row.claim, dead=True, reason=reason)
         try:
-            settled = performer(row)
+            return performer(row)
         # The seam to performers: whatever one of them raises, the row must be answered for or its lane stands still.
         except Exception as error:  # noqa: BLE001
             _log.exception("a performer failed", target=row.target, key=row.key)
             reason = f"{type(error).__name__}: {error}"
-            settled = EffectSettled(row=row.id, claim=row.claim, reason=reason)
-        self._settled(settled)
+            return EffectSettled(row=row.id, claim=row.claim, reason=reason)
