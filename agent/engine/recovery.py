@@ -26,6 +26,8 @@ FORGOTTEN_SECONDS = 3600.0
 _OWED = """SELECT id, kind, lane, target, key, incident_id, state, payload FROM outbox
 WHERE state IN ('pending', 'running') ORDER BY id"""
 
+_INTERRUPTED = "SELECT key FROM outbox WHERE state = 'running' AND kind = 'remediation'"
+
 EndSurvivors = Callable[[str], str]
 """Ends what is left of an interrupted run, by its id; returns what it found, for the record."""
 
@@ -49,7 +51,10 @@ def elapsed_shift(database: Database, clock: Clock) -> float:
 
 def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors) -> None:
     """Load incidents, alerts, counters and the outbox; settle what a crash interrupted."""
-    connection, now = parts.database.connection, parts.clock.now()
+    connection = parts.database.connection
+    # Ending what is left of a run takes its time, and what happens then is still the run's.
+    found = {run_id: end_survivors(run_id) for (run_id,) in connection.execute(_INTERRUPTED).fetchall()}
+    now = parts.clock.now()
     shift = elapsed_shift(parts.database, parts.clock)
     batch = Batch(now=now)
     _load_incidents(parts, now)
@@ -60,12 +65,14 @@ def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors) -> None:
     interrupted = _load_outbox(parts, batch)
     if shift:
         batch.writes += housekeeping.shift(parts, shift)
+    _give_time(parts, now)
     batch.writes += [*housekeeping.anchor(parts.clock), set_meta("started_at", repr(now))]
     for run_id, incident_id, remediation, resource in interrupted:
-        found = end_survivors(run_id)
-        _log.warning("run interrupted by a restart", run=run_id, found=found)
+        _log.warning("run interrupted by a restart", run=run_id, found=found[run_id])
         parts.ledger.running[run_id] = resource
-        event = AttemptSettled(run_id=run_id, outcome=Outcome.INTERRUPTED, detail=f"the daemon stopped; {found}")
+        event = AttemptSettled(
+            run_id=run_id, outcome=Outcome.INTERRUPTED, detail=f"the daemon stopped; {found[run_id]}"
+        )
         engine.attempt_settled(batch, incident_id, event, remediation)
     parts.database.commit(batch.writes)
     parts.delivery.durable()
@@ -85,6 +92,16 @@ def _clamped(incident: Incident, parts: Parts, now: float) -> Incident:
     if incident.wake_at is None or incident.wake_at <= now + longest:
         return incident
     return replace(incident, wake_at=now + longest)
+
+
+def _give_time(parts: Parts, now: float) -> None:
+    """Let verification that ran out of time while nobody looked begin anew: no attempt fails for want of a witness."""
+    for incident in parts.casebook.verifying():
+        work = incident.work
+        if work is not None and work.deadline is not None and work.deadline <= now:
+            ladder = parts.situations.policy.ladder(work.remediation)
+            deadline = now + (ladder.verify.timeout if ladder is not None else 0.0)
+            parts.casebook.put(replace(incident, work=replace(work, deadline=deadline)))
 
 
 def _load_alerts(parts: Parts, batch: Batch) -> None:

@@ -143,8 +143,12 @@ class Bench:
         )
         self.engine = Engine(self.parts)
         situations.settled_at = self.clock.now() + self.settling
-        recovery.recover(self.engine, self.parts, lambda run: self.survivors.append(run) or "nothing was left of it")
+        recovery.recover(self.engine, self.parts, self.end_survivors)
         self.reader = Reader(self.database.path)
+
+    def end_survivors(self, run):
+        self.survivors.append(run)
+        return "nothing was left of it"
 
     def kill(self):
         """End this life as kill -9 would: nothing more is written."""

@@ -67,6 +67,40 @@ def test_an_incident_goes_on_where_it_was(bench):
     assert bench.incident()["resolution"] == "fixed"
 
 
+def test_an_outage_longer_than_the_time_for_verification_fails_no_repair(bench):
+    bench.process(up=0)
+    bench.settle(bench.take("runner")[0], outcome="succeeded")
+
+    bench.restart(seconds=300)
+    bench.turn()
+    assert bench.incident()["state"] == "verifying"
+    bench.clock.advance(1)
+    bench.process(up=1)
+    bench.pass_time(10)
+
+    assert bench.incident()["resolution"] == "fixed"
+
+
+def test_verification_that_begins_anew_after_an_outage_ends_in_time_too(bench):
+    bench.process(up=0)
+    bench.settle(bench.take("runner")[0], outcome="succeeded")
+    bench.restart(seconds=300)
+    bench.turn()
+
+    bench.pass_time(61)
+
+    assert bench.incident()["state"] != "verifying"
+
+
+def test_time_spent_ending_an_interrupted_run_is_not_taken_from_its_verification(bench):
+    bench.process(up=0)
+    bench.kill()
+    bench.end_survivors = lambda _run: bench.clock.advance(3.0) or "what was left of it was ended"
+    bench.live()
+
+    assert bench.incident()["work"]["settled_at"] == bench.clock.now()
+
+
 def test_guard_counters_survive(bench):
     for _ in range(3):
         bench.process(up=0)
