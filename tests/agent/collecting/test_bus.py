@@ -233,7 +233,7 @@ def test_it_can_live_on_a_loop_that_is_there_already(collecting, systemd, heard)
     assert heard.until(lambda: listings(heard))
     assert "bus" not in {each.name for each in threading.enumerate()}
     made.close()
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(0.05), loop).result(5)
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(5)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(5)
     loop.close()
