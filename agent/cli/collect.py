@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from agent.cli import screen
 from agent.clock import SystemClock
+from agent.collecting.health import METRICS
 from agent.collecting.host import collect_once
 from agent.config import paths
 from agent.config.load import load
 from agent.config.problems import ConfigError, Problem, unknown
+from agent.telemetry import log
 from collectors.exposition import render
 from collectors.registry import SPECS
 from collectors.sample import Failure, Sample
@@ -18,6 +20,7 @@ from collectors.sample import Failure, Sample
 
 def run(args: argparse.Namespace) -> int:
     """Print every sample; what could not be read goes to standard error and, if it was asked for, fails the command."""
+    log.silence()
     config = load(paths.config_path(args.config, os.environ), os.environ)
     settings = config.collectors
     if args.only:
@@ -31,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         screen.show_json([_document(sample) for sample in samples])
     else:
-        print(render((metric for spec in SPECS for metric in spec.metrics), samples), end="")
+        print(render((*METRICS, *(metric for spec in SPECS for metric in spec.metrics)), samples), end="")
     return 1 if args.only and failures else 0
 
 

@@ -50,6 +50,11 @@ def _command(commands: Any, name: str, text: str, *, module: str, example: str =
     return command
 
 
+def _group(commands: Any, name: str, text: str) -> argparse.ArgumentParser:  # noqa: ANN401 - see above
+    group: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    return group
+
+
 def _config(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--config",
@@ -126,7 +131,7 @@ def _check_rules(kinds: Any) -> None:  # noqa: ANN401 - see above
 
 
 def _test(commands: Any) -> None:  # noqa: ANN401 - see above
-    test = commands.add_parser("test", help="run tests of rules and expressions")
+    test = _group(commands, "test", "run tests of rules and expressions")
     kinds = test.add_subparsers(title="kinds", metavar="KIND", required=True)
     rules = _command(
         kinds,
@@ -152,7 +157,7 @@ def _test(commands: Any) -> None:  # noqa: ANN401 - see above
 
 
 def _query(commands: Any) -> None:  # noqa: ANN401 - see above
-    query = commands.add_parser("query", help="ask the daemon what a PromQL expression yields")
+    query = _group(commands, "query", "ask the daemon what a PromQL expression yields")
     kinds = query.add_subparsers(title="kinds", metavar="KIND", required=True)
     instant = _command(
         kinds, "instant", "evaluate an expression at one time", module="query", example="paramedic query instant up"
@@ -186,7 +191,7 @@ def point_in_time(text: str) -> float:
 
 
 def _incidents(commands: Any) -> None:  # noqa: ANN401 - see above
-    incident = commands.add_parser("incident", help="show incidents, and take charge of them")
+    incident = _group(commands, "incident", "show incidents, and take charge of them")
     verbs = incident.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = _command(verbs, "list", "list incidents, newest first", module="incidents")
     listing.add_argument("--state", default="", help='"active", or a state such as "escalated"; default: not closed')

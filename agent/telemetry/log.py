@@ -31,6 +31,11 @@ def configure(*, level: str = "info", form: Format = "logfmt", stream: TextIO = 
     )
 
 
+def silence() -> None:
+    """Log nothing: for commands, which print and complain in their own way and whose output others parse."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+
+
 def _escape(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Escape what could forge a line or steer a terminal: control characters, bidi marks, lone surrogates."""
     return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
