@@ -26,7 +26,7 @@ from tests.services.service import free_port, pause, private_directory
 
 READY_SECONDS = 30.0
 RELOADED = re.compile('event="?reload')
-RUN = (sys.executable, "-P", "-m", "agent.cli.main", "run", "--config")
+PARAMEDIC = (sys.executable, "-P", "-m", "agent.cli.main")
 GATED = """\
 # Waits for a word at the gate, if there is one, and then becomes the program.
 gate=$1
@@ -209,7 +209,7 @@ class Daemon:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("PARAMEDIC_", "NOTIFY_"))}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                (*self.wrapper, *RUN, str(self.config)),
+                (*self.wrapper, *PARAMEDIC, "run", "--config", str(self.config)),
                 env=own | dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
