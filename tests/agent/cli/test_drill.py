@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from agent.app import scratch_service
+from agent.app.phases import PHASES, Progress, failure, seen
 from agent.cli import drill, scratch_daemon
 from agent.cli.main import main
-from agent.app.phases import PHASES, Progress, failure, seen
 from agent.config.load import load
 from tests.agent.cli.daemons import daemon
 
