@@ -39,5 +39,12 @@ format: $(LINT)/installed
 bench: install
 	benchmarks/run
 
+# Longer than CI may take: many more kill points, and hypothesis with many more examples over every parser and machine.
+soak: $(VENV)/tested
+	CRASH_POINTS=300 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/crash
+
+fuzz: $(VENV)/tested
+	HYPOTHESIS_PROFILE=fuzz $(VENV)/bin/python -m pytest -q -p no:cacheprovider $$(grep -rl '@given' tests)
+
 clean:
 	rm -rf $(VENV) $(LINT) .cache
