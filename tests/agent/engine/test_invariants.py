@@ -1,0 +1,108 @@
+"""Whatever happens, in whatever order, with restarts in between: the guards hold and nothing is done twice."""
+
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.agent.engine.conftest import Bench
+
+NAMES = ("a", "b", "c")
+STEP = st.one_of(
+    st.tuples(st.just("process"), st.sampled_from(NAMES), st.booleans()),
+    st.tuples(st.just("time"), st.sampled_from([0.5, 5.0, 11.0, 61.0, 400.0, 4000.0])),
+    st.tuples(st.just("settle"), st.sampled_from(["succeeded", "failed", "timed_out"])),
+    st.tuples(st.just("fail")),
+    st.tuples(st.just("restart")),
+    st.tuples(st.just("step"), st.sampled_from([-3600.0, 86400.0])),
+)
+
+
+class Run:
+    """Plays steps against an engine and keeps what the outside world has seen."""
+
+    def __init__(self, directory):
+        self.bench = Bench(directory)
+        self.ups = dict.fromkeys(NAMES, True)
+        self.started = Counter()
+        self.open = []
+        self.most_at_once = 0
+
+    def play(self, step):
+        getattr(self, step[0])(*step[1:])
+        for row in self.bench.take("runner"):
+            self.started[row.payload["run_id"]] += 1
+            self.open.append(row)
+        self.most_at_once = max(self.most_at_once, len(self.open))
+
+    def process(self, name, up):
+        self.ups[name] = up
+        self.bench.clock.advance(0.1)
+        self.bench.processes({each: int(self.ups[each]) for each in NAMES})
+
+    def time(self, seconds):
+        self.bench.pass_time(seconds)
+
+    def settle(self, outcome):
+        if self.open:
+            self.bench.clock.advance(0.1)
+            self.bench.settle(self.open.pop(0), outcome=outcome)
+
+    def fail(self):
+        self.bench.clock.advance(0.1)
+        self.bench.failed()
+
+    def restart(self):
+        self.open.clear()
+        self.bench.restart()
+        self.bench.turn()
+
+    def step(self, seconds):
+        self.bench.clock.stepped = seconds
+        self.bench.turn()
+
+
+@given(st.lists(STEP, max_size=40))
+@settings(max_examples=60)
+def test_no_history_breaks_a_guard_or_repeats_a_run(steps):
+    directory = Path(tempfile.mkdtemp())
+    run = Run(directory)
+    try:
+        for step in steps:
+            run.play(step)
+
+        assert run.most_at_once <= 1, "all of them act on one resource"
+        assert set(run.started.values()) <= {1}
+        for incident in run.bench.incidents():
+            record = run.bench.reader.incident(incident["id"])
+            assert all(entry["reason"] for entry in record["timeline"])
+            assert len({attempt["run_id"] for attempt in record["attempts"]}) == len(record["attempts"])
+            if record["resolution"] == "fixed":
+                assert record["attempts"][-1]["verified"] is True
+        keys = [incident["key"] for incident in run.bench.incidents()]
+        assert len(keys) == len(set(keys)), "one incident a subject"
+        assert run.bench.database.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    finally:
+        run.bench.database.close()
+        shutil.rmtree(directory)
+
+
+@given(st.lists(st.sampled_from(["down", "up"]), min_size=10, max_size=40))
+@settings(max_examples=30)
+def test_within_an_hour_a_flapping_process_is_repaired_no_more_often_than_its_limits_say(flaps):
+    directory = Path(tempfile.mkdtemp())
+    run = Run(directory)
+    try:
+        for flap in flaps:
+            run.play(("process", "a", flap == "up"))
+            run.play(("settle", "succeeded"))
+            run.play(("time", 11.0))
+            run.play(("restart",))
+
+        assert len(run.started) <= 3, "three passes, then a person"
+    finally:
+        run.bench.database.close()
+        shutil.rmtree(directory)
