@@ -149,7 +149,9 @@ def _throw_away_root(base: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="paramedic-host-", dir="/tmp"))
     with ExitStack() as stack:
         stack.callback(folder.rmdir)
-        _do("mount", "-t", "tmpfs", "-o", "size=1g,mode=755", "paramedic-host", str(folder))
+        memory = ("mount", "-t", "tmpfs", "-o", "size=1g,mode=755", "paramedic-host", str(folder))
+        if subprocess.run(memory, check=False, capture_output=True, timeout=60).returncode:
+            pytest.skip("needs the right to mount, to boot a systemd host")
         stack.callback(_do, "umount", "--lazy", str(folder))
         for part in ("upper", "work", "root"):
             (folder / part).mkdir(mode=0o755)

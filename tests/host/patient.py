@@ -93,6 +93,19 @@ class Patient:
     def pid(self) -> int:
         return int(self.machine.show("paramedic", "MainPID"))
 
+    def engine_thread(self) -> int:
+        """Return the thread id, as seen from here, of the daemon's engine: the first that it starts."""
+        inside = str(self.pid())
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with suppress(OSError):
+                spaces = re.search(r"^NSpid:(.*)$", status.read_text(), re.MULTILINE)
+                if spaces and spaces[1].split()[1:] == [inside] and self._is_mine(status.parent):
+                    return sorted(int(task.name) for task in (status.parent / "task").iterdir())[1]
+        return pytest.fail("the daemon is not to be found from outside")
+
+    def _is_mine(self, process: Path) -> bool:
+        return (process / "ns/pid").readlink() == Path(f"/proc/{self.machine.leader}/ns/pid").readlink()
+
     def fail(self, unit: str) -> float:
         """Kill the unit's process as a crash would; return when (wall seconds)."""
         kill = 'pid=$(systemctl show -P MainPID -- "$1"); date +%s.%N; kill -KILL "$pid"'
@@ -201,10 +214,15 @@ def _install_program(machine: Machine) -> None:
 
 
 def _install_service(machine: Machine) -> None:
-    """Put the files of the wheel where systemd looks for them."""
-    machine.run("install", "-m644", f"{SHARE}/systemd/paramedic.service", "/etc/systemd/system/paramedic.service")
-    machine.run("systemd-sysusers", f"{SHARE}/systemd/sysusers.d/paramedic.conf")
-    machine.run("systemd-tmpfiles", "--create", f"{SHARE}/systemd/tmpfiles.d/paramedic.conf")
+    """Put the files of the wheel where systemd/README.md says."""
+    for source, target in (
+        ("paramedic.service", "/etc/systemd/system/paramedic.service"),
+        ("sysusers.d/paramedic.conf", "/etc/sysusers.d/paramedic.conf"),
+        ("tmpfiles.d/paramedic.conf", "/etc/tmpfiles.d/paramedic.conf"),
+    ):
+        machine.run("install", "-Dm644", f"{SHARE}/systemd/{source}", target)
+    machine.run("systemd-sysusers", "paramedic.conf")
+    machine.run("systemd-tmpfiles", "--create", "paramedic.conf")
 
 
 def _install_units(machine: Machine) -> None:

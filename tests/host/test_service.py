@@ -7,6 +7,7 @@ import zipfile
 import pytest
 
 from tests.host import wheels
+from tests.host.freezing import frozen
 from tests.host.machine import until
 from tests.host.patient import LATE, PARAMEDIC, STRANGER
 from tests.services.service import need
@@ -45,30 +46,40 @@ def test_a_broken_configuration_leaves_the_running_one(patient):
     assert patient.metric("paramedic_config_last_reload_successful") == 1
 
 
-def test_a_daemon_that_stands_still_is_restarted_by_the_watchdog(patient):
+@pytest.fixture
+def impatient(patient):
+    """The watchdog waits four seconds."""
     patient.machine.write(DROP_IN, "[Service]\nWatchdogSec=4\n")
     patient.machine.run("systemctl", "daemon-reload")
     patient.machine.run("systemctl", "restart", "paramedic")
+    yield patient
+    (patient.machine.root / DROP_IN.lstrip("/")).unlink()
+    patient.machine.run("systemctl", "daemon-reload")
+    patient.machine.run("systemctl", "restart", "paramedic")
+
+
+def test_an_engine_that_hangs_is_restarted_by_the_watchdog_and_shows_where_it_stood(impatient):
     # Twice the watchdog's time is enough for a daemon that feeds it too late to be killed.
     deadline = time.monotonic() + 8.0
     until(lambda: time.monotonic() > deadline, 9.0, "time stands still")
-    assert patient.machine.show("paramedic", "NRestarts") == "0"
+    assert impatient.machine.show("paramedic", "NRestarts") == "0"
 
-    pid = patient.pid()
-    patient.machine.run("kill", "-STOP", str(pid))
-    until(lambda: patient.machine.show("paramedic", "NRestarts") == "1", 6.0, patient.journal)
-    patient.await_running(pid)
-    assert "Watchdog timeout" in patient.journal()
-    (patient.machine.root / DROP_IN.lstrip("/")).unlink()
-    patient.machine.run("systemctl", "daemon-reload")
+    pid = impatient.pid()
+    with frozen(impatient.engine_thread()):
+        assert impatient.metric("paramedic_ready") == 1  # the rest of the daemon goes on
+        until(lambda: impatient.machine.show("paramedic", "NRestarts") == "1", 6.0, impatient.journal)
+    impatient.await_running(pid)
+    journal = impatient.journal()
+    assert "Watchdog timeout" in journal
+    assert "Fatal Python error: Aborted" in journal
+    assert "agent/engine/engine.py" in journal
 
 
-def test_a_daemon_that_hangs_leaves_the_place_of_every_thread_in_the_journal(patient):
-    pid = patient.pid()
-    patient.machine.run("kill", "-ABRT", str(pid))
-    patient.await_running(pid)
-    assert "Fatal Python error: Aborted" in patient.journal()
-    assert "agent/engine/engine.py" in patient.journal()
+def test_a_daemon_that_stands_still_is_restarted_by_the_watchdog(impatient):
+    pid = impatient.pid()
+    impatient.machine.run("kill", "-STOP", str(pid))
+    until(lambda: impatient.machine.show("paramedic", "NRestarts") == "1", 6.0, impatient.journal)
+    impatient.await_running(pid)
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "kill", "enable", "disable", "mask", "isolate", "set-property"])
