@@ -4,15 +4,22 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from agent.app import targeting
 from agent.app.drilling import DrillRoom
 from agent.collecting import health
+from agent.collecting.sink import Settings
 from agent.engine.commands import Command, CommandError, StartDrill
 from agent.engine.engine import Engine, Parts
+from agent.engine.judgements import Judgement
 from agent.incidents.incident import ACTIVE
 from agent.store.reader import Reader
 from agent.version import VERSION
+from agent.web.backend import Target
+from collectors.registry import SPECS
+from collectors.sample import Labels, Metric
 from collectors.spec import Spec
 from rules.alert import Alert
+from rules.group import RuleGroup
 from rules.series import SeriesStore
 
 
@@ -26,6 +33,8 @@ class DaemonBackend:
         self._ready = ready
         self._started = time.time()
         self.endpoints: Mapping[str, str] = {}
+        self.collectors: Mapping[str, Settings] = {}
+        self.external: Labels = ()
         self.drill_room: DrillRoom | None = None
 
     @property
@@ -78,7 +87,19 @@ class DaemonBackend:
     def alerts(self) -> Sequence[Alert]:
         return self._engine.alerts
 
+    def groups(self) -> Sequence[RuleGroup]:
+        return tuple(self._parts.ruleset.groups.values())
 
-def catalog(specs: Sequence[Spec]) -> list[Any]:
+    def judgement(self, rule: str) -> Judgement | None:
+        return self._engine.judgement(rule)
+
+    def targets(self) -> Sequence[Target]:
+        return targeting.targets(self._parts.series, self.collectors, self.external)
+
+    def metadata(self) -> Sequence[Metric]:
+        return catalog(SPECS)
+
+
+def catalog(specs: Sequence[Spec]) -> list[Metric]:
     """Return every metric that the collectors and their host declare."""
     return [*health.METRICS, *(metric for spec in specs for metric in spec.metrics)]

@@ -137,6 +137,7 @@ class Daemon:
             self.config.collectors, SPECS, self.engine, clock=self._clock, on_phase=self.engine.phase
         )
         backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=collecting.ready.is_set)
+        backend.collectors, backend.external = self.config.collectors, building.external(self.config)
         if self.config.drill.enabled:
             backend.drill_room = DrillRoom(state / "drill", Reader(database.path))
             stack.callback(backend.drill_room.close)

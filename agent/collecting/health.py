@@ -13,8 +13,11 @@ from collectors.sample import Failure, Labels, Origin, Reading, Sample, Source, 
 DURATION = gauge("node_scrape_collector_duration_seconds", "How long the collector's last run took.")
 SUCCESS = gauge("node_scrape_collector_success", "1 if the collector's last run succeeded.")
 TARGET_SUCCESS = gauge("paramedic_collector_success", "1 if the last run on this target succeeded.")
-METRICS = (DURATION, SUCCESS, TARGET_SUCCESS)
+UP = gauge("up", "1 while paramedic collects on this host.")
+METRICS = (DURATION, SUCCESS, TARGET_SUCCESS, UP)
 SOURCE = Source("scrape")
+UP_SOURCE = Source("up")
+"""Of its own, because who scrapes us has an `up` for us already."""
 
 REMIND_SECONDS = 3600.0
 """A failure that goes on is logged again after this long."""
@@ -79,6 +82,10 @@ class Health:
             event = "collector is off" if fault.off else "collector failed"
             self._log.warning(event, collector=source.collector, target=source.target, reason=fault.reason)
 
+    def told(self, source: Source, samples: Sequence[Sample], *, at: float) -> None:
+        """Take what is said of a run: our own word, and no run itself."""
+        self._sink.read(Reading(source=source, at=at, samples=samples))
+
     def heard(self, collector: str) -> None:
         """Note that the collector has run once on all that it has."""
         with self._lock:
@@ -106,6 +113,10 @@ class Health:
     def publish(self) -> None:
         """Hand the state of all sources on as samples."""
         self._sink.read(Reading(source=SOURCE, at=self._clock.now(), samples=self.samples()))
+
+    def publish_up(self) -> None:
+        """Say that this host is watched: dashboards find hosts by that."""
+        self._sink.read(Reading(source=UP_SOURCE, at=self._clock.now(), samples=(Sample(UP.name, 1.0),)))
 
     def samples(self) -> list[Sample]:
         """Return success by target, and success (all targets) and duration (their sum) by collector."""

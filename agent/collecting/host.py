@@ -111,6 +111,7 @@ class Collecting:
             poll.round()
             if publish:
                 self._health.publish()
+                self._health.publish_up()
                 self._sink.read(Reading(source=own.SOURCE, at=self._clock.now(), samples=own.samples()))
 
         return run

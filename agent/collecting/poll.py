@@ -9,10 +9,10 @@ from agent.collecting.health import Health
 from agent.collecting.pool import Pool, Run
 from agent.telemetry import metrics
 from collectors.sample import Sample, Source
-from collectors.spec import CollectorSpec, TargetedSpec
+from collectors.spec import CollectorSpec, Outcome, TargetedSpec
 
 PollCollector = Collector[CollectorSpec | TargetedSpec]
-Outcome = tuple[Sample, ...] | Fault
+Result = Sequence[Sample] | Fault
 
 _BUDGET = 0.9
 """A round waits for its blocking runs for this share of the interval; the next round asks after the rest."""
@@ -66,12 +66,24 @@ class Poll:
             at, begun = self._clock.now(), self._clock.boottime()
             self._report(collector, source, attempt(partial(_collect, collector, "")), at=at, begun=begun)
 
-    def _report(self, collector: PollCollector, source: Source, outcome: Outcome, *, at: float, begun: float) -> None:
+    def _report(self, collector: PollCollector, source: Source, result: Result, *, at: float, begun: float) -> None:
         seconds = self._clock.boottime() - begun
-        if isinstance(outcome, Fault):
-            self._health.failed(source, outcome, at=at, seconds=seconds)
+        if isinstance(result, Fault):
+            self._failed(collector, source, result, at=at, seconds=seconds)
         else:
-            self._health.ran(source, outcome, at=at, seconds=seconds, origin=collector.spec.origin)
+            self._health.ran(source, result, at=at, seconds=seconds, origin=collector.spec.origin)
+            outcome = Outcome(succeeded=True, seconds=seconds, samples=len(result))
+            self._tell(collector, source, outcome, at=at)
+
+    def _failed(self, collector: PollCollector, source: Source, fault: Fault, *, at: float, seconds: float) -> None:
+        self._health.failed(source, fault, at=at, seconds=seconds)
+        self._tell(collector, source, Outcome(succeeded=False, seconds=seconds, samples=0), at=at)
+
+    def _tell(self, collector: PollCollector, source: Source, outcome: Outcome, *, at: float) -> None:
+        """Hand on what the collector says of its run."""
+        if isinstance(collector.spec, TargetedSpec) and collector.spec.outcome is not None:
+            samples = tuple(collector.spec.outcome(collector.options, source.target, outcome))
+            self._health.told(_outcome_source(source), samples, at=at)
 
     def _start(self, collector: PollCollector) -> None:
         """Start a run on each target, and end the series of targets that are no more."""
@@ -84,36 +96,38 @@ class Poll:
             return
         sources = {Source(collector.name, target) for target in targets}
         for source in (self._targets.get(collector.name, set()) | {whole}) - sources:
-            self._forget(source)
+            self._forget(collector, source)
         self._targets[collector.name] = sources
         for source in sorted(sources):
             self._start_one(collector, source)
 
-    def _forget(self, source: Source) -> None:
+    def _forget(self, collector: PollCollector, source: Source) -> None:
         self._runs.pop(source, None)
         if self._health.knows(source):
             self._health.forget(source, at=self._clock.now())
+            if isinstance(collector.spec, TargetedSpec) and collector.spec.outcome is not None:
+                self._health.told(_outcome_source(source), (), at=self._clock.now())
 
     def _start_one(self, collector: PollCollector, source: Source) -> None:
         earlier = self._runs.get(source)
         if earlier is not None and not earlier.over:
             metrics.COLLECTOR_OVERLAP.labels(collector.name).inc()
             if earlier.abandoned:
-                self._fail(source, "hung", "the run before still hangs")
+                self._fail(collector, source, "hung", "the run before still hangs")
             elif earlier.started is None:
-                self._fail(source, "no_thread", "no thread was free for a whole interval")
+                self._fail(collector, source, "no_thread", "no thread was free for a whole interval")
         elif not self._health.is_off(source):
             run = self._run(collector, source)
             self._runs[source] = run
             if not self._pool.submit(run):
                 run.over = True
-                self._fail(source, "no_thread", "every thread hangs")
+                self._fail(collector, source, "no_thread", "every thread hangs")
 
     def _run(self, collector: PollCollector, source: Source) -> Run:
-        def call() -> tuple[float, Outcome]:
+        def call() -> tuple[float, Result]:
             return self._clock.now(), attempt(partial(_collect, collector, source.target))
 
-        def deliver(result: tuple[float, Outcome]) -> None:
+        def deliver(result: tuple[float, Result]) -> None:
             if self._runs.get(source) is run:
                 self._report(collector, source, result[1], at=result[0], begun=run.started or 0.0)
 
@@ -122,11 +136,18 @@ class Poll:
 
     def _settle(self, until: float) -> None:
         sources = {run: source for source, run in self._runs.items() if not run.over}
+        by_name = {collector.name: collector for collector in self._blocking}
         for run in self._pool.settle(tuple(sources), until):
-            self._fail(sources[run], "timeout", f"given up after {run.timeout_seconds:g} s", run.timeout_seconds)
+            source, reason = sources[run], f"given up after {run.timeout_seconds:g} s"
+            self._fail(by_name[source.collector], source, "timeout", reason, run.timeout_seconds)
 
-    def _fail(self, source: Source, kind: str, reason: str, seconds: float = 0.0) -> None:
-        self._health.failed(source, Fault(kind=kind, reason=reason), at=self._clock.now(), seconds=seconds)
+    def _fail(self, collector: PollCollector, source: Source, kind: str, reason: str, seconds: float = 0.0) -> None:
+        self._failed(collector, source, Fault(kind=kind, reason=reason), at=self._clock.now(), seconds=seconds)
+
+
+def _outcome_source(source: Source) -> Source:
+    """The outcomes of failed runs are fresh where the target's own series are not."""
+    return Source(f"{source.collector}_outcome", source.target)
 
 
 def _targets(collector: PollCollector) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ class Batch:
     pushed_at: float | None = None
     """When the oldest pushed reading of this turn was taken; for the detection time."""
     judged: bool = False
-    """An alert changed."""
+    """Alerts changed, or their values."""
     decided: bool = False
     """An incident changed."""
     settled: bool = False

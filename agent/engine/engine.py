@@ -17,6 +17,7 @@ from agent.engine.delivery import Delivery
 from agent.engine.desk import Desk
 from agent.engine.durable import Durable
 from agent.engine.intake import Intake
+from agent.engine.judgements import Judgement
 from agent.engine.judging import Judging
 from agent.engine.ledger import Ledger
 from agent.engine.orders import Orders
@@ -117,6 +118,10 @@ class Engine:
             return answer.result(timeout)
         except TimeoutError as error:
             raise BusyError("the engine did not answer in time") from error
+
+    def judgement(self, rule: str) -> Judgement | None:
+        """Return how the last evaluation of a rule went; None if it never was evaluated."""
+        return self._judging.judgements.of(rule)
 
     def stop(self) -> None:
         self.queue.stop()
@@ -228,6 +233,8 @@ class Engine:
     def schedule_groups(self) -> None:
         """Put every rule group on the grid of its interval."""
         now = self._p.clock.now()
+        rules = {rule.identity for group in self._p.ruleset.groups.values() for rule in group.rules}
+        self._judging.judgements.keep(rules)
         self._groups = [(_next_slot(now, g.interval_seconds), key) for key, g in self._p.ruleset.groups.items()]
         heapq.heapify(self._groups)
 

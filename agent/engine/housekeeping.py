@@ -6,10 +6,14 @@ from agent.clock import Clock
 from agent.store import writes
 from agent.store.database import Write, set_meta
 from agent.telemetry import metrics
+from collectors.sample import Reading, Sample, Source, gauge
 from rules.alert import AlertState
 
 if TYPE_CHECKING:
     from agent.engine.engine import Parts
+
+ALERT_STATE = gauge("paramedic_alert_state", "1 for every alert that is pending, firing or without data.")
+ALERT_STATES = Source("alert_state")
 
 REPORT_SECONDS = 15.0
 _PRUNE_SECONDS = 3600.0
@@ -53,10 +57,19 @@ def report(parts: "Parts", now: float) -> None:
     states = [alert.state for alert in parts.ruleset.active()]
     for state in (AlertState.PENDING, AlertState.FIRING, AlertState.NO_DATA):
         metrics.ALERTS.labels(state).set(states.count(state))
+    _report_alerts(parts, now)
     _report_outbox(parts, now)
     metrics.SERIES.set(parts.series.series_count)
     metrics.SAMPLES_REFUSED.set(parts.series.refused_samples)
     metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
+
+
+def _report_alerts(parts: "Parts", now: float) -> None:
+    """Store the state of every alert, so that dashboards find here what `/metrics` shows."""
+    alerts = (*parts.ruleset.active(), *parts.intake.active())
+    shown = {tuple(sorted({**dict(alert.labels), "alertstate": alert.state.value}.items())) for alert in alerts}
+    samples = [Sample(ALERT_STATE.name, 1.0, labels) for labels in sorted(shown)]
+    parts.series.append(Reading(source=ALERT_STATES, at=now, samples=samples))
 
 
 def _report_outbox(parts: "Parts", now: float) -> None:

@@ -7,6 +7,7 @@ from functools import cache
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.desk import Desk
+from agent.engine.judgements import Judgements
 from agent.engine.situations import Situations
 from agent.incidents.events import HealthSeen
 from agent.incidents.incident import Incident
@@ -27,25 +28,31 @@ class Judging:
         self._desk = desk
         self._casebook = casebook
         self._situations = situations
+        self.judgements = Judgements()
         self._complaints: dict[str, tuple[str, float]] = {}
         self._limited: frozenset[str] = frozenset()
 
     def touched(self, batch: Batch, names: frozenset[str]) -> None:
         """Evaluate at once what depends on metrics that an event brought."""
-        self._judged(batch, self._ruleset.touched(names, batch.now), "")
+        began = time.perf_counter()
+        evaluation = self._ruleset.touched(names, batch.now)
+        self._judged(batch, evaluation, "", time.perf_counter() - began)
         self.verify(batch)
 
     def group(self, batch: Batch, key: str, between: Callable[[], None]) -> None:
         """Evaluate a group rule by rule; `between` rules there is time for what is more urgent."""
-        began = time.perf_counter()
+        began = step_began = time.perf_counter()
         for evaluation in self._ruleset.steps(key, batch.now):
-            self._judged(batch, evaluation, key)
+            self._judged(batch, evaluation, key, time.perf_counter() - step_began)
             between()
+            step_began = time.perf_counter()
+        batch.judged = True  # alerts that did not change have new values
         metrics.RULE_GROUP_SECONDS.labels(key).set(time.perf_counter() - began)
         metrics.RULE_EVALUATIONS.labels(key).inc()
         self.verify(batch)
 
-    def _judged(self, batch: Batch, evaluation: Evaluation, key: str) -> None:
+    def _judged(self, batch: Batch, evaluation: Evaluation, key: str, seconds: float) -> None:
+        self.judgements.note(evaluation, batch.now, seconds)
         for identity, error in evaluation.errors.items():
             metrics.RULE_FAILURES.labels(key or identity.rpartition(";")[0]).inc()
             self._complain(identity, error, batch.now)

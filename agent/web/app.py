@@ -16,6 +16,10 @@ from agent.web.backend import Backend
 from agent.web.caller import Caller
 from agent.web.control import Control
 from agent.web.exposition import Exposition
+from agent.web.prometheus_api import Answering, QueryApi, Work, failure
+from agent.web.prometheus_api_rules import RulesApi
+from agent.web.prometheus_api_status import StatusApi
+from agent.web.query_thread import QueryThread
 from agent.web.request import RequestError, answer
 
 Handler = Callable[[Request, Peer], Awaitable[Response]]
@@ -89,11 +93,38 @@ def control_rows(control: Control) -> Sequence[Row]:
     return [Row(method=m, path=path, handler=handler, need=Need.CONTROL) for m, path, handler in table]
 
 
-def full_rows(*, backend: Backend, exposition: Exposition, caller: Caller, clock: Clock) -> Sequence[Row]:
+def prometheus_rows(*, backend: Backend, queries: QueryThread, clock: Clock) -> Sequence[Row]:
+    query = QueryApi(backend=backend, thread=queries, clock=clock)
+    rules = RulesApi(backend=backend)
+    status = StatusApi(backend=backend)
+    table: Sequence[tuple[str, str, Work]] = (
+        ("GET POST", "query", query.instant),
+        ("GET POST", "query_range", query.range),
+        ("GET POST", "series", query.series),
+        ("GET POST", "labels", query.labels),
+        ("GET", "label/{name}/values", query.values),
+        ("GET", "rules", rules.rules),
+        ("GET", "alerts", rules.alerts),
+        ("GET", "metadata", status.metadata),
+        ("GET", "targets", status.targets),
+        ("GET", "status/buildinfo", status.buildinfo),
+    )
+    answering = Answering(queries)
+    return [
+        Row(method=method, path=f"/api/v1/{path}", handler=answering.route(work), need=Need.READ)
+        for methods, path, work in table
+        for method in methods.split()
+    ]
+
+
+def full_rows(
+    *, backend: Backend, exposition: Exposition, caller: Caller, queries: QueryThread, clock: Clock
+) -> Sequence[Row]:
     """Return every route: of the control socket and of `listen`."""
     return (
         *public_rows(Pages(backend=backend, exposition=exposition, clock=clock), metrics=Need.READ),
         *alert_rows(AlertsApi(backend=backend, caller=caller)),
+        *prometheus_rows(backend=backend, queries=queries, clock=clock),
         *control_rows(Control(backend=backend, caller=caller, clock=clock)),
     )
 
@@ -106,7 +137,7 @@ def metrics_rows(*, backend: Backend, exposition: Exposition, clock: Clock) -> S
 def application(rows: Sequence[Row], access: Access) -> Starlette:
     """Return the ASGI application that serves the rows. The server puts the `Peer` into the request's state."""
     routes = [Route(row.path, _endpoint(row, access), methods=[row.method]) for row in rows]
-    app = Starlette(routes=routes)
+    app = Starlette(routes=routes, exception_handlers={Exception: _broken})
     app.router.redirect_slashes = False
     return app
 
@@ -126,3 +157,8 @@ def _endpoint(row: Row, access: Access) -> Callable[[Request], Awaitable[Respons
             return answer({"error": str(error)}, error.status)
 
     return endpoint
+
+
+def _broken(_request: Request, _error: Exception) -> Response:
+    """Answer for a bug of ours; the error itself goes to the log."""
+    return failure(500, "internal", "internal error; the log says more")

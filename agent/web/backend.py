@@ -1,15 +1,35 @@
 """What the web needs of the rest of the daemon."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agent.engine.commands import Command
+from agent.engine.judgements import Judgement
+from collectors.sample import Labels, Metric
 from rules.alert import Alert
+from rules.group import RuleGroup
 from rules.series import SeriesStore
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A collector, or one of the things it was pointed at. `health` is up, down or unknown."""
+
+    collector: str
+    target: str
+    labels: Labels
+    health: str
+    error: str
+    last_run_at: float | None
+    seconds: float
+    """How long the collector's last run took, over all its targets."""
+    interval_seconds: float
+    timeout_seconds: float
+
+
 class Backend(Protocol):
-    """`ready`, `alerts` and `store` never wait; everything else may, and is called on a thread of its own."""
+    """`ready`, `alerts`, `store` and what is about rules and collectors never wait; the rest may, on other threads."""
 
     @property
     def store(self) -> SeriesStore: ...
@@ -31,3 +51,13 @@ class Backend(Protocol):
 
     def alerts(self) -> Sequence[Alert]:
         """Return the alerts that are pending, firing or without data, as the engine last published them."""
+
+    def groups(self) -> Sequence[RuleGroup]: ...
+
+    def judgement(self, rule: str) -> Judgement | None:
+        """Return how the last evaluation of a rule went, by its identity."""
+
+    def targets(self) -> Sequence[Target]: ...
+
+    def metadata(self) -> Sequence[Metric]:
+        """Return every metric that collectors declare."""

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import prometheus_client
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from agent.collecting import own
+from agent.collecting import health, own
+from agent.engine import housekeeping
+from agent.engine.housekeeping import ALERT_STATE
 from agent.telemetry.metrics import REGISTRY
 from agent.web.lines import Dialect, families_of, head, labelled, plain, special
-from collectors.sample import Labels, Metric, MetricType
+from collectors.sample import Labels, Metric
 from rules.alert import Alert
 from rules.columns import Axis, Series
 from rules.provenance import ALERTS, RULES
@@ -22,8 +24,8 @@ from rules.series import SeriesStore
 LOOKBACK_SECONDS = 300.0
 """A value that is older is not shown: its source fails, and to repeat it would hide that (as in a query)."""
 
-_ALERT_STATE = Metric(
-    "paramedic_alert_state", MetricType.GAUGE, "1 for every alert that is pending, firing or without data."
+_HIDDEN = frozenset(
+    {own.SOURCE.collector, health.UP_SOURCE.collector, housekeeping.ALERT_STATES.collector, RULES, ALERTS}
 )
 _TYPES = {
     Dialect.TEXT: "text/plain; version=0.0.4; charset=utf-8",
@@ -45,8 +47,8 @@ class Block:
 class Exposition:
     """Renders for one store. `catalog` has every metric of the collectors.
 
-    Series of `hidden_sources` are left out: rules' results are no host metrics, and paramedic's own metrics come from
-    the registry.
+    Series of `hidden_sources` are left out: rules' results are no host metrics, paramedic's own metrics come from the
+    registry, alerts are told as they are now, and who scrapes us makes an `up` of its own.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Exposition:
         *,
         catalog: Iterable[Metric],
         external: Labels = (),
-        hidden_sources: frozenset[str] = frozenset({own.SOURCE.collector, RULES, ALERTS}),
+        hidden_sources: frozenset[str] = _HIDDEN,
     ) -> None:
         self._catalog = {metric.name: metric for metric in catalog}
         self._external = frozenset(external)
@@ -103,10 +105,10 @@ class Exposition:
             # Posted alerts may bring label names that this format does not have.
             labels = {plain(name): value for name, value in alert.labels if (name, value) not in self._external}
             labels["alertstate"] = alert.state.value
-            lines[f"{labelled(_ALERT_STATE.name, sorted(labels.items()))}1\n"] = None
+            lines[f"{labelled(ALERT_STATE.name, sorted(labels.items()))}1\n"] = None
         if not lines:
             return []
-        (family,) = families_of([_ALERT_STATE.name], {_ALERT_STATE.name: _ALERT_STATE}, dialect)
+        (family,) = families_of([ALERT_STATE.name], {ALERT_STATE.name: ALERT_STATE}, dialect)
         return [head(family, dialect), *lines]
 
 

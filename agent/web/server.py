@@ -15,6 +15,7 @@ from agent.web.backend import Backend
 from agent.web.caller import Caller
 from agent.web.exposition import Exposition
 from agent.web.loop import LoopThread
+from agent.web.query_thread import QueryThread
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -54,6 +55,7 @@ class WebServer:
         self._exposition = exposition
         self._clock = clock
         self._caller = Caller()
+        self._queries = QueryThread()
         self._thread: LoopThread | None = None
         self._running: list[tuple[Server, asyncio.Task[None]]] = []
         self.addresses: tuple[str, ...] = ()
@@ -77,6 +79,7 @@ class WebServer:
         except TimeoutError:
             _log.warning("requests did not end in time")
         self._caller.close()
+        self._queries.close()
         if self._listeners.control_socket is not None:
             self._listeners.control_socket.unlink(missing_ok=True)
 
@@ -99,7 +102,13 @@ class WebServer:
     def _sites(self, bound: Bound) -> list[tuple["Starlette", list[socket.socket]]]:
         from agent.web import app  # noqa: PLC0415 - Starlette is loaded only where something listens
 
-        full = app.full_rows(backend=self._backend, exposition=self._exposition, caller=self._caller, clock=self._clock)
+        full = app.full_rows(
+            backend=self._backend,
+            exposition=self._exposition,
+            caller=self._caller,
+            queries=self._queries,
+            clock=self._clock,
+        )
         metrics = app.metrics_rows(backend=self._backend, exposition=self._exposition, clock=self._clock)
         sites = [
             (app.application(full, self._access), list(bound.full)),

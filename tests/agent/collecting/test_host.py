@@ -76,7 +76,14 @@ def test_our_own_metrics_are_told_as_samples(collecting, heard):
     runs = latest(heard, "self", "paramedic_collector_runs_total")
     assert runs[("collector", "load"), ("result", "success")] >= 1
     names = {sample.name for sample in heard.of("self")[-1].samples}
-    assert not any(name.endswith(("_created", "_bucket")) for name in names)
+    assert "paramedic_engine_batch_seconds_bucket" in names
+    assert not any(name.endswith("_created") for name in names)
+
+
+def test_a_host_that_collects_nothing_is_up_all_the_same(collecting, heard):
+    collecting()
+    assert heard.until(lambda: heard.of("up"))
+    assert heard.of("up")[-1].samples == (Sample("up", 1.0),)
 
 
 def test_without_a_bus_its_collector_is_off_with_a_reason_and_the_host_runs(collecting, heard):

@@ -33,6 +33,10 @@ class Backend:
         self.asked: list[tuple[str, int]] = []
         self.hold = threading.Event()
         self.hold.set()
+        self.rule_groups: tuple[Any, ...] = ()
+        self.judgements: dict[str, Any] = {}
+        self.collectors: tuple[Any, ...] = ()
+        self.metrics: tuple[Any, ...] = ()
 
     def ready(self):
         return self.is_ready
@@ -59,6 +63,18 @@ class Backend:
 
     def alerts(self):
         return self.listed
+
+    def groups(self):
+        return self.rule_groups
+
+    def judgement(self, rule):
+        return self.judgements.get(rule)
+
+    def targets(self):
+        return self.collectors
+
+    def metadata(self):
+        return self.metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,10 @@ def test_no_family_appears_twice_although_the_store_holds_our_own_metrics_too():
     assert "forged" not in text
 
 
+def test_up_is_left_to_those_who_scrape_us():
+    assert host_part(rendered(store_of(Sample("up", 1.0), source="up"))) == []
+
+
 def test_our_own_metrics_come_from_the_registry_without_creation_times():
     QUEUE_LENGTH.labels(kind="readings").set(3)
     text = rendered(SeriesStore())

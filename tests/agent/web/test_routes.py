@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import time
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,13 @@ BEARER = f"Bearer {TOKEN}"
 ALERT = [{"labels": {"alertname": "Down"}}]
 OPEN = {"/-/healthy", "/-/ready", "/metrics"}
 READABLE = {*OPEN, "/api/v2/alerts"}
-ROWS = full_rows(backend=None, exposition=None, caller=None, clock=None)  # type: ignore[arg-type]
+NOTHING: Any = None
+PARTS = {"backend": NOTHING, "exposition": NOTHING, "clock": NOTHING}
+ROWS = [
+    row
+    for row in full_rows(**PARTS, caller=NOTHING, queries=NOTHING)
+    if not row.path.startswith("/api/v1/")  # see test_prometheus_api
+]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +73,7 @@ def test_the_second_listener_serves_health_and_metrics_only(daemon, row):
 def test_the_table_has_no_route_twice_and_the_metrics_listener_has_the_open_ones():
     keys = [(row.method, row.path) for row in ROWS]
     assert len(keys) == len(set(keys))
-    assert {row.path for row in metrics_rows(backend=None, exposition=None, clock=None)} == OPEN  # type: ignore[arg-type]
+    assert {row.path for row in metrics_rows(**PARTS)} == OPEN
 
 
 @pytest.mark.parametrize("path", sorted(OPEN))
