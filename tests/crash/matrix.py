@@ -83,10 +83,10 @@ def _verifying(scene: Scene) -> tuple[Life, Callable[[], None]]:
 
 STAGES = (
     Stage(name="struck", calls=(*DURABLE, *OUTWARD), enter=_strike),
-    Stage(name="handed-over", calls=HANDING, enter=_strike, repair_seconds=3.0),
+    Stage(name="handed-over", calls=HANDING, enter=_strike, repair_seconds=2.5),
     Stage(name="running", calls=(*DURABLE, *OUTWARD), enter=_running, repair_seconds=0.3),
     Stage(name="verifying", calls=(*DURABLE, *OUTWARD), enter=_verifying),
-    Stage(name="taken-up", calls=(*DURABLE, *OUTWARD), enter=_taken_up, repair_seconds=3.0),
+    Stage(name="taken-up", calls=(*DURABLE, *OUTWARD), enter=_taken_up, repair_seconds=2.5),
     Stage(name="first-start", calls=(*DURABLE, *OUTWARD), enter=_first_start),
 )
 

@@ -1,5 +1,6 @@
 """Daemons that break one promise each: the matrix must convict every one of them."""
 
+import threading
 from collections.abc import Callable
 
 from agent.engine import recovery
@@ -12,7 +13,7 @@ from agent.tickets.webhook import Webhook
 
 
 def _effect_before_intent() -> None:
-    """Hands repairs over before the transaction that owes them."""
+    """Makes repairs before the transaction that owes them."""
     finish = Engine._finish
 
     def eager(self: Engine, batch: Batch) -> None:
@@ -20,6 +21,9 @@ def _effect_before_intent() -> None:
         batch.claimed = [row for row in batch.claimed if row not in early]
         for row in early:
             self._p.outside.hand_over(row)
+        for thread in threading.enumerate():
+            if thread.name in {f"effect-{row.id}" for row in early}:
+                thread.join()
         finish(self, batch)
 
     Engine._finish = eager

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.cli.client import Client, ControlError, over_socket
 from agent.config import toml
 from agent.store.reader import Reader
 from collectors.registry import SPECS
@@ -134,14 +136,14 @@ class Scene:
     def database(self) -> Path:
         return self.state / "paramedic.db"
 
-    def write(self, *, repair_seconds: float) -> None:
+    def write(self, *, repair_seconds: float = 0.0, listen: str = "") -> None:
         (self.folder / "rules.json").write_text(json.dumps(RULES))
         (self.folder / "repair.sh").write_text(REPAIR)
         (self.folder / "repair.sh").chmod(0o700)
         (self.folder / "effects").touch()
-        (self.folder / "paramedic.toml").write_text(self._configuration(repair_seconds))
+        (self.folder / "paramedic.toml").write_text(self._configuration(repair_seconds, listen))
 
-    def _configuration(self, repair_seconds: float) -> str:
+    def _configuration(self, repair_seconds: float, listen: str) -> str:
         step = {
             "action": "restart_command",
             "name": "patient",
@@ -151,7 +153,7 @@ class Scene:
         tables: dict[str, dict[str, Any]] = {
             "state": {"directory": self.state},
             "log": {"level": "error"},
-            "web": {"listen": ""},
+            "web": {"listen": listen, "open_ingest": bool(listen)},
             "rules": {"packs": [], "files": [self.folder / "rules.json"], "interval": "1s"},
             "incidents": {"settle": "0s"},
             "guards": {"stop_file": self.folder / "stop"},
@@ -188,7 +190,8 @@ class Scene:
     def strike(self) -> None:
         """Kill the service; nobody but the daemon brings it back."""
         if pid := self.patient():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def revive(self) -> None:
         subprocess.run([self.folder / "repair.sh", self.folder, "0"], check=True, env={"PARAMEDIC_RUN": ""})
@@ -206,9 +209,19 @@ class Scene:
         """Return a daemon that runs and has looked at the patient."""
         life = self.fork()
         life.begin()
-        wait_for(lambda: life.ended() or (self.state / "paramedic.sock").exists(), "the control socket")
+        wait_for(lambda: life.ended() or self._ready(), "a daemon that is ready")
         assert not life.ended(), self.log()
         return life
+
+    def ask(self) -> Client:
+        """Return a client of the running daemon."""
+        return over_socket([self.state / "paramedic.sock"])
+
+    def _ready(self) -> bool:
+        try:
+            return bool(self.ask().get("status")["ready"])
+        except ControlError:
+            return False
 
     def effects(self) -> list[str]:
         """Return the ids of the runs that did something, in order."""
@@ -276,7 +289,7 @@ def _lines(table: dict[str, Any]) -> str:
 
 @contextmanager
 def scene(folder: Path, nursery: Nursery, *, mutant: str = "", repair_seconds: float = 0.0) -> Iterator[Scene]:
-    """Set a scene with a patient that is well and a daemon that has yet to be started."""
+    """Set a scene with a patient that is well and a daemon that has yet to be started; leave nothing of it."""
     folder.mkdir(parents=True)
     with ticket_desk() as desk:
         made = Scene(folder=folder, desk=desk, nursery=nursery, mutant=mutant)
@@ -286,3 +299,4 @@ def scene(folder: Path, nursery: Nursery, *, mutant: str = "", repair_seconds: f
             yield made
         finally:
             made.clear()
+            shutil.rmtree(folder)

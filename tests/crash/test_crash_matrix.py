@@ -8,26 +8,18 @@ from collections import Counter
 import pytest
 
 from tests.crash import matrix
-from tests.crash.scene import Nursery
 
 pytestmark = [
     pytest.mark.crash,
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
 ]
-LIMIT = int(os.environ.get("CRASH_POINTS", "100"))
+LIMIT = int(os.environ.get("CRASH_POINTS", "80"))
 LEAST = 60
 
 
-@pytest.fixture(scope="module")
-def nursery():
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
-
-
-def test_whenever_it_is_killed_nothing_is_lost_and_nothing_done_twice(nursery, tmp_path, capsys):
-    found = [point for stage in matrix.STAGES for point in matrix.points(stage, tmp_path, nursery)]
-    trials = matrix.attempt_all(matrix.chosen(found, LIMIT), tmp_path, nursery)
+def test_whenever_it_is_killed_nothing_is_lost_and_nothing_done_twice(nursery, folder, capsys):
+    found = [point for stage in matrix.STAGES for point in matrix.points(stage, folder, nursery)]
+    trials = matrix.attempt_all(matrix.chosen(found, LIMIT), folder, nursery)
     killed = [trial for trial in trials if trial.killed]
     kinds = Counter(sentence.partition(":")[0] for trial in trials for sentence in trial.broken)
     slowest = max(trial.seconds for trial in trials)
