@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -173,6 +174,16 @@ class Daemon:
         return self.directory / "rules.yml"
 
     @property
+    def scripts(self) -> Path:
+        return self.directory / "scripts"
+
+    def script(self, name: str, text: str) -> None:
+        """Write a script that `run_script` may run."""
+        path = self.scripts / name
+        path.write_text(text)
+        path.chmod(0o700)
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
@@ -189,16 +200,34 @@ class Daemon:
             "host": {"name": "test-host"},
             "rules": {"packs": [], "files": [self.rules], "interval": "1s"},
             "incidents": {"settle": "0s"},
-            "guards": {"actions_per_hour": 1000},
+            "guards": {"actions_per_hour": 1000, "script_dirs": [self.scripts]},
             "drill": {"enabled": False},
         }
         merged = base | {
             name: (base.get(name, {}) | table if isinstance(table, Mapping) else table)
             for name, table in tables.items()
         }
-        merged["collectors"] = off | dict(tables.get("collectors", {}))
+        files = {"textfile": {"interval": "1s", "directories": [self.faults.parent]}}
+        merged["collectors"] = off | files | dict(tables.get("collectors", {}))
+        self.scripts.mkdir(exist_ok=True)
+        self.faults.parent.mkdir(exist_ok=True)
         self.rules.write_text(rules)
         self.config.write_text(document(merged))
+
+    @property
+    def faults(self) -> Path:
+        """The metrics file in which `tell` says what is broken."""
+        return self.directory / "textfile/faults.prom"
+
+    def tell(self, **broken: bool) -> None:
+        """Say what is broken: `test_broken{name="..."}` is 1 or 0."""
+        lines = "".join(f'test_broken{{name="{name}"}} {int(is_broken)}\n' for name, is_broken in broken.items())
+        self.tell_anything(f"# HELP test_broken 1 if it is broken.\n# TYPE test_broken gauge\n{lines}")
+
+    def tell_anything(self, text: str) -> None:
+        fresh = self.faults.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.replace(self.faults)
 
     def start(self) -> None:
         self.spawn()
@@ -295,8 +324,8 @@ def prepared_daemon(
     tables: Tables, rules: str, *, wrapper: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
 ) -> Iterator[Daemon]:
     """A daemon that is configured and not started yet. However the block ends, the daemon does."""
-    with private_directory("daemon") as directory:
-        daemon = Daemon(directory=directory, port=free_port(), wrapper=wrapper, environment=environment or {})
+    with TemporaryDirectory(prefix="paramedic-daemon-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        daemon = Daemon(directory=Path(folder), port=free_port(), wrapper=wrapper, environment=environment or {})
         daemon.configure(tables, rules)
         try:
             yield daemon

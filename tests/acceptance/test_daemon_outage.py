@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,20 +20,6 @@ MENDED = NAMES[:6]
 BROKEN_AGAIN = NAMES[:2]
 RULES = rule_file(rule("Broken", "test_broken == 1"))
 PARAMEDIC = (sys.executable, "-P", "-m", "agent.cli.main")
-
-
-def tell(daemon: Daemon, broken: Mapping[str, bool]) -> None:
-    """Say in a metrics file what is broken."""
-    lines = "".join(f'test_broken{{name="{name}"}} {int(is_broken)}\n' for name, is_broken in broken.items())
-    folder = daemon.directory / "textfile"
-    folder.mkdir(exist_ok=True)
-    fresh = folder / "faults.new"
-    fresh.write_text(f"# HELP test_broken 1 if it is broken.\n# TYPE test_broken gauge\n{lines}")
-    fresh.replace(folder / "faults.prom")
-
-
-def reading_files(daemon: Daemon) -> dict[str, Any]:
-    return {"textfile": {"interval": "1s", "directories": [daemon.directory / "textfile"]}}
 
 
 @pytest.fixture
@@ -63,7 +49,6 @@ def test_nothing_is_lost_or_doubled_and_each_incident_is_told_in_order(rt: Serve
         folder = daemon.directory
         tables = {
             "host": {"name": "outage-host"},
-            "collectors": reading_files(daemon),
             "guards": {"storm_incidents": 1000},
             "tickets": [ticketing("rt", rt, folder) | {"url": f"http://127.0.0.1:{line.port}"}],
             "mqtt": {
@@ -76,13 +61,13 @@ def test_nothing_is_lost_or_doubled_and_each_incident_is_told_in_order(rt: Serve
             },
         }
         daemon.configure(tables, RULES)
-        tell(daemon, dict.fromkeys(NAMES, True))
+        daemon.tell(**dict.fromkeys(NAMES, True))
         daemon.start()
         eventually(lambda: states(daemon) == {"escalated": 20}, what=lambda: states(daemon))
-        tell(daemon, {name: name not in MENDED for name in NAMES})
+        daemon.tell(**{name: name not in MENDED for name in NAMES})
         eventually(lambda: states(daemon) == {"escalated": 14, "resolved": 6}, what=lambda: states(daemon))
         daemon.kill()
-        tell(daemon, {name: name not in MENDED or name in BROKEN_AGAIN for name in NAMES})
+        daemon.tell(**{name: name not in MENDED or name in BROKEN_AGAIN for name in NAMES})
         daemon.start()
         eventually(lambda: states(daemon) == {"escalated": 16, "resolved": 4}, what=lambda: states(daemon))
         assert daemon.metric("paramedic_effects_total", target="rt", result="retry") >= 1
@@ -113,11 +98,11 @@ def owed(daemon: Daemon, incident: str) -> list[tuple[str, str]]:
 def test_a_ticket_that_is_refused_for_good_is_a_dead_letter_that_status_and_metrics_show(rt: Server):
     with prepared_daemon({}, RULES) as daemon:
         wrong = ticketing("rt", rt, daemon.directory) | {"name": "wrong", "queue": "Nope"}
-        daemon.configure({"collectors": reading_files(daemon), "tickets": [wrong]}, RULES)
-        tell(daemon, {"refused": True})
+        daemon.configure({"tickets": [wrong]}, RULES)
+        daemon.tell(refused=True)
         daemon.start()
         eventually(lambda: status(daemon)["dead_letters"], what=daemon.tail)
-        tell(daemon, {"refused": False})
+        daemon.tell(refused=False)
         daemon.await_state("Broken", "resolved")
         letters = status(daemon)["dead_letters"]
         assert {letter["target"] for letter in letters} == {"wrong"}
