@@ -14,7 +14,7 @@ def targets(store: SeriesStore, collectors: Mapping[str, Settings], external: La
     """Return every target of these collectors that has had a run, as of its last one."""
     lasted = {
         dict(series.key.labels).get("collector", ""): series.newest
-        for series in QueryView(store).select(health.DURATION.name)
+        for series in QueryView(store, [health.DURATION.name]).select(health.DURATION.name)
     }
     return [
         _target(each, collectors[each.source.collector], external, lasted.get(each.source.collector) or 0.0)

@@ -1,6 +1,6 @@
 """Prometheus' HTTP API: queries, series and labels, and how every answer of the API is made."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from json import dumps
 
@@ -112,7 +112,7 @@ class QueryApi:
     def instant(self, parameters: Parameters, deadline: float) -> Answer:
         at = parameters.instant("time", self._clock.now())
         query, limit, notes = _query(parameters), parameters.count("limit"), Notes()
-        value = query.instant(self._view(), at, limits=_limits(deadline), notes=notes)
+        value = query.instant(self._view(query.metrics), at, limits=_limits(deadline), notes=notes)
         return _answer(value, at, limit, notes)
 
     def range(self, parameters: Parameters, deadline: float) -> Answer:
@@ -125,7 +125,7 @@ class QueryApi:
         if query.kind not in (Kind.SCALAR, Kind.VECTOR):
             kind = f'invalid expression type "{query.kind}" for range query, must be Scalar or instant Vector'
             raise wrong("query", kind)
-        value = query.range(self._view(), start, end, step, limits=_limits(deadline), notes=notes)
+        value = query.range(self._view(query.metrics), start, end, step, limits=_limits(deadline), notes=notes)
         return _answer(value, end, limit, notes)
 
     def series(self, parameters: Parameters, _deadline: float) -> Answer:
@@ -144,8 +144,8 @@ class QueryApi:
         keys = {series.key: None for series in self._matching(parameters)}
         return _shortened(sorted({value for key in keys if (value := _label(key, name))}), parameters)
 
-    def _view(self) -> QueryView:
-        return QueryView(self._backend.store, is_over=lambda: self._thread.is_closing)
+    def _view(self, metrics: Collection[str] | None) -> QueryView:
+        return QueryView(self._backend.store, metrics, is_over=lambda: self._thread.is_closing)
 
     def _matching(self, parameters: Parameters) -> Iterator[FrozenSeries]:
         """Yield the series that any selector chooses (all, if there is none), with a sample in the time asked."""
@@ -154,7 +154,8 @@ class QueryApi:
         if end < start:
             raise wrong("end", "end timestamp must not be before start time")
         selectors = [_selector(text) for text in parameters.all("match[]")]
-        view = self._view()
+        names = {selector.name for selector in selectors if selector.name is not None}
+        view = self._view(names if selectors and all(selector.name for selector in selectors) else None)
         for selector in selectors or [Selector(name=None, matchers=(), pin=Pin())]:
             for series in view.select(selector.name):
                 times = series.times

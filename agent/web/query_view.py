@@ -1,6 +1,6 @@
-"""What one query sees of the store: everything as it was when first looked at, whatever is written meanwhile."""
+"""What one query sees of the store: everything as it was at one moment, whatever is written meanwhile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from rules.columns import Axis, Columns, Key
@@ -29,16 +29,20 @@ class FrozenSeries(NamedTuple):
 
 
 class QueryView:
-    """Serves one query, on its thread. Series of one source end at the same time in all of it.
+    """The series of some metrics (None: of all), as they are now. Serves one query, on its thread.
 
-    `is_over` ends the query at its next look.
+    Series of one source end at the same time. `is_over` ends the query at its next look.
     """
 
-    def __init__(self, store: SeriesStore, *, is_over: Callable[[], bool] = lambda: False) -> None:
-        self._store = store
+    def __init__(
+        self, store: SeriesStore, metrics: Collection[str] | None, *, is_over: Callable[[], bool] = lambda: False
+    ) -> None:
         self._is_over = is_over
-        self._axes: dict[Axis, Axis] = {}
-        self._chosen: dict[str | None, list[FrozenSeries]] = {}
+        names: Collection[str | None] = (None,) if metrics is None else sorted(metrics)
+        self._all = _look(store, names)
+        self._by_name: dict[str, list[FrozenSeries]] = {}
+        for series in self._all:
+            self._by_name.setdefault(series.key.name, []).append(series)
 
     def generation(self, _name: str | None) -> int:
         """Return the same number always: nothing changes here."""
@@ -48,24 +52,18 @@ class QueryView:
 
     def select(self, name: str | None) -> list[FrozenSeries]:
         """Return the series of a metric (None: of all), in the order they came."""
-        known = self._chosen.get(name)
-        if known is None:
-            known = self._chosen[name] = self._look(name)
-        return known
+        return self._all if name is None else self._by_name.get(name, [])
 
-    def names(self) -> list[str]:
-        return self._store.names()
 
-    def _look(self, name: str | None) -> list[FrozenSeries]:
-        """Look until nothing was rebuilt in between: then lengths, times and values belong together for ever."""
-        for _ in range(_TRIES):
-            generation = self._store.generation(name)
-            axes = dict(self._axes)
-            found = [FrozenSeries(series.key, _frozen(series.columns, axes)) for series in self._store.select(name)]
-            if self._store.generation(name) == generation:
-                self._axes = axes
-                return found
-        raise QueryLimitError("the series change too fast to be read")
+def _look(store: SeriesStore, names: Collection[str | None]) -> list[FrozenSeries]:
+    """Look until nothing was rebuilt in between: then lengths, times and values belong together for ever."""
+    for _ in range(_TRIES):
+        generations = [store.generation(name) for name in names]
+        axes: dict[Axis, Axis] = {}
+        found = [FrozenSeries(each.key, _frozen(each.columns, axes)) for name in names for each in store.select(name)]
+        if [store.generation(name) for name in names] == generations:
+            return found
+    raise QueryLimitError("the series change too fast to be read")
 
 
 def _frozen(columns: Columns, axes: dict[Axis, Axis]) -> Columns:
