@@ -87,6 +87,10 @@ def test_nothing_is_lost_or_doubled_and_each_incident_is_told_in_order(rt: Serve
                 (body,) = reader.of(topic)
                 shown = json.loads(body)
                 assert (shown["state"], shown["revision"]) == (incident["state"], incident["revision"])
+            unresolved = [topic for topic, incident in topics.items() if incident["state"] == "escalated"]
+            daemon.rules.write_text("groups: []")
+            daemon.reload()
+            eventually(lambda: all(reader.of(topic)[-1] == "" for topic in unresolved), what=daemon.tail)
 
 
 def owed(daemon: Daemon, incident: str) -> list[tuple[str, str]]:

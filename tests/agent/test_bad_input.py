@@ -1,0 +1,140 @@
+"""Bad input, as whoever wrote it meets it: `paramedic check` names each mistake, its place and what was meant.
+
+Shapes of mistakes are tried one by one in tests/agent/config, tests/rules/test_rulefile.py and tests/remediations; here
+each kind once, together, through the command. What only a running daemon can meet is in tests/acceptance.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agent.cli.main import main
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Check a configuration, with files beside it; return exit code and lines, the directory left out."""
+    for name in [name for name in os.environ if name.startswith("PARAMEDIC_")]:
+        monkeypatch.delenv(name)
+
+    def check(text: str, **files: str | bytes) -> tuple[int, list[str]]:
+        for name, content in files.items():
+            (tmp_path / f"{name}.yml").write_bytes(content.encode() if isinstance(content, str) else content)
+        (tmp_path / "a.toml").write_text(text)
+        code = main(["check", "--config", str(tmp_path / "a.toml")])
+        return code, capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()
+
+    return check
+
+
+def test_all_unknown_and_mistyped_keys_are_named_at_once_with_their_path_and_the_nearest_key(said):
+    code, lines = said("""
+        [rule]
+        [web]
+        lisen = "127.0.0.1:1"
+        open_ingest = "yes"
+        [collectors.cpu]
+        intervall = "5s"
+        [collectors.filsystem]
+        [incidents]
+        settle = 5
+        [[tickets]]
+        system = "rtt"
+        [[remediations]]
+        name = "a"
+        match = ['alertname="A"']
+        steps = [{ action = "restart_unit", unit = "a.service" }]
+        limits = { atempts = 3 }
+    """)
+    assert code == 1
+    wanted = {
+        "rule: unknown table 'rule'; did you mean 'rules'?",
+        "web.lisen: unknown key 'lisen'; did you mean 'listen'?",
+        "collectors.cpu.intervall: unknown key 'intervall'; did you mean 'interval'?",
+        "collectors.filsystem: unknown collector 'filsystem'; did you mean 'filesystem'?",
+        "remediations[0].limits.atempts: unknown key 'atempts'; did you mean 'attempts'?",
+    }
+    assert wanted <= {line.removeprefix("error: ") for line in lines}
+    for path in ("web.open_ingest", "incidents.settle", "tickets[0].system"):
+        assert any(line.startswith(f"error: {path}: ") for line in lines), (path, lines)
+
+
+def test_limits_of_zero_or_less_are_named_at_once(said):
+    code, lines = said("""
+        [guards]
+        max_parallel = 0
+        actions_per_hour = -1
+        [[remediations]]
+        name = "a"
+        match = ['alertname="A"']
+        steps = [{ action = "restart_unit", unit = "a.service", timeout = "0s" }]
+        limits = { attempts = 0, runs = -3, per = "0s" }
+        verify = { hold = "-1s" }
+    """)
+    assert code == 1
+    for path in (
+        *("guards.max_parallel", "guards.actions_per_hour", "remediations[0].steps[0].timeout"),
+        *("remediations[0].limits.attempts", "remediations[0].limits.runs", "remediations[0].limits.per"),
+        "remediations[0].verify.hold",
+    ):
+        assert any(line.startswith(f"error: {path}: ") for line in lines), (path, lines)
+
+
+RULES = '[rules]\npacks = []\nfiles = ["*.yml"]\n'
+
+
+def test_bad_promql_is_shown_with_file_line_column_and_rule(said):
+    code, lines = said(RULES, bad="groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(up\n")
+    assert code == 1
+    assert lines == ["error: bad.yml:5:11: rule 'A': expr: unclosed left parenthesis"]
+
+
+def test_a_duplicate_rule_and_a_duplicate_group_are_shown_with_both_places(said):
+    group = "- name: g\n  rules:\n  - {alert: A, expr: up}\n"
+    code, lines = said(RULES, twice=f"groups:\n{group}  - {{alert: A, expr: up}}\n{group}")
+    assert code == 1
+    assert lines == [
+        "error: twice.yml:5:5: rule 'A': the same rule is there twice (first in line 4)",
+        "error: twice.yml:6:3: group 'g' is there twice (first in line 2)",
+    ]
+
+
+def test_every_rule_file_that_cannot_be_read_is_shown_with_the_reason(said, tmp_path: Path):
+    (tmp_path / "folder.yml").mkdir()
+    (tmp_path / "link.yml").symlink_to("nowhere")
+    (tmp_path / "locked.yml").write_text("groups: []")
+    (tmp_path / "locked.yml").chmod(0)
+    code, lines = said(RULES, bytes=b"groups:\n- name: \xff\n")
+    assert code == 1
+    wanted = [
+        "error: bytes.yml:2: not UTF-8",
+        "error: folder.yml: cannot be read: Is a directory",
+        "error: link.yml: cannot be read: No such file or directory",
+    ]
+    if os.geteuid() != 0:
+        wanted.append("error: locked.yml: cannot be read: Permission denied")
+    assert lines == wanted
+
+
+def test_an_unknown_action_and_an_unlisted_script_are_named_with_what_there_is(said, tmp_path: Path):
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "elsewhere.sh").write_text("#!/bin/sh\n")
+    code, lines = said("""
+        [guards]
+        script_dirs = ["scripts"]
+        [[remediations]]
+        name = "a"
+        match = ['alertname="A"']
+        steps = [
+          { action = "restart_unti", unit = "a.service" },
+          { action = "run_script", script = "elsewhere.sh" },
+          { action = "run_script", script = "../elsewhere.sh" },
+        ]
+    """)
+    assert code == 1
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 3
+    assert "did you mean 'restart_unit'?" in errors[0]
+    assert "elsewhere.sh is in none of the script directories" in errors[1]
+    assert errors[2].startswith("error: remediations[0].steps[2]: script")
