@@ -3,12 +3,14 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 from collectors.sample import Labels, Metric, MetricType, Sample
 
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 LABEL = re.compile(r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\\n]|\\.)*)"[ \t]*(?:,|$)')
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 ESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
@@ -17,8 +19,23 @@ SUFFIXES = ("_bucket", "_sum", "_count")
 EXACT_INTEGERS = 2.0**53
 SHOWN_CHARACTERS = 80
 
-Series = dict[str, tuple[str, Labels]]
-"""What the text before each value means. A caller that keeps it reads the same source four times faster again."""
+Named = tuple[str, Labels]
+
+
+class Series(dict[str, Named]):
+    """What the text before each value means. A caller that keeps it reads the same source many times faster again.
+
+    `finish` completes or renames the labels of every series.
+    """
+
+    def __init__(self, finish: Callable[[Labels], Labels] | None = None) -> None:
+        super().__init__()
+        self._finish = finish
+
+    def __missing__(self, key: str) -> Named:
+        name, labels = _named(key)
+        named = self[key] = (name, self._finish(labels) if self._finish is not None else labels)
+        return named
 
 
 class ExpositionError(ValueError):
@@ -40,34 +57,41 @@ def parse(text: str, series: Series | None = None) -> Exposition:
 
     Raise ExpositionError at the first line that is wrong, or at a series that is there twice.
     """
-    known = {} if series is None else series
-    samples: list[Sample] = []
+    known = Series() if series is None else series
+    size = len(known)
+    named: list[Named] = []
+    values: list[float] = []
     types: dict[str, MetricType] = {}
     helps: dict[str, str] = {}
     timestamped = False
     for number, line in enumerate(text.split("\n"), 1):
-        stripped = line.strip(" \t\r")
-        if not stripped:
-            continue
+        key, _, value = line.rpartition(" ")
         try:
-            if stripped[0] == "#":
+            if key in known:  # a line as most are: a series seen before, one space, the value
+                values.append(_number(value))
+                named.append(known[key])
+            elif (stripped := line.strip(" \t\r"))[:1] == "#":
                 _declare(stripped, types, helps)
-            else:
-                sample, stamped = _sample(stripped, known)
-                samples.append(sample)
+            elif stripped:
+                key, value, stamped = _parts(stripped)
+                named.append(known[key])
+                values.append(_number(value))
                 timestamped = timestamped or stamped
         except ValueError as error:
-            raise ExpositionError(f"line {number}: {error}: {stripped[:SHOWN_CHARACTERS]!r}") from error
-    _refuse_twins(samples)
-    return Exposition(samples=tuple(samples), metrics=tuple(_metrics(types, helps)), timestamped=timestamped)
+            raise ExpositionError(f"line {number}: {error}: {line.strip()[:SHOWN_CHARACTERS]!r}") from error
+    _refuse_twins(named, grown=len(known) > size)
+    samples = tuple(map(Sample, map(itemgetter(0), named), values, map(itemgetter(1), named)))
+    return Exposition(samples=samples, metrics=tuple(_metrics(types, helps)), timestamped=timestamped)
 
 
-def _sample(line: str, known: Series) -> tuple[Sample, bool]:
+def _parts(line: str) -> tuple[str, str, bool]:
+    """Return what stands before the value, the value, and whether a timestamp follows."""
     if "{" in line:
         # A label may hold braces; the value cannot, so the last one ends the labels.
         key, brace, rest = line.rpartition("}")
         if not brace:
             raise ValueError("the labels do not end")
+        key += brace
         words = rest.split()
     else:
         key, *words = line.split()
@@ -75,14 +99,14 @@ def _sample(line: str, known: Series) -> tuple[Sample, bool]:
         raise ValueError("no value" if not words else "more than a value and a timestamp")
     if len(words) > 1 and not INTEGER.fullmatch(words[1]):
         raise ValueError("the timestamp is not a number of milliseconds")
-    named = known.get(key)
-    if named is None:
-        named = known[key] = _named(key)
-    value = words[0]
+    return key, words[0], len(words) > 1
+
+
+def _number(text: str) -> float:
     # float() takes more than the format does: underscores, and digits of other scripts.
-    if "_" in value or not value.isascii():
+    if "_" in text or not text.isascii():
         raise ValueError("the value is not a number")
-    return Sample(named[0], float(value), named[1]), len(words) > 1
+    return float(text)
 
 
 def _named(key: str) -> tuple[str, Labels]:
@@ -90,7 +114,7 @@ def _named(key: str) -> tuple[str, Labels]:
     name = name.rstrip(" \t")
     if not NAME.fullmatch(name):
         raise ValueError("the name is not one")
-    return name, _labels(inside)
+    return name, _labels(inside.removesuffix("}"))
 
 
 def _labels(text: str) -> Labels:
@@ -134,13 +158,13 @@ def _metrics(types: dict[str, MetricType], helps: dict[str, str]) -> Iterator[Me
         yield Metric(name, types.get(name, MetricType.UNTYPED), helps.get(name, ""))
 
 
-def _refuse_twins(samples: list[Sample]) -> None:
-    if len({(name, labels) for name, _, labels in samples}) == len(samples):
+def _refuse_twins(named: list[Named], *, grown: bool) -> None:
+    """Refuse a series that is there twice; what was told apart before is told apart by its text alone."""
+    if len(set(named) if grown else set(map(id, named))) == len(named):
         return
-    counts = Counter((name, labels) for name, _, labels in samples)
-    for (name, labels), count in counts.items():
-        if count > 1:
-            raise ExpositionError(f"the series {series_text(name, labels)[:SHOWN_CHARACTERS]!r} is there twice")
+    (name, labels), count = Counter(named).most_common(1)[0]
+    if count > 1:
+        raise ExpositionError(f"the series {series_text(name, labels)[:SHOWN_CHARACTERS]!r} is there twice")
 
 
 def render(metrics: Iterable[Metric], samples: Iterable[Sample]) -> str:

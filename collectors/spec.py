@@ -40,10 +40,20 @@ class CollectorSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one run went: whether it yielded something, how long it took and how many samples it gave."""
+
+    succeeded: bool
+    seconds: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetedSpec:
     """Poll of many targets (mounts, files, URLs), each with its own run, time-out and health.
 
-    `targets(options)` names them now; `collect(options, target)` reads one. Always blocking.
+    `targets(options)` names them now; `collect(options, target)` reads one. Always blocking. `outcome(options, target,
+    outcome)` says what there is to say of each run, failed ones too: a source of its own, that never fails.
     """
 
     name: str
@@ -51,6 +61,7 @@ class TargetedSpec:
     targets: Callable[[Any], Sequence[str]]
     collect: Callable[[Any, str], Iterable[Sample]]
     metrics: tuple[Metric, ...]
+    outcome: Callable[[Any, str, Outcome], Iterable[Sample]] | None = None
     enabled: bool = True
     origin: Origin = Origin.LOCAL
     open_metrics: bool = False

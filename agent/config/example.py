@@ -138,7 +138,7 @@ def _help(field: Field[Any], hint: object) -> str:
     element = get_args(hint)[0] if get_origin(hint) is tuple else None
     if element is None or not is_dataclass(element) or element is StepOptions:
         return text
-    keys = [key(each) if each.default is MISSING else f"[{key(each)}]" for each in fields(element)]
+    keys = [key(each) if each.default is each.default_factory else f"[{key(each)}]" for each in fields(element)]
     return f"{text} Each a table with {', '.join(keys)} (those in brackets can be left out).".strip()
 
 

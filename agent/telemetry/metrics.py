@@ -57,6 +57,9 @@ CLAIM_MISMATCHES = _counter("paramedic_outbox_claim_mismatches_total", "Answers 
 
 # rules
 RULE_GROUP_SECONDS = _gauge("paramedic_rule_group_duration_seconds", "How long the last evaluation took.", "rule_group")
+RULE_GROUP_LAST_SECONDS = _gauge(
+    "prometheus_rule_group_last_duration_seconds", "The same, for what knows it by Prometheus' name.", "rule_group"
+)
 RULE_EVALUATIONS = _counter("paramedic_rule_evaluations_total", "Evaluations of rules.", "rule_group")
 RULE_FAILURES = _counter("paramedic_rule_evaluation_failures_total", "Evaluations that failed.", "rule_group")
 RULE_LIMITED = _gauge("paramedic_rule_limit_exceeded", "1 while a rule yields more than its limit.", "rule")

@@ -16,7 +16,7 @@ from collectors.spec import BusSpec, CollectError, CollectorSpec, Spec, Targeted
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SOURCES = sorted(Path(collectors.__file__).parent.glob("*.py"))
-CLOCKED = {"time", "probe_tcp", "probe_http"}
+CLOCKED = {"time", "probe_tcp", "probe_http", "scrape"}
 SHAPES = CollectorSpec | TargetedSpec | WatchSpec | BusSpec
 every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
@@ -112,7 +112,7 @@ def test_no_series_is_yielded_twice_and_labels_are_sorted_text_without_empty_val
 
 @every_spec
 def test_the_captured_host_gives_something(spec):
-    configured_only = {"probe_tcp", "probe_http", "processes"}
+    configured_only = {"probe_tcp", "probe_http", "processes", "scrape"}
     assert bool(samples(spec, FIXTURES)) is (spec.name not in configured_only)
 
 

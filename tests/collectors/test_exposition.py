@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from collectors.exposition import ExpositionError, parse, render, series_text, value_text
+from collectors.exposition import ExpositionError, Series, parse, render, series_text, value_text
 from collectors.sample import Metric, MetricType, Sample, counter, gauge, labels
 
 NAMES = st.from_regex(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,12}", fullmatch=True)
@@ -164,11 +164,11 @@ def test_help_and_type_are_read():
 
 
 def test_kept_series_are_read_with_new_values():
-    known = {}
+    known = Series()
     assert parse('x{a="b"} 1', known).samples[0].value == 1
     again = parse('x{a="b"} 2', known).samples[0]
     assert again.value == 2
-    assert again.labels is known['x{a="b"'][1]
+    assert again.labels is known['x{a="b"}'][1]
 
 
 def test_a_family_is_written_in_one_piece_with_its_declaration_once():
