@@ -18,12 +18,12 @@ class Durable:
         self.unwritten: list[Write] = []
 
     def commit(self, new: Sequence[Write]) -> bool:
-        """Write everything in one transaction; return whether it is durable. A full disk gets the reserve back."""
+        """Write everything in one transaction; return whether it is durable."""
         self.unwritten += new
         if not self.unwritten:
             return True
         try:
-            self._write()
+            self._database.commit(self.unwritten)
         except StoreError as error:
             if not self._situations.degraded:
                 _log.error("nothing can be made durable", error=str(error))
@@ -35,12 +35,3 @@ class Durable:
             self._database.reserve()
             _log.info("writing works again")
         return True
-
-    def _write(self) -> None:
-        try:
-            self._database.commit(self.unwritten)
-        except StoreError as error:
-            if not (error.full and self._database.release()):
-                raise
-            _log.error("the disk is full: reserve released", directory=str(self._database.directory))
-            self._database.commit(self.unwritten)

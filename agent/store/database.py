@@ -10,12 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from agent.telemetry import log
+
 Statement = tuple[str, Sequence[Any]]
 Write = Statement | Callable[[sqlite3.Connection], object]
 """One statement with its parameters, or a function that writes through the connection and does not commit."""
 
 RESERVE_BYTES = 16 * 1024 * 1024
 _BUSY_MS = 5000
+_NO_SPACE = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+"""What SQLite says when there is no room: for its log, and for the index of it."""
+_log = log.get("store")
 
 
 class StoreError(Exception):
@@ -40,16 +45,48 @@ class Database:
             raise StoreError(f"cannot use the state directory {directory}: {error.strerror}") from error
         self._take_lock()
         try:
-            self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            self.connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-            self.connection.execute("PRAGMA journal_mode = WAL")
-            self.connection.execute("PRAGMA synchronous = FULL")
-            self.connection.execute("PRAGMA wal_autocheckpoint = 0")
-            self._migrate()
+            self._check()
+            self.connection = self._connect()
         except (sqlite3.Error, StoreError) as error:
             os.close(self._lock)
             raise StoreError(f"cannot open {self.path}: {error}") from error
         self.reserve()
+
+    def _check(self) -> None:
+        """Refuse a damaged file, on a connection that cannot change it."""
+        if not self.path.exists():
+            return
+        with contextlib.closing(sqlite3.connect(read_only(self.path), uri=True)) as connection:
+            try:
+                ((verdict,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+            except sqlite3.OperationalError:
+                return  # busy, or no space for its index: opening it tells
+            except sqlite3.DatabaseError as error:
+                verdict = str(error)
+        if verdict != "ok":
+            raise StoreError(f"it is damaged ({verdict}); move it away to start anew, or put a backup in its place")
+
+    def _connect(self) -> sqlite3.Connection:
+        """Return the migrated database. On a full disk the reserve makes room for the log."""
+        try:
+            return self._migrated()
+        except sqlite3.Error as error:
+            if not (_is_full(error) and self.release()):
+                raise
+            return self._migrated()
+
+    def _migrated(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            self._migrate(connection)
+        except (sqlite3.Error, StoreError):
+            connection.close()
+            raise
+        return connection
 
     def _take_lock(self) -> None:
         try:
@@ -60,8 +97,8 @@ class Database:
                 f"{self.path} is in use by another paramedic; stop it, or give this one another [state] directory"
             ) from error
 
-    def _migrate(self) -> None:
-        (version,) = self.connection.execute("PRAGMA user_version").fetchone()
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
         scripts = migrations()
         if version > len(scripts):
             raise StoreError(
@@ -69,7 +106,7 @@ class Database:
                 "install that version again or restore a backup"
             )
         for number, script in enumerate(scripts[version:], version + 1):
-            self.connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
 
     def reserve(self) -> None:
         """Set space aside that `release` can give back when the disk is full; without room there is no reserve."""
@@ -89,7 +126,19 @@ class Database:
         return True
 
     def commit(self, writes: Sequence[Write]) -> None:
-        """Perform all writes in one transaction, or none. Durable on return. Raise StoreError."""
+        """Perform all writes in one transaction, or none. Durable on return. Raise StoreError.
+
+        On a full disk the reserve is given back and all is tried once more.
+        """
+        try:
+            self._commit(writes)
+        except StoreError as error:
+            if not (error.full and self.release()):
+                raise
+            _log.error("the disk is full: reserve released", directory=str(self.directory))
+            self._commit(writes)
+
+    def _commit(self, writes: Sequence[Write]) -> None:
         try:
             self.connection.execute("BEGIN IMMEDIATE")
             for write in writes:
@@ -101,8 +150,7 @@ class Database:
         except sqlite3.Error as error:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
-            raise StoreError(f"cannot write {self.path}: {error}", full=full) from error
+            raise StoreError(f"cannot write {self.path}: {error}", full=_is_full(error)) from error
 
     def meta(self, key: str) -> str | None:
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -122,6 +170,15 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "").startswith(_NO_SPACE)
+
+
+def read_only(path: Path) -> str:
+    """Return the address of a connection that reads only, whatever signs the path has."""
+    return f"{path.absolute().as_uri()}?mode=ro"
 
 
 def set_meta(key: str, value: str) -> Write:

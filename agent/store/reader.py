@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from agent.store.database import read_only
+
 _READ_SECONDS = 5.0
 
 
@@ -18,7 +20,7 @@ class Reader:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=_READ_SECONDS)
+        connection = sqlite3.connect(read_only(self._path), uri=True, timeout=_READ_SECONDS)
         connection.row_factory = sqlite3.Row
         try:
             yield connection

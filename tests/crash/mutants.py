@@ -53,9 +53,9 @@ def _forget_to_sync() -> None:
     """Leaves it to the kernel when a commit reaches the disk."""
     migrate = database.Database._migrate
 
-    def relaxed(self) -> None:
-        self.connection.execute("PRAGMA synchronous = NORMAL")
-        migrate(self)
+    def relaxed(self, connection) -> None:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        migrate(self, connection)
 
     database.Database._migrate = relaxed
 
