@@ -69,28 +69,42 @@ def _sign(value: float) -> float:
     return -1.0 if value < 0 else value
 
 
-def _clamped(moment: Moment, argument: Evaluate, low: float, high: float) -> Vector:
-    if low > high:
-        return EMPTY
-    keys, values = argument(moment)
-    if math.isnan(low) or math.isnan(high):
-        return Vector(keys.dropped(), [math.nan] * len(values))
-    return Vector(keys.dropped(), [value if math.isnan(value) else max(low, min(high, value)) for value in values])
+def _larger(left: float, right: float) -> float:
+    """Return the larger number: infinity is larger than NaN, and NaN than any other."""
+    if math.inf in (left, right):
+        return math.inf
+    return math.nan if math.isnan(left) or math.isnan(right) else max(left, right)
+
+
+def _smaller(left: float, right: float) -> float:
+    return -_larger(-left, -right)
 
 
 def _clamp(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
-    argument, low, high = arguments
-    return lambda moment: _clamped(moment, argument, low(moment), high(moment))
+    argument, lowest, highest = arguments
+
+    def evaluate(moment: Moment) -> Vector:
+        low, high = lowest(moment), highest(moment)
+        if low > high:
+            return EMPTY
+        keys, values = argument(moment)
+        return Vector(keys.dropped(), [_larger(low, _smaller(high, value)) for value in values])
+
+    return evaluate
 
 
-def _clamp_min(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
-    argument, low = arguments
-    return lambda moment: _clamped(moment, argument, low(moment), math.inf)
+def _clamp_to(choose: Callable[[float, float], float]) -> Builder:
+    def build(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
+        argument, limit = arguments
 
+        def evaluate(moment: Moment) -> Vector:
+            keys, values = argument(moment)
+            bound = limit(moment)
+            return Vector(keys.dropped(), [choose(bound, value) for value in values])
 
-def _clamp_max(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
-    argument, high = arguments
-    return lambda moment: _clamped(moment, argument, -math.inf, high(moment))
+        return evaluate
+
+    return build
 
 
 def _round(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
@@ -136,8 +150,8 @@ FUNCTIONS: dict[str, Builder] = {
     "atanh": mapped(_atanh),
     "ceil": mapped(_whole(math.ceil)),
     "clamp": _clamp,
-    "clamp_max": _clamp_max,
-    "clamp_min": _clamp_min,
+    "clamp_max": _clamp_to(_smaller),
+    "clamp_min": _clamp_to(_larger),
     "cos": mapped(math.cos),
     "cosh": mapped(_hyperbolic(math.cosh, odd=False)),
     "deg": mapped(math.degrees),
