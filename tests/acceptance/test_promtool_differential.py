@@ -128,10 +128,9 @@ OVER_TIME = ("sum", "avg", "min", "max", "count", "last", "present", "stddev", "
 OF_RANGE = ("changes", "resets", "delta", "idelta", "deriv")
 OF_COUNTER = ("rate", "increase", "irate")
 OF_NUMBER = (
-    *("abs", "ceil", "floor", "sgn", "exp", "sqrt", "ln"),
-    *("log2", "log10", "deg", "rad", "sin", "cos", "tan"),
-    *("atan", "sinh", "tanh", "asinh", "round", "timestamp", "sort"),
-    *("sort_desc"),
+    *("abs", "ceil", "floor", "sgn", "round", "sqrt", "exp", "ln", "log2", "log10"),
+    *("deg", "rad", "sin", "cos", "tan", "atan", "sinh", "tanh", "asinh"),
+    *("timestamp", "sort", "sort_desc"),
 )
 OF_DATE = ("minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year")
 AGGREGATIONS = ("sum", "avg", "min", "max", "count", "group", "stddev", "stdvar")
