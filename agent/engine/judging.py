@@ -47,7 +47,9 @@ class Judging:
             between()
             step_began = time.perf_counter()
         batch.judged = True  # alerts that did not change have new values
-        metrics.RULE_GROUP_SECONDS.labels(key).set(time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        metrics.RULE_GROUP_SECONDS.labels(key).set(seconds)
+        metrics.RULE_GROUP_LAST_SECONDS.labels(key).set(seconds)
         metrics.RULE_EVALUATIONS.labels(key).inc()
         self.verify(batch)
 
