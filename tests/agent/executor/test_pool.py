@@ -1,8 +1,7 @@
-"""Every row is performed on a thread of its own and answered for, whatever its performer does."""
+"""Performing: whatever a performer does, its row is answered for."""
 
 import queue
 import threading
-import time
 
 import pytest
 
@@ -10,75 +9,61 @@ from agent.executor.pool import Pool
 from agent.incidents.effects import Kind, OutboxRow
 from agent.incidents.events import EffectSettled
 
-WAIT_SECONDS = 5.0
 
-
-def row(target="runner"):
-    return OutboxRow(
-        id=7,
-        claim="c",
-        kind=Kind.REMEDIATION,
-        key="k",
-        target=target,
-        incident_id="i",
-        payload={},
-        attempts=1,
-        created_at=0.0,
-    )
+def row(**changes):
+    fields = {
+        "id": 7,
+        "claim": "mine",
+        "kind": Kind.TICKET,
+        "key": "k",
+        "target": "desk",
+        "incident_id": "i",
+        "payload": {},
+        "attempts": 1,
+        "created_at": 0.0,
+    }
+    return OutboxRow(**(fields | changes))
 
 
 @pytest.fixture
-def answers():
-    return queue.Queue()
+def settled():
+    return queue.SimpleQueue()
 
 
-def test_a_row_is_answered_with_what_its_performer_says(answers):
-    said = EffectSettled(row=7, claim="c", done=True)
-    Pool({"runner": lambda _row: said}, answers.put).hand_over(row())
-    assert answers.get(timeout=WAIT_SECONDS) is said
+def test_the_answer_of_a_performer_is_posted(settled):
+    answer = EffectSettled(row=7, claim="mine", done=True)
+    Pool({"desk": lambda _row: answer}, settled.put).hand_over(row())
+    assert settled.get(timeout=5) is answer
 
 
-def test_a_row_for_nobody_is_dead(answers):
-    Pool({}, answers.put).hand_over(row("nobody"))
-    answer = answers.get(timeout=WAIT_SECONDS)
-    assert (answer.dead, answer.claim) == (True, "c")
-    assert "'nobody'" in answer.reason
+def test_a_performer_that_raises_is_tried_again_and_the_error_is_the_reason(settled):
+    def broken(_row):
+        raise ZeroDivisionError("by nothing")
+
+    Pool({"desk": broken}, settled.put).hand_over(row())
+    answer = settled.get(timeout=5)
+    assert (answer.row, answer.claim, answer.done, answer.dead) == (7, "mine", False, False)
+    assert answer.reason == "ZeroDivisionError: by nothing"
 
 
-def test_a_performer_that_raises_is_answered_for(answers):
-    def fail(_row):
-        raise KeyError("oops")
-
-    Pool({"runner": fail}, answers.put).hand_over(row())
-    answer = answers.get(timeout=WAIT_SECONDS)
-    assert (answer.done, answer.dead, answer.reason) == (False, False, "KeyError: 'oops'")
+def test_an_unknown_target_is_a_dead_letter(settled):
+    Pool({}, settled.put).hand_over(row(target="gone"))
+    answer = settled.get(timeout=5)
+    assert (answer.row, answer.claim, answer.dead) == (7, "mine", True)
+    assert "'gone'" in answer.reason
 
 
-def test_finishing_waits_for_the_answers_of_one_target_only(answers):
-    begun, go, never = threading.Event(), threading.Event(), threading.Event()
+def test_one_that_hangs_holds_up_neither_the_engine_nor_the_others(settled):
+    free = threading.Event()
 
-    def slow(_row):
-        begun.set()
-        go.wait(WAIT_SECONDS)
-        return EffectSettled(row=7, claim="c", done=True)
+    def perform(asked):
+        if asked.id == 1:
+            free.wait(10)
+        return EffectSettled(row=asked.id, claim="mine", done=True)
 
-    pool = Pool({"runner": slow, "rt": lambda _row: never.wait(WAIT_SECONDS)}, answers.put)
-    pool.hand_over(row())
-    pool.hand_over(row("rt"))
-    begun.wait(WAIT_SECONDS)
-    pool.finish("runner", 0.01)
-    assert answers.empty()
-    threading.Timer(0.05, go.set).start()
-    pool.finish("runner", WAIT_SECONDS)
-    assert answers.get_nowait().done
-    never.set()
-
-
-def test_finishing_does_not_wait_for_ever():
-    never = threading.Event()
-    pool = Pool({"runner": lambda _row: never.wait(WAIT_SECONDS)}, lambda _settled: None)
-    pool.hand_over(row())
-    began = time.monotonic()
-    pool.finish("runner", 0.05)
-    assert 0.05 <= time.monotonic() - began < WAIT_SECONDS / 2
-    never.set()
+    pool = Pool({"desk": perform}, settled.put)
+    pool.hand_over(row(id=1))
+    pool.hand_over(row(id=2))
+    assert settled.get(timeout=5).row == 2
+    free.set()
+    assert settled.get(timeout=5).row == 1

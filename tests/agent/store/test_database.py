@@ -145,7 +145,7 @@ def test_a_torn_log_keeps_what_was_committed_before(state):
 
 def test_a_commit_is_all_or_nothing(state):
     with Database(state) as database:
-        with pytest.raises(StoreError, match="cannot write .*no such table"):
+        with pytest.raises(StoreError, match=r"cannot write .*no such table"):
             database.commit([set_meta("a", "1"), ("INSERT INTO nowhere VALUES (1)", ())])
         assert database.meta("a") is None
         database.commit([set_meta("a", "2")])
