@@ -9,7 +9,8 @@ from agent.incidents.effects import Kind
 _SLOTS = {Kind.REMEDIATION: 16, Kind.TICKET: 4, Kind.PUBLISH: 1}
 """Rows of one target performed at the same time. How many repairs may run is for the guards to say, not for this."""
 _BACKOFF_START = 1.0
-_BACKOFF_CAP = 300.0
+_BACKOFF_CAPS = {Kind.REMEDIATION: 300.0, Kind.TICKET: 300.0, Kind.PUBLISH: 10.0}
+"""Asking a publisher costs nobody anything: it knows whether it is connected, and must not lag behind when it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Outbox:
         """The target failed: try again later, this row first. Return when."""
         target = self._leave(owed)
         target.ready.appendleft(owed.lane)
-        ceiling = min(_BACKOFF_CAP, _BACKOFF_START * 2 ** min(target.failures, 16))
+        ceiling = min(_BACKOFF_CAPS[owed.kind], _BACKOFF_START * 2 ** min(target.failures, 16))
         target.failures += 1
         target.not_before = now + max(retry_after, random.uniform(ceiling / 2, ceiling))  # noqa: S311 - jitter
         return target.not_before

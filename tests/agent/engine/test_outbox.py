@@ -94,6 +94,12 @@ def test_the_far_end_may_ask_for_a_longer_wait():
     assert failing(outbox, 1, retry_after=600.0) == [600.0]
 
 
+def test_a_publisher_is_asked_again_soon_however_long_it_was_away():
+    outbox = Outbox()
+    outbox.add(owed(1, target="mqtt", kind=Kind.PUBLISH))
+    assert max(failing(outbox, 12)) <= 10.0
+
+
 def test_success_ends_the_waiting():
     outbox = Outbox()
     outbox.add(owed(1))
