@@ -147,7 +147,8 @@ def _begun(rule: AlertingRule, fingerprint: str, element: Element, at: float) ->
 
 def _yielded(rule: AlertingRule, alert: Alert, element: Element, at: float, moment: Moment) -> Alert:
     annotations = alert.annotations
-    if repr(element.value) != repr(alert.value) or alert.rule_version != rule.version:
+    same = repr(element.value) == repr(alert.value) and alert.rule_version == rule.version
+    if not same or any(template.asks for _, template in rule.annotations):
         annotations = rule.alert_annotations(element.labels, element.value, moment)
     now = replace(
         alert,

@@ -30,6 +30,11 @@ class Template:
         """True where the template says the same of every alert."""
         return all(isinstance(node, Text) for node in self.tree.body)
 
+    @property
+    def asks(self) -> bool:
+        """True where the text may change while labels and value stay the same: it may run a query or tell the time."""
+        return "query" in self.text or "now" in self.text
+
     def expand(
         self,
         labels: Iterable[tuple[str, str]],

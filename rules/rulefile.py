@@ -111,6 +111,11 @@ class _Draft:
     label_templates: tuple[tuple[str, Template], ...]
     annotation_templates: tuple[tuple[str, Template], ...]
 
+    def behaviour(self) -> tuple[object, ...]:
+        """Return what is the same for rules that differ only in how they are written."""
+        times = (self.for_seconds, self.keep_firing_seconds)
+        return (self.alerts, self.name, self.labels, self.annotations, times, " ".join(self.expression.split()))
+
     def digest(self) -> str:
         """Return a short hash of all that makes the rule behave as it does."""
         whole = (self.name, self.alerts, self.expression, self.for_seconds, self.keep_firing_seconds)
@@ -223,7 +228,7 @@ class _RuleReader(Reader):
     def _refuse_twins(self, drafts: list[_Draft]) -> None:
         seen: dict[tuple[object, ...], _Draft] = {}
         for draft in drafts:
-            key = (draft.alerts, draft.name, draft.labels, " ".join(draft.expression.split()))
+            key = draft.behaviour()
             first = seen.setdefault(key, draft)
             if first is not draft:
                 self.rule = draft.name
@@ -232,14 +237,19 @@ class _RuleReader(Reader):
 
 
 def _named(prefix: str, drafts: list[_Draft]) -> tuple[Rule, ...]:
-    """Give every rule its identity: names that several rules of the group share are told apart by a hash."""
+    """Give every rule its identity: names that several rules of the group share are told apart by a hash.
+
+    Rules that differ only in times or annotations have the same hash: they are told apart by their order.
+    """
     names = Counter(draft.name for draft in drafts)
+    seen: Counter[str] = Counter()
     rules: list[Rule] = []
     for draft in drafts:
         identity = f"{prefix};{draft.name}"
         if names[draft.name] > 1:
             identity += ";" + _hash(repr((draft.alerts, draft.labels, draft.expression)))
-        rules.append(_rule(draft, identity))
+        seen[identity] += 1
+        rules.append(_rule(draft, identity if seen[identity] == 1 else f"{identity};{seen[identity]}"))
     return tuple(rules)
 
 

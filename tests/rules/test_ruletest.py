@@ -175,6 +175,51 @@ def test_templates_know_external_labels_and_the_external_url(play):
     assert outcomes(results) == [PASSED]
 
 
+def test_annotations_that_run_a_query_are_always_current(play):
+    results = play(
+        """\
+        - input_series: [{series: up, values: '0x9'}, {series: load, values: '1+1x9'}]
+          alert_rule_test:
+          - {eval_time: 0, alertname: Now, exp_alerts: [{exp_annotations: {load: "1"}}]}
+          - {eval_time: 2m, alertname: Now, exp_alerts: [{exp_annotations: {load: "3"}}]}
+        """,
+        "- {alert: Now, expr: up == 0, annotations: {load: '{{ query \"load\" | first | value }}'}}",
+    )
+    assert outcomes(results) == [PASSED] * 2
+
+
+def test_with_a_query_offset_results_are_stored_in_the_past_too(tmp_path):
+    rules = "{record: a, expr: x}, {record: b, expr: a}, {alert: A, expr: b > 2}"
+    (tmp_path / "r.yml").write_text(f"groups: [{{name: g, query_offset: 1m, rules: [{rules}]}}]")
+    tests = """\
+        rule_files: [r.yml]
+        tests:
+        - input_series: [{series: x, values: 1+1x9}]
+          promql_expr_test:
+          - {expr: timestamp(a), eval_time: 3m, exp_samples: [{value: 120}]}
+          - {expr: b, eval_time: 3m, exp_samples: [{labels: b, value: 3}]}
+          - {expr: max(timestamp(ALERTS)), eval_time: 3m, exp_samples: [{value: 120}]}
+        """
+    results = ruletest.run(ruletestfile.parse(dedent(tests), "t.yml", tmp_path))
+    assert [(result.outcome, result.detail) for result in results] == [(PASSED, "")] * 3
+
+
+def test_rules_that_differ_only_in_their_times_each_keep_their_own(play):
+    results = play(
+        """\
+        - input_series: [{series: up, values: '0x9'}]
+          alert_rule_test:
+          - {eval_time: 1m, alertname: A, exp_alerts: [{}]}
+          - {eval_time: 4m, alertname: A, exp_alerts: [{}, {}]}
+        """,
+        """\
+        - {alert: A, expr: up == 0, for: 1m}
+        - {alert: A, expr: up == 0, for: 3m}
+        """,
+    )
+    assert outcomes(results) == [PASSED] * 2
+
+
 def test_groups_go_in_the_order_asked_for(tmp_path):
     rules = "groups:\n- {name: late, rules: [{record: b, expr: a}]}\n- {name: early, rules: [{record: a, expr: x}]}\n"
     (tmp_path / "r.yml").write_text(rules)
