@@ -36,7 +36,7 @@ class Result:
 
 
 class ScriptError(ValueError):
-    """The script cannot be read; the message names the line."""
+    """A script or one of its commands cannot be read; the message names the line, if there is one."""
 
 
 _EVAL = re.compile(
@@ -47,7 +47,7 @@ _LOAD = re.compile(r"(load|load_with_nhcb)\s+(\S+)(?:\s+.*)?")
 
 
 def run(path: Path) -> Iterator[Result]:
-    """Yield the result of every case of a script file. Raise ScriptError if it cannot be read."""
+    """Yield the result of every case of a script file. Raise ScriptError if the file cannot be read."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -56,20 +56,32 @@ def run(path: Path) -> Iterator[Result]:
 
 
 def run_text(text: str, file: str = "") -> Iterator[Result]:
-    """Yield the result of every case of a script."""
+    """Yield the result of every case of a script. A command that cannot be read fails like a case: the rest goes on."""
     loaded = Loaded()
     for block in _blocks(text):
         first = block.lines[0]
-        if first == "clear":
-            loaded = Loaded()
-        elif first.startswith("load"):
-            _load(block, loaded)
-        elif first.startswith("eval"):
-            case = _case(block)
-            outcome, detail = judge(case, loaded.store())
-            yield Result(file=file, line=case.line, expression=case.expression, outcome=outcome, detail=detail)
-        else:
-            raise ScriptError(f"line {block.line}: {first.split()[0]!r} is not a command")
+        expression, line = first, block.line
+        try:
+            if first.startswith("eval"):
+                case = _case(block)
+                expression, line = case.expression, case.line
+                outcome, detail = judge(case, loaded.store())
+            else:
+                loaded = _prepared(block, loaded)
+                continue
+        except ScriptError as error:
+            outcome, detail = Outcome.FAILED, str(error)
+        yield Result(file=file, line=line, expression=expression, outcome=outcome, detail=detail)
+
+
+def _prepared(block: "Block", loaded: "Loaded") -> "Loaded":
+    """Return what is loaded after a command that is no case."""
+    if block.lines[0] == "clear":
+        return Loaded()
+    if not block.lines[0].startswith("load"):
+        raise ScriptError(f"line {block.line}: {block.lines[0].split()[0]!r} is not a command")
+    _load(block, loaded)
+    return loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +138,21 @@ def _load(block: Block, loaded: Loaded) -> None:
     command = _LOAD.fullmatch(block.lines[0])
     if command is None:
         raise ScriptError(f"line {block.line}: load needs a step")
+    unread: ScriptError | None = None
     for place, line in enumerate(block.lines[1:], block.line + 1):
         try:
             step = notation.duration(command[2])
             key, values = notation.series_line(line)
         except notation.NotationError as error:
-            raise ScriptError(f"line {place}: {error}") from error
+            unread = unread or ScriptError(f"line {place}: {error}")
+            continue
         for count, value in enumerate(values):
             if value is not None:
                 loaded.add(count * step, key, value)
                 if command[1] == "load_with_nhcb" and key.name.endswith("_bucket"):
                     loaded.add(count * step, _histogram_of(key), FOREIGN)
+    if unread is not None:
+        raise unread
 
 
 def _histogram_of(key: Key) -> Key:

@@ -80,7 +80,21 @@ def test_what_the_engine_refuses_as_out_of_scope_is_unsupported():
     ]
 
 
-@pytest.mark.parametrize("text", ["what is this\n", "load 1m\n  x 1 2 what\n", "load soon\n x 1\n", "eval instant x\n"])
-def test_a_script_that_cannot_be_read_says_where(text):
-    with pytest.raises(script.ScriptError, match=r"line \d"):
-        list(script.run_text(text))
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("what is this\n", 1), ("load 1m\n  x 1 2 what\n", 2), ("load soon\n x 1\n", 2), ("\neval instant x\n", 2)],
+)
+def test_a_command_that_cannot_be_read_fails_and_says_where(text, line):
+    (result,) = script.run_text(text)
+    assert result.outcome is Outcome.FAILED
+    assert result.detail.startswith(f"line {line}: ")
+
+
+def test_a_command_that_cannot_be_read_does_not_hide_the_others():
+    text = "load 1m\n  x what\n  y 1\n\nnonsense\n\neval instant at 0 y\n  y 1\n"
+    assert outcome_of(text) == [Outcome.FAILED, Outcome.FAILED, Outcome.PASSED]
+
+
+def test_a_script_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(script.ScriptError, match=r"cannot read"):
+        list(script.run(tmp_path / "none.test"))
