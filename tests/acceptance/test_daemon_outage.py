@@ -110,7 +110,7 @@ def test_a_ticket_that_is_refused_for_good_is_a_dead_letter_that_status_and_metr
         daemon.await_state("Broken", "resolved")
         letters = status(daemon)["dead_letters"]
         assert {letter["target"] for letter in letters} == {"wrong"}
-        assert "Nope" in letters[-1]["reason"] or "400" in letters[-1]["reason"], f"LETTERS {letters}"
+        assert "Nope" in letters[-1]["reason"]
         assert daemon.metric("paramedic_effects_total", target="wrong", result="dead") >= 1
 
 
