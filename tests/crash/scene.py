@@ -24,23 +24,13 @@ from tests.crash.outside import TicketDesk, ticket_desk
 
 PATIENT_SECONDS = 120
 # Only the first run takes its time: what comes after an interrupted one is over at once.
-REPAIR = f"""#!/bin/sh
+REPAIR = f"""\
 [ -s "$1/effects" ] || long=$2
 printf '%s\\n' "$PARAMEDIC_RUN" >> "$1/effects"
 [ -z "$long" ] || sleep "$long"
 sleep {PATIENT_SECONDS} < /dev/null > /dev/null 2>&1 &
 printf '%s\\n' $! > "$1/patient.new" && mv "$1/patient.new" "$1/patient.pid"
 """
-RULES = {
-    "groups": [
-        {
-            "name": "crash",
-            "rules": [
-                {"alert": "PatientDown", "expr": "paramedic_process_up == 0", "labels": {"severity": "critical"}}
-            ],
-        }
-    ]
-}
 DEADLINE_SECONDS = 20.0
 _LOOK_SECONDS = 0.004
 
@@ -126,6 +116,11 @@ class Scene:
     desk: TicketDesk
     nursery: Nursery
     mutant: str = ""
+    expr: str = "paramedic_process_up == 0"
+    """What the one rule asks."""
+    step: dict[str, Any] = field(default_factory=dict)
+    """What is done about it, if not reviving the patient."""
+    verify: dict[str, str] = field(default_factory=lambda: {"hold": "200ms", "timeout": "1s"})
     lives: list[Life] = field(default_factory=list)
 
     @property
@@ -137,17 +132,18 @@ class Scene:
         return self.state / "paramedic.db"
 
     def write(self, *, repair_seconds: float = 0.0, listen: str = "") -> None:
-        (self.folder / "rules.json").write_text(json.dumps(RULES))
+        rule = {"alert": "Trouble", "expr": self.expr, "labels": {"severity": "critical"}}
+        rules = {"groups": [{"name": "crash", "rules": [rule]}]}
+        (self.folder / "rules.json").write_text(json.dumps(rules))
         (self.folder / "repair.sh").write_text(REPAIR)
-        (self.folder / "repair.sh").chmod(0o700)
         (self.folder / "effects").touch()
         (self.folder / "paramedic.toml").write_text(self._configuration(repair_seconds, listen))
 
     def _configuration(self, repair_seconds: float, listen: str) -> str:
-        step = {
+        step = self.step or {
             "action": "restart_command",
             "name": "patient",
-            "argv": [self.folder / "repair.sh", self.folder, f"{repair_seconds:g}"],
+            "argv": ["/bin/sh", self.folder / "repair.sh", self.folder, f"{repair_seconds:g}"],
             "timeout": "10s",
         }
         tables: dict[str, dict[str, Any]] = {
@@ -156,18 +152,19 @@ class Scene:
             "web": {"listen": listen, "open_ingest": bool(listen)},
             "rules": {"packs": [], "files": [self.folder / "rules.json"], "interval": "1s"},
             "incidents": {"settle": "0s"},
-            "guards": {"stop_file": self.folder / "stop"},
+            "guards": {"stop_file": self.folder / "stop", "free_space_roots": [self.folder]},
             "drill": {"enabled": False},
         }
         tables |= {f"collectors.{spec.name}": {"enabled": False} for spec in SPECS}
         watch = [{"name": "patient", "pidfile": self.folder / "patient.pid"}]
         tables["collectors.processes"] = {"interval": "1s", "watch": watch}
+        tables["collectors.filesystem"] = {"interval": "1s"}
         remediation = {
             "name": "restart-patient",
-            "match": ['alertname="PatientDown"'],
+            "match": ['alertname="Trouble"'],
             "mode": "auto",
             "steps": [step, step],
-            "verify": {"hold": "200ms", "timeout": "1s"},
+            "verify": self.verify,
             "limits": {"cooldown": "0s"},
         }
         url = f"http://127.0.0.1:{self.desk.port}/tickets"
@@ -194,7 +191,8 @@ class Scene:
                 os.kill(pid, signal.SIGKILL)
 
     def revive(self) -> None:
-        subprocess.run([self.folder / "repair.sh", self.folder, "0"], check=True, env={"PARAMEDIC_RUN": ""})
+        command = ["/bin/sh", self.folder / "repair.sh", self.folder, "0"]
+        subprocess.run(command, check=True, env={"PARAMEDIC_RUN": ""})
         (self.folder / "effects").write_text("")
 
     # -- the daemon

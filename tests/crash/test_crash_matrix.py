@@ -1,18 +1,15 @@
 """kill -9 at every durable system call: nothing is lost, nothing is done twice, no ticket is doubled."""
 
 import os
-import shutil
 import sys
 from collections import Counter
 
 import pytest
 
 from tests.crash import matrix
+from tests.crash.tracer import needs_strace
 
-pytestmark = [
-    pytest.mark.crash,
-    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
-]
+pytestmark = [pytest.mark.crash, needs_strace]
 LIMIT = int(os.environ.get("CRASH_POINTS", "80"))
 LEAST = 60
 
@@ -29,4 +26,4 @@ def test_whenever_it_is_killed_nothing_is_lost_and_nothing_done_twice(nursery, f
             f"duplicates {kinds['duplicate']}; settled after at most {slowest:.1f} s\n"
         )
     assert {str(trial.point): trial.broken for trial in trials if trial.broken} == {}
-    assert len(killed) >= min(LEAST, LIMIT)
+    assert len(killed) >= min(LEAST, LIMIT * 3 // 4)

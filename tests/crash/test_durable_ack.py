@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.crash.scene import Nursery, scene, wait_for
-from tests.crash.tracer import traced
+from tests.crash.tracer import needs_strace, traced
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, needs_strace]
 CALLS = ("recvfrom", "pwrite64", "fdatasync", "fsync", "sendto", "sendmsg", "write", "writev")
 
 

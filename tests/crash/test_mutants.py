@@ -4,8 +4,9 @@ import pytest
 
 from tests.crash import matrix
 from tests.crash.matrix import KillPoint
+from tests.crash.tracer import needs_strace
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, needs_strace]
 STAGES = {stage.name: stage for stage in matrix.STAGES}
 
 

@@ -6,13 +6,18 @@ are let go (`-b execve`): their calls neither count nor kill.
 """
 
 import re
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.crash.scene import Life, wait_for
+
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 DURABLE = ("pwrite64", "fdatasync", "fsync", "ftruncate", "rename", "unlink")
 OUTWARD = ("connect", "sendto", "recvfrom")
