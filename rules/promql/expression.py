@@ -48,6 +48,7 @@ _CARDINALITIES = {
     str(promql_parser.VectorMatchCardinality.OneToMany): Cardinality.ONE_TO_MANY,
     str(promql_parser.VectorMatchCardinality.ManyToMany): Cardinality.SETS,
 }
+_VECTOR = str(promql_parser.ValueType.Vector)
 _SET_OPERATORS = frozenset({"and", "or", "unless"})
 
 
@@ -141,7 +142,12 @@ class _Reader:
             raise OutOfScopeError(f"{name}() works on native histograms, which are not supported")
         if name in LEFT_OUT:
             raise OutOfScopeError(f"{name}() is not supported")
-        return Call(function=name, arguments=tuple(self.read(argument, depth) for argument in node.args))
+        arguments = tuple(self.read(argument, depth) for argument in node.args)
+        # The parser lets numbers through where some functions (ln, exp …) need a vector.
+        for argument, wanted in zip(arguments, node.func.arg_types, strict=False):
+            if str(wanted) == _VECTOR and kind(argument) is not Kind.VECTOR:
+                raise ExpressionError(f"expected type vector in call to function {name!r}, got {kind(argument)}")
+        return Call(function=name, arguments=arguments)
 
     def _aggregation(self, node: promql_parser.AggregateExpr, depth: int) -> Aggregation:
         modifier = node.modifier

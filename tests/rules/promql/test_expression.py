@@ -157,6 +157,13 @@ def test_what_is_left_out_of_the_language_says_so(text):
         compile_query(text)
 
 
+@pytest.mark.parametrize("function", ["abs", "exp", "ln", "log2", "log10", "sqrt"])
+@pytest.mark.parametrize("number", ["0", "-1", "Inf", "NaN", "1e400", "time()"])
+def test_a_number_is_no_vector(function, number):
+    with pytest.raises(ExpressionError, match="expected type vector"):
+        parse(f"{function}({number})")
+
+
 def test_columns_are_given_where_they_are_known():
     with pytest.raises(ExpressionError) as caught:
         parse(r'x + label_replace(y, "\xff", "", "", "")')
