@@ -21,6 +21,7 @@ from collectors import (
     vmstat,
 )
 from collectors.spec import Spec
+from collectors.watch import pressure as pressure_events
 
 SPECS: tuple[Spec, ...] = (
     cpu.SPEC,
@@ -31,6 +32,7 @@ SPECS: tuple[Spec, ...] = (
     meminfo.SPEC,
     netdev.SPEC,
     pressure.SPEC,
+    pressure_events.SPEC,
     probe_http.SPEC,
     probe_tcp.SPEC,
     processes.SPEC,
