@@ -51,7 +51,10 @@ def executioner(call: str, number: int) -> tuple[str, str]:
 
 
 def _has_all(tracer: int, pid: int) -> bool:
-    statuses = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/status")]
+    try:
+        statuses = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/status")]
+    except OSError:  # a thread that has just ended
+        return False
     return bool(statuses) and all(f"TracerPid:\t{tracer}\n" in status for status in statuses)
 
 
