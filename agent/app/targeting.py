@@ -11,15 +11,16 @@ from rules.series import SeriesStore, SourceHealth
 
 
 def targets(store: SeriesStore, collectors: Mapping[str, Settings], external: Labels) -> Sequence[Target]:
-    """Return every target of these collectors that has had a run, as of its last one."""
+    """Return every target of the enabled collectors that has had a run, as of its last one."""
     lasted = {
         dict(series.key.labels).get("collector", ""): series.newest
         for series in QueryView(store, [health.DURATION.name]).select(health.DURATION.name)
     }
+    enabled = {name: settings for name, settings in collectors.items() if settings.enabled}
     return [
-        _target(each, collectors[each.source.collector], external, lasted.get(each.source.collector) or 0.0)
+        _target(each, enabled[each.source.collector], external, lasted.get(each.source.collector) or 0.0)
         for each in sorted(store.health(), key=lambda each: each.source)
-        if each.source.collector in collectors
+        if each.source.collector in enabled and each.source != health.SOURCE
     ]
 
 

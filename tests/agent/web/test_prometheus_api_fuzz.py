@@ -88,7 +88,7 @@ PARAMETERS = st.fixed_dictionaries(
         "stats": st.text(max_size=5),
     },
 )
-MANY = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
