@@ -51,6 +51,8 @@ class Reader:
     problems: list[Problem] = field(default_factory=list)
     rule: str = ""
     """The rule that is being read: problems name it."""
+    _merged: dict[int, list[tuple[Node, Node]]] = field(default_factory=dict)
+    """Entries of mappings with what they merge, by the identity of their nodes, which the document keeps alive."""
 
     def problem(self, node: Node | None, message: str) -> None:
         line, column = (node.start_mark.line + 1, node.start_mark.column + 1) if node is not None else (0, 0)
@@ -64,7 +66,7 @@ class Reader:
             self.problem(node, f"{what} must be a mapping")
             return {}
         values: dict[str, Node] = {}
-        for key, value in node.value:
+        for key, value in self._entries(node):
             name = self.text(key, f"a key of {what}")
             if name in values:
                 self.problem(key, f"{what} has the key {name!r} twice (first in line {_line(values[name])})")
@@ -73,6 +75,30 @@ class Reader:
             else:
                 values[name] = value
         return values
+
+    def _entries(self, node: yaml.MappingNode, depth: int = 0) -> list[tuple[Node, Node]]:
+        """Return a mapping's entries, and those of the mappings it merges (`<<`) that it does not override."""
+        known = self._merged.get(id(node))
+        if known is not None:
+            return known
+        found = [entry for entry in node.value if not _merges(entry[0])]
+        self._merged[id(node)] = found  # one that merges itself has only its own
+        names = {str(key.value) for key, _ in found}
+        for other in self._others(node, depth):
+            for key, value in self._entries(other, depth + 1):
+                name = str(key.value)
+                if name not in names:
+                    names.add(name)
+                    found.append((key, value))
+        return found
+
+    def _others(self, node: yaml.MappingNode, depth: int) -> Iterator[yaml.MappingNode]:
+        for value in (value for key, value in node.value if _merges(key)):
+            for other in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if isinstance(other, yaml.MappingNode) and depth < MAX_DEPTH:
+                    yield other
+                else:
+                    self.problem(other, "what is merged must be a mapping, and not merge too many others")
 
     def sequence(self, node: Node | None, what: str) -> Iterator[Node]:
         if node is None or _empty(node):
@@ -114,6 +140,11 @@ def _line(node: Node) -> int:
 
 def _empty(node: Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and not node.style and node.value in {"", "~", "null"}
+
+
+def _merges(key: Node) -> bool:
+    """Return whether a key stands for the entries of another mapping, which those beside it override."""
+    return isinstance(key, yaml.ScalarNode) and not key.style and key.value == "<<"
 
 
 def _nearest(name: str, keys: Sequence[str]) -> str:

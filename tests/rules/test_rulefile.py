@@ -191,3 +191,29 @@ def test_public_rule_files_load_unmodified():
     files = sorted(SHARED.glob("*.yml"))
     assert files
     assert all(load(path).groups for path in files)
+
+
+def test_a_mapping_can_be_merged_into_another():
+    text = """\
+        groups:
+        - name: a
+          rules:
+          - &first {alert: A, expr: up, for: 1m, labels: &common {severity: page, team: a}}
+          - {<<: *first, alert: B, labels: {<<: [*common, {team: z, site: x}], severity: info}}
+        """
+    _, second = parse(dedent(text), "r.yml").groups[0].rules
+    assert (second.name, second.for_seconds) == ("B", 60)
+    assert dict(second.alert_labels((), 1.0)) == {"alertname": "B", "severity": "info", "team": "a", "site": "x"}
+
+
+@pytest.mark.parametrize("merged", ["up", "[1]", "&self {<<: *self}", "{? [a] : b}"])
+def test_what_cannot_be_merged_is_refused(merged):
+    assert problems(rules(f"- {{<<: {merged}, record: A}}"))
+
+
+def test_mappings_that_merge_each_other_over_and_over_are_read_once_each():
+    chain = "".join(f", a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 80))
+    text = f"groups: [{{name: g, rules: [{{alert: A, expr: up, labels: {{<<: &x {{a0: &a0 {{b: c}}{chain}}}}}}}]}}]"
+    assert all("must be text" in problem for problem in problems(text))
+    long = "".join(f", a{n}: &a{n} {{<<: *a{n - 1}}}" for n in range(1, 5000))
+    assert problems(f"groups: [{{a0: &a0 {{b: c}}{long}, rules: [*a4999]}}]")
