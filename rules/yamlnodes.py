@@ -83,10 +83,10 @@ class Reader:
             return known
         found = [entry for entry in node.value if not _merges(entry[0])]
         self._merged[id(node)] = found  # one that merges itself has only its own
-        names = {str(key.value) for key, _ in found}
+        names = {_spelled(key) for key, _ in found}
         for other in self._others(node, depth):
             for key, value in self._entries(other, depth + 1):
-                name = str(key.value)
+                name = _spelled(key)
                 if name not in names:
                     names.add(name)
                     found.append((key, value))
@@ -145,6 +145,11 @@ def _empty(node: Node) -> bool:
 def _merges(key: Node) -> bool:
     """Return whether a key stands for the entries of another mapping, which those beside it override."""
     return isinstance(key, yaml.ScalarNode) and not key.style and key.value == "<<"
+
+
+def _spelled(key: Node) -> object:
+    """Return what tells a key from others; one that is no text, which nobody can use, from every other."""
+    return key.value if isinstance(key, yaml.ScalarNode) else id(key)
 
 
 def _nearest(name: str, keys: Sequence[str]) -> str:
