@@ -126,8 +126,7 @@ class Daemon:
     def _start(self, stack: ExitStack) -> None:
         state = paths.state_directory(self.config, os.environ)
         database = stack.enter_context(Database(state))
-        if self.config.drill.enabled:
-            self.config = drilling.prepared(self.config, state / "drill")
+        self.config = self._prepared(self.config)
         self._start_engine(stack, database)
         loop = LoopThread()
         loop.start()
@@ -171,7 +170,7 @@ class Daemon:
         if client is not None:
             summary = outward.summary(client, self.config)
             self._outside.told_incidents = lambda incidents: summary.offer(incidents, self._clock.now())
-            services += [client, summary]
+            services.append(summary)
         if self.notifier.watchdog_seconds is not None:
             self._outside.watchdog_seconds = self.notifier.watchdog_seconds
         self._parts = building.parts(
@@ -182,7 +181,7 @@ class Daemon:
         self._outside.hand_over = pool.hand_over
         self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
         recovery.recover(self.engine, self._parts, repairs.end_survivors)
-        Reloading(self.config, self._config_path, self.engine, self._parts).attach()
+        Reloading(self.config, self._config_path, self.engine, self._parts, self._prepared).attach()
         history.load(self._parts.series, database.directory)
         stack.callback(history.save, self._parts.series, database.directory)
         thread = threading.Thread(target=self.engine.run, name="engine")
@@ -190,9 +189,17 @@ class Daemon:
         stack.callback(_stop_engine, self.engine, thread)
         stack.callback(pool.finish, "runner", _ANSWER_SECONDS)
         stack.callback(repairs.stop)
+        if client is not None:
+            stack.callback(client.close)
+            client.start(outward.retained(self.config, self._parts.casebook))
         for service in services:
             stack.callback(service.close)
             service.start()
+
+    def _prepared(self, config: Config) -> Config:
+        """Return the configuration with what drills need, if they are allowed."""
+        folder = paths.state_directory(config, os.environ) / "drill"
+        return drilling.prepared(config, folder) if config.drill.enabled else config
 
     def _start_web(self, stack: ExitStack, loop: LoopThread, backend: DaemonBackend) -> None:
         options = self.config.web

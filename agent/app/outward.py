@@ -1,6 +1,6 @@
 """Everything that talks to the world outside, made from the configuration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent.app.building import external, host_name
@@ -9,9 +9,11 @@ from agent.config.options import Config, TicketOptions
 from agent.executor import ticketing
 from agent.executor.pool import Performer
 from agent.executor.repairs import Repairs
+from agent.incidents.incident import Incident
 from agent.mqtt.client import MqttClient
 from agent.mqtt.link import Broker
 from agent.mqtt.summary import Summary
+from agent.mqtt.topics import Message, incident_message
 from agent.tickets.credentials import read_secret
 from agent.tickets.registry import ADAPTERS
 
@@ -35,6 +37,12 @@ def mqtt(config: Config) -> MqttClient | None:
         keepalive_seconds=int(options.keepalive),
     )
     return MqttClient(broker, prefix=options.prefix, host=host_name(config))
+
+
+def retained(config: Config, incidents: Iterable[Incident]) -> list[Message]:
+    """Return what the broker should hold about these incidents, lest it has lost its memory while we were down."""
+    host, prefix = host_name(config), config.mqtt.prefix
+    return [incident_message(prefix, host, incident) for incident in incidents if not incident.parent]
 
 
 def summary(client: MqttClient, config: Config) -> Summary:

@@ -1,7 +1,7 @@
 """Reload: the new configuration is built beside the old one and swapped in between two batches, or not at all."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ from agent.config.problems import ConfigError
 from agent.engine.batch import Batch
 from agent.engine.commands import CommandError
 from agent.engine.engine import Engine, Parts
+from agent.incidents.events import RuleRemoved
+from agent.incidents.incident import State
 from agent.telemetry import log, metrics
 from remediations import sandbox
+from rules.group import RuleGroup
 
 _log = log.get("reload")
 _SWAPPED = frozenset({"rules", "incidents", "remediations", "guards"})
@@ -22,10 +25,13 @@ _SWAPPED = frozenset({"rules", "incidents", "remediations", "guards"})
 
 
 class Reloading:
-    """Knows the configuration that runs."""
+    """Knows the configuration that runs; `prepare` adds what the daemon itself adds to one."""
 
-    def __init__(self, config: Config, path: Path | None, engine: Engine, parts: Parts) -> None:
+    def __init__(
+        self, config: Config, path: Path | None, engine: Engine, parts: Parts, prepare: Callable[[Config], Config]
+    ) -> None:
         self._config = config
+        self._prepare = prepare
         self._path = path
         self._engine = engine
         self._parts = parts
@@ -38,13 +44,16 @@ class Reloading:
     def reload(self, batch: Batch) -> Mapping[str, Any]:
         """Swap in what has changed. Return the names of changed tables and of those that need a restart."""
         try:
-            new = load(self._path, os.environ)
+            new = self._prepare(load(self._path, os.environ))
             groups = building.groups(new)
         except ConfigError as error:
             metrics.RELOAD_OK.set(0)
             raise CommandError(str(error), 400) from error
         changed = {f.name for f in fields(Config) if getattr(new, f.name) != getattr(self._config, f.name)}
+        before = _versions(self._parts.ruleset.groups.values())
         self._swap(batch, new, groups)
+        if _versions(groups) != before:
+            changed.add("rules")
         metrics.RELOAD_OK.set(1)
         metrics.RELOAD_TIME.set(batch.now)
         return {"changed": sorted(changed & _SWAPPED), "restart_required": sorted(changed - _SWAPPED)}
@@ -60,5 +69,18 @@ class Reloading:
         parts.series.require(parts.ruleset.horizons(), new.state.history)
         for change in changes:
             parts.desk.alert_changed(batch, change)
+        self._close_orphans(batch)
         self._engine.schedule_groups()
         self._config = new
+
+    def _close_orphans(self, batch: Batch) -> None:
+        """Close incidents that are over and whose rule is gone: nothing can re-open them any more."""
+        known = {rule.identity for group in self._parts.ruleset.groups.values() for rule in group.rules}
+        for incident in self._parts.casebook:
+            of_a_rule = incident.fingerprint and not incident.rule.startswith("posted;")
+            if incident.state is State.RESOLVED and of_a_rule and incident.rule not in known:
+                self._parts.desk.happened(batch, incident, RuleRemoved())
+
+
+def _versions(groups: Iterable[RuleGroup]) -> set[tuple[str, str]]:
+    return {(rule.identity, rule.version) for group in groups for rule in group.rules}

@@ -15,10 +15,12 @@ SUCCESS = gauge("node_scrape_collector_success", "1 if the collector's last run 
 TARGET_SUCCESS = gauge("paramedic_collector_success", "1 if the last run on this target succeeded.")
 UP = gauge("up", "1 while paramedic collects on this host.")
 METRICS = (DURATION, SUCCESS, TARGET_SUCCESS, UP)
-SOURCE = Source("scrape")
+SOURCE = Source("collecting")
 UP_SOURCE = Source("up")
 """Of its own, because who scrapes us has an `up` for us already."""
 
+LOOK_AGAIN_SECONDS = 300.0
+"""What this host did not have may have come since: a folder, a kernel module."""
 REMIND_SECONDS = 3600.0
 """A failure that goes on is logged again after this long."""
 
@@ -30,6 +32,8 @@ class _State:
     labels: Labels
     ok: bool = False
     off: bool = False
+    off_since: float = 0.0
+    """On the boot clock."""
     seconds: float = 0.0
     logged_at: float | None = field(default=None)
 
@@ -62,7 +66,7 @@ class Health:
         """Take a complete run: what was read, when it began (wall seconds) and how long it took."""
         state = self._state(source)
         recovered, state.logged_at = state.logged_at is not None, None
-        state.ok, state.seconds = True, seconds
+        state.ok, state.off, state.seconds = True, False, seconds
         metrics.COLLECTOR_RUNS.labels(source.collector, "success").inc()
         metrics.COLLECTOR_DURATION.labels(source.collector).set(seconds)
         self._sink.read(Reading(source=source, at=at, samples=samples, origin=origin, pushed=pushed))
@@ -77,6 +81,7 @@ class Health:
         metrics.COLLECTOR_ERRORS.labels(source.collector, fault.kind).inc()
         self._sink.fail(Failure(source=source, at=at, reason=fault.reason))
         now = self._clock.boottime()
+        state.off_since = now
         if state.logged_at is None or now - state.logged_at >= REMIND_SECONDS:
             state.logged_at = now
             event = "collector is off" if fault.off else "collector failed"
@@ -98,7 +103,8 @@ class Health:
             self.ready.set()
 
     def is_off(self, source: Source) -> bool:
-        return source in self._states and self._states[source].off
+        state = self._states.get(source)
+        return state is not None and state.off and self._clock.boottime() - state.off_since < LOOK_AGAIN_SECONDS
 
     def knows(self, source: Source) -> bool:
         """Say whether the source has had a run."""
