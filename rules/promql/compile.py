@@ -184,6 +184,8 @@ def _check_count(count: int, limits: Limits) -> None:
 
 def _matrix_of_windows(windows: Windows, limits: Limits) -> Matrix:
     _check_count(len(windows.columns), limits)
+    if sum(len(times) for times, _ in windows.columns) > limits.max_samples:
+        raise QueryLimitError(f"the result has more than {limits.max_samples} samples")
     rows = [
         RangeSeries(key, [at / 1000 for at in times], list(values))
         for key, (times, values) in zip(windows.keys.final(), windows.columns, strict=True)

@@ -247,6 +247,27 @@ def test_remarks_on_a_query_are_told(get):
     assert any("quantile" in each for each in get("query", query="quantile(7, load)", time=NOW)["warnings"])
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "topk(scalar(gone offset 9m) + 1, load)",
+        "timestamp(load)",
+        "clamp_max(load, scalar(odd{kind='small'}))",
+        "absent(nothing) * on () group_right () load",
+        "load and on () (max_over_time(gone[10m:1m]))",
+        "load unless nothing",
+        "nothing or load",
+        "{__name__='load'}",
+        "{__name__=~'l.*'} + on (cpu) load",
+        "label_replace(load, 'a', '$1', 'cpu', '(.*)')",
+        "quantile_over_time(scalar(odd{kind='small'}), load[1m])",
+        "load @ end()",
+    ],
+)
+def test_a_query_sees_every_metric_that_it_names_wherever_that_is(get, expression):
+    assert len(get("query", query=expression, time=NOW)["data"]["result"]) == 2
+
+
 def test_the_lookback_can_be_chosen(get):
     assert get("query", query="load", time=NOW + 60)["data"]["result"]
     assert not get("query", query="load", time=NOW + 60, lookback_delta="30s")["data"]["result"]
@@ -334,6 +355,7 @@ def test_results_over_the_limits_are_execution_errors(get, monkeypatch):
     monkeypatch.setattr(prometheus_api, "MAX_SAMPLES", 10)
     found = get("query_range", 422, query="load", start=NOW - 75, end=NOW, step=15)
     assert "more than 10 samples" in found["error"]
+    assert "more than 10 samples" in get("query", 422, query="load[10m]", time=NOW)["error"]
 
 
 def test_a_query_over_its_time_is_ended(get):
