@@ -21,6 +21,7 @@ from collectors import (
     vmstat,
 )
 from collectors.spec import Spec
+from collectors.watch import journal
 from collectors.watch import pressure as pressure_events
 
 SPECS: tuple[Spec, ...] = (
@@ -28,6 +29,7 @@ SPECS: tuple[Spec, ...] = (
     diskstats.SPEC,
     filefd.SPEC,
     filesystem.SPEC,
+    journal.SPEC,
     loadavg.SPEC,
     meminfo.SPEC,
     netdev.SPEC,
