@@ -79,7 +79,8 @@ def test_incidents_are_listed_and_hostile_labels_stay_in_their_cell(tmp_path, ru
     header, line = out.splitlines()
     assert code == 0
     assert header.split() == ["ID", "STATE", "PRIORITY", "AGE", "ALERT", "SUBJECT"]
-    assert line.split()[:5] == ["inc1", "remediating", "(drill)", "P2", "1h1m"]
+    assert line.split()[:4] == ["inc1", "remediating", "(drill)", "P2"]
+    assert line.split()[4].startswith("1h"), "its age, however slow the machine"
     assert r"name=shop\x1b[2J\nforged" in line
 
 

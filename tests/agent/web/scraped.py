@@ -83,7 +83,7 @@ def _readings() -> Iterable[tuple[str, Iterable[Sample]]]:
     yield "swap", (Sample("node_memory_SwapTotal_bytes", 2.0), Sample("node_memory_SwapFree_bytes", 1.0))
     yield "filesystem", (Sample(metric.name, 100.0, EXTRA) for metric in filesystem.SPEC.metrics)
     yield (
-        "scrape",
+        "collecting",
         (
             Sample(health.SUCCESS.name, 0.0, labels(collector="filesystem")),
             Sample(health.DURATION.name, 0.01, labels(collector="filesystem")),
