@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 from collectors.sample import Metric, Origin, Sample
 
+INTERVAL_SECONDS = 15.0
+"""How often a collector runs unless it is dear or what it reads changes slowly."""
+
 
 class CollectError(Exception):
     """The source cannot be read now; the message says which and why."""
@@ -34,6 +37,7 @@ class CollectorSpec:
     metrics: tuple[Metric, ...]
     blocking: bool = False
     enabled: bool = True
+    interval_seconds: float = INTERVAL_SECONDS
     origin: Origin = Origin.LOCAL
     open_metrics: bool = False
     """True where the metrics' names are only known from what is read (textfile, scrape)."""
@@ -63,6 +67,7 @@ class TargetedSpec:
     metrics: tuple[Metric, ...]
     outcome: Callable[[Any, str, Outcome], Iterable[Sample]] | None = None
     enabled: bool = True
+    interval_seconds: float = INTERVAL_SECONDS
     origin: Origin = Origin.LOCAL
     open_metrics: bool = False
 
@@ -96,6 +101,7 @@ class WatchSpec:
     open: Callable[[Any], Watch]
     metrics: tuple[Metric, ...]
     enabled: bool = True
+    interval_seconds: float = INTERVAL_SECONDS
     retry_seconds: float = 0.2
     """How soon to take a snapshot again while the watch is `pending`."""
 
@@ -114,6 +120,7 @@ class BusSpec:
     changed: Callable[..., Iterable[Sample] | None]
     metrics: tuple[Metric, ...]
     enabled: bool = True
+    interval_seconds: float = INTERVAL_SECONDS
 
 
 Spec = CollectorSpec | TargetedSpec | WatchSpec | BusSpec

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from agent.config import credentials, environment, ladders
+from agent.config import credentials, durations, environment, ladders
 from agent.config.options import CollectorOptions, Config, PathOptions, Seconds, TicketOptions
 from agent.config.problems import ConfigError, Problem, unknown
 from agent.config.registries import BOOK, Registries
@@ -99,7 +99,8 @@ class _Assembly:
     def _collector(self, name: str, table: object, paths: PathOptions) -> CollectorOptions:
         spec = self.registries.collectors[name]
         path = f"collectors.{name}"
-        table = {"enabled": spec.enabled} | table if isinstance(table, dict) else table
+        if isinstance(table, dict):
+            table = {"enabled": spec.enabled, "interval": durations.render(spec.interval_seconds)} | table
         entry = self._structured(CollectorOptions, table, path)
         own = self._own(spec.options, table, CollectorOptions, path)
         if entry is None or own is None:

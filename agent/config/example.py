@@ -48,7 +48,8 @@ def _collectors(registries: Registries) -> Iterator[list[str]]:
     for name, spec in registries.collectors.items():
         own_timeout = any(key(field) == "timeout" for field in fields(spec.options))
         hidden = {"options"} | ({"timeout"} if own_timeout else set())
-        common = _options(CollectorOptions, hidden=hidden, values={"enabled": spec.enabled}, brief=True)
+        values = {"enabled": spec.enabled, "interval": spec.interval_seconds}
+        common = _options(CollectorOptions, hidden=hidden, values=values, brief=True)
         yield [*_about(spec.options), f"[collectors.{name}]", *common, *_options(spec.options, hidden=roots)]
 
 
