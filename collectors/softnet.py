@@ -1,0 +1,44 @@
+"""How each CPU gets on with the packets that arrive, from /proc/net/softnet_stat."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from collectors.procfs import reading
+from collectors.sample import Sample, counter, gauge
+from collectors.spec import CollectorSpec
+
+COLUMNS = {
+    0: counter("node_softnet_processed_total", "Packets taken from the backlog."),
+    1: counter("node_softnet_dropped_total", "Packets dropped because the backlog was full."),
+    2: counter("node_softnet_times_squeezed_total", "Times that packets were left when time or budget was used up."),
+    8: counter("node_softnet_cpu_collision_total", "Times that two CPUs wanted to send on a device at once."),
+    9: counter("node_softnet_received_rps_total", "Times that another CPU handed packets over (RPS)."),
+    10: counter("node_softnet_flow_limit_count_total", "Packets dropped because one flow filled the backlog."),
+    11: gauge("node_softnet_backlog_len", "Packets in the backlog."),
+}
+BACKLOG_COLUMN = 11
+CPU_COLUMN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftnetOptions:
+    """Where /proc is."""
+
+    procfs: Path = Path("/proc")
+
+
+def collect(options: SoftnetOptions) -> Iterator[Sample]:
+    with reading(options.procfs / "net/softnet_stat") as text:
+        for line, row in enumerate(text.splitlines()):
+            fields = [int(field, 16) for field in row.split()]
+            # Lines of CPUs that are offline are left out, so since Linux 5.10 each names its own.
+            cpu = fields[CPU_COLUMN] if len(fields) > CPU_COLUMN else line
+            labels = (("cpu", str(cpu)),)
+            if len(fields) == BACKLOG_COLUMN:
+                fields.append(0)
+            for column, metric in COLUMNS.items():
+                yield Sample(metric.name, float(fields[column]), labels)
+
+
+SPEC = CollectorSpec(name="softnet", options=SoftnetOptions, collect=collect, metrics=tuple(COLUMNS.values()))
