@@ -1,0 +1,89 @@
+"""How well the clock is kept, from adjtimex(2), which Python's standard library does not wrap."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from collectors.sample import Sample, counter, gauge
+from collectors.spec import CollectError, CollectorSpec
+
+MICROSECONDS = 1e-6
+NANOSECONDS = 1e-9
+PARTS_PER_MILLION = MICROSECONDS / 65536
+"""Frequencies are in millionths with 16 bits after the point."""
+STA_NANO = 0x2000
+TIME_ERROR = 5
+
+OFFSET = gauge("node_timex_offset_seconds", "How far the clock is off the time it is kept to.")
+JITTER = gauge("node_timex_pps_jitter_seconds", "Jitter of the pulse-per-second signal.")
+FREQUENCY = gauge("node_timex_frequency_adjustment_ratio", "How fast the clock is made to run; 1 is unchanged.")
+SYNC = gauge("node_timex_sync_status", "1 if the clock is kept to a time server or other source.")
+FIELDS = (
+    ("maxerror", gauge("node_timex_maxerror_seconds", "Largest error that the clock can have."), MICROSECONDS),
+    ("esterror", gauge("node_timex_estimated_error_seconds", "Error that the clock is thought to have."), MICROSECONDS),
+    ("status", gauge("node_timex_status", "Bits of the clock's status."), 1.0),
+    ("constant", gauge("node_timex_loop_time_constant", "Time constant of the loop that corrects the clock."), 1.0),
+    ("tick", gauge("node_timex_tick_seconds", "Seconds between ticks of the clock."), MICROSECONDS),
+    ("ppsfreq", gauge("node_timex_pps_frequency_hertz", "Frequency of the pulse signal."), PARTS_PER_MILLION),
+    ("shift", gauge("node_timex_pps_shift_seconds", "Length of the interval in which pulses are compared."), 1.0),
+    ("stabil", gauge("node_timex_pps_stability_hertz", "Stability of the pulse signal."), PARTS_PER_MILLION),
+    ("jitcnt", counter("node_timex_pps_jitter_total", "Pulses whose jitter was too large."), 1.0),
+    ("calcnt", counter("node_timex_pps_calibration_total", "Intervals in which pulses were compared."), 1.0),
+    ("errcnt", counter("node_timex_pps_error_total", "Intervals whose comparison went wrong."), 1.0),
+    ("stbcnt", counter("node_timex_pps_stability_exceeded_total", "Times that pulses were not stable enough."), 1.0),
+    ("tai", gauge("node_timex_tai_offset_seconds", "International atomic time less UTC."), 1.0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimexOptions:
+    """There is one clock and nothing to choose."""
+
+
+def collect(_options: TimexOptions) -> Iterator[Sample]:
+    state, clock = _adjtimex()
+    unit = NANOSECONDS if clock.status & STA_NANO else MICROSECONDS
+    yield Sample(OFFSET.name, clock.offset * unit)
+    yield Sample(JITTER.name, clock.jitter * unit)
+    yield Sample(FREQUENCY.name, 1 + clock.freq * PARTS_PER_MILLION)
+    yield Sample(SYNC.name, float(state != TIME_ERROR))
+    for field, metric, scale in FIELDS:
+        yield Sample(metric.name, getattr(clock, field) * scale)
+
+
+def _adjtimex() -> tuple[int, Any]:
+    """Return the clock's state and what there is to say of it; with no mode set nothing is changed."""
+    import ctypes  # noqa: PLC0415 -- only a daemon that looks at the clock needs it
+
+    clock = _structure()()
+    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(clock))
+    if state < 0:
+        raise CollectError(f"adjtimex was refused: errno {ctypes.get_errno()}")
+    return state, clock
+
+
+@cache
+def _structure() -> type[Any]:
+    """Return struct timex; ctypes puts in the padding that C does."""
+    import ctypes  # noqa: PLC0415 -- see above
+
+    names = (
+        *("modes:int", "offset", "freq", "maxerror", "esterror", "status:int", "constant", "precision", "tolerance"),
+        *("seconds", "microseconds", "tick", "ppsfreq", "jitter", "shift:int", "stabil", "jitcnt", "calcnt"),
+        *("errcnt", "stbcnt", "tai:int"),
+    )
+    fields: list[tuple[str, Any]] = [
+        (name.removesuffix(":int"), ctypes.c_int if name.endswith(":int") else ctypes.c_long) for name in names
+    ]
+    # The kernel keeps room for fields to come.
+    fields.append(("reserved", ctypes.c_int * 11))
+    return type("Timex", (ctypes.Structure,), {"_fields_": fields})
+
+
+SPEC = CollectorSpec(
+    name="timex",
+    options=TimexOptions,
+    collect=collect,
+    metrics=(OFFSET, JITTER, FREQUENCY, SYNC, *(metric for _, metric, _ in FIELDS)),
+)
