@@ -43,7 +43,7 @@ from collectors import (
     vmstat,
 )
 from collectors.spec import Spec
-from collectors.watch import journal
+from collectors.watch import files, journal
 from collectors.watch import pressure as pressure_events
 
 SPECS: tuple[Spec, ...] = (
@@ -56,6 +56,7 @@ SPECS: tuple[Spec, ...] = (
     edac.SPEC,
     entropy.SPEC,
     filefd.SPEC,
+    files.SPEC,
     filesystem.SPEC,
     hwmon.SPEC,
     interrupts.SPEC,
