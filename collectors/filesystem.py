@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from collectors import filters
 from collectors.procfs import reading
 from collectors.sample import Labels, Sample, gauge
-from collectors.spec import CollectError, TargetedSpec
+from collectors.spec import CollectError, Outcome, TargetedSpec
 
 SIZE = gauge("node_filesystem_size_bytes", "Size of the filesystem.")
 FREE = gauge("node_filesystem_free_bytes", "Free space, with what is reserved for root.")
@@ -21,6 +22,7 @@ FILES_FREE = gauge("node_filesystem_files_free", "Free inodes.")
 READONLY = gauge("node_filesystem_readonly", "1 if the filesystem is mounted read-only.")
 DEVICE_ERROR = gauge("node_filesystem_device_error", "1 if the filesystem does not say how full it is.")
 METRICS = (SIZE, FREE, AVAIL, FILES, FILES_FREE, READONLY, DEVICE_ERROR)
+SILENT = ("device_error", "mountpoint timeout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,16 @@ def collect(options: FilesystemOptions, target: str) -> Iterator[Sample]:
     yield Sample(FILES_FREE.name, float(usage.f_ffree), labels)
 
 
+def outcome(options: FilesystemOptions, target: str, result: Outcome) -> Iterator[Sample]:
+    """Say that a mount did not answer at all (a network filesystem whose server is gone), which no run can say."""
+    if result.succeeded:
+        return
+    with suppress(CollectError):
+        if (mount := _mounts(options).get(target)) is not None:
+            labels = (("device", mount.device), SILENT, ("fstype", mount.fstype), ("mountpoint", target))
+            yield from _states(mount, labels, device_error=True)
+
+
 def _states(mount: Mount, labels: Labels, *, device_error: bool) -> Iterator[Sample]:
     yield Sample(DEVICE_ERROR.name, float(device_error), labels)
     yield Sample(READONLY.name, float(mount.readonly), labels)
@@ -116,4 +128,6 @@ def _unescaped(field: str) -> str:
     return re.sub(r"\\(0[14][0-2]|134)", lambda match: chr(int(match[1], 8)), field)
 
 
-SPEC = TargetedSpec(name="filesystem", options=FilesystemOptions, targets=targets, collect=collect, metrics=METRICS)
+SPEC = TargetedSpec(
+    name="filesystem", options=FilesystemOptions, targets=targets, collect=collect, metrics=METRICS, outcome=outcome
+)

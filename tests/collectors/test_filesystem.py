@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from collectors.filesystem import FilesystemOptions, collect, targets
-from collectors.spec import CollectError
+from collectors.filesystem import FilesystemOptions, collect, outcome, targets
+from collectors.spec import CollectError, Outcome
 
 
 @pytest.fixture
@@ -36,6 +36,23 @@ def test_a_filesystem_that_does_not_answer_is_an_error_of_the_device(options, va
     samples = list(collect(options, "/srv/gone"))
     assert values(samples) == {"node_filesystem_device_error": 1, "node_filesystem_readonly": 0}
     assert dict(samples[0].labels)["device_error"] == "No such file or directory"
+
+
+def ended(*, succeeded):
+    return Outcome(succeeded=succeeded, seconds=5.0, samples=0)
+
+
+def test_a_mount_whose_run_was_given_up_is_an_error_of_the_device(options, values):
+    samples = list(outcome(options, "/srv/media", ended(succeeded=False)))
+    assert values(samples) == {"node_filesystem_device_error": 1, "node_filesystem_readonly": 1}
+    assert dict(samples[0].labels)["device_error"] == "mountpoint timeout"
+    assert list(samples[0].labels) == sorted(samples[0].labels)
+
+
+def test_of_a_mount_that_answered_or_is_no_more_there_is_nothing_to_say(options, tmp_path):
+    assert list(outcome(options, "/srv/media", ended(succeeded=True))) == []
+    assert list(outcome(options, "/srv/left", ended(succeeded=False))) == []
+    assert list(outcome(FilesystemOptions(procfs=tmp_path), "/srv/media", ended(succeeded=False))) == []
 
 
 def test_read_only_counts_for_the_mount_and_for_the_filesystem_below(options, values):
