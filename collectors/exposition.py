@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Any
 
 from collectors.sample import Labels, Metric, MetricType, Sample
 
@@ -31,11 +32,21 @@ class Series(dict[str, Named]):
     def __init__(self, finish: Callable[[Labels], Labels] | None = None) -> None:
         super().__init__()
         self._finish = finish
+        self._shared: dict[Any, Any] = {}
+        """What many series have in common is kept once: names, pairs, and label sets of several metrics."""
 
     def __missing__(self, key: str) -> Named:
         name, labels = _named(key)
-        named = self[key] = (name, self._finish(labels) if self._finish is not None else labels)
+        if self._finish is not None:
+            labels = self._finish(labels)
+        share = self._shared.setdefault
+        labels = tuple(share(pair, pair) for pair in labels)
+        named = self[key] = (share(name, name), share(labels, labels))
         return named
+
+    def forget(self) -> None:
+        self.clear()
+        self._shared.clear()
 
 
 class ExpositionError(ValueError):

@@ -99,7 +99,7 @@ def collect(options: ScrapeOptions, target: str) -> Sequence[Sample]:
     except ExpositionError as error:
         raise CollectError(f"{target}: {error}") from error
     if len(known) > 2 * len(samples) + FORGOTTEN:
-        known.clear()
+        known.forget()
     return samples
 
 

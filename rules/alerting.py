@@ -38,10 +38,10 @@ class AlertingRule:
 
     def alert_labels(self, labels: Labels, value: float, moment: Moment = _NOWHERE) -> Labels:
         """Return the labels of the alert for an element: its own, the rule's over them, and `alertname`."""
-        pairs = {name: text for name, text in labels if name != "__name__"}
-        pairs |= {name: template.render(labels, value, moment=moment) for name, template in self.labels}
-        pairs["alertname"] = self.name
-        return tuple(sorted((name, text) for name, text in pairs.items() if text))
+        own = {name: template.render(labels, value, moment=moment) for name, template in self.labels}
+        own["alertname"] = self.name
+        kept = [pair for pair in labels if pair[0] not in own and pair[0] != "__name__" and pair[1]]
+        return tuple(sorted([*kept, *(pair for pair in own.items() if pair[1])]))
 
     def alert_annotations(self, labels: Labels, value: float, moment: Moment = _NOWHERE) -> Labels:
         """Return the rendered annotations for an element."""
@@ -114,10 +114,8 @@ def advance(
     changes: list[AlertChange] = []
     for fingerprint, element in elements.items():
         before = held.get(fingerprint)
-        now = _yielded(rule, before or _begun(rule, fingerprint, element, at), element, at, moment)
-        if now.warming and not warming:
-            now = replace(now, warming=False)
-        _note(alerts, changes, before, now, at)
+        alert = before or _begun(rule, fingerprint, element, at)
+        _note(alerts, changes, before, _yielded(rule, alert, element, at, moment, warming=warming), at)
     for fingerprint, before in held.items():
         if fingerprint not in elements:
             _note(alerts, changes, before, _missed(rule, before, absence(before), at), at)
@@ -145,12 +143,15 @@ def _begun(rule: AlertingRule, fingerprint: str, element: Element, at: float) ->
     )
 
 
-def _yielded(rule: AlertingRule, alert: Alert, element: Element, at: float, moment: Moment) -> Alert:
+def _yielded(rule: AlertingRule, alert: Alert, element: Element, at: float, moment: Moment, *, warming: bool) -> Alert:
     annotations = alert.annotations
     same = repr(element.value) == repr(alert.value) and alert.rule_version == rule.version
     if not same or any(template.asks for _, template in rule.annotations):
         annotations = rule.alert_annotations(element.labels, element.value, moment)
-    now = replace(
+    # A pending alert fires when it has been pending for `for`.
+    due = alert.state is AlertState.PENDING and at - alert.active_at >= rule.for_seconds
+    fires = due or alert.state is AlertState.NO_DATA
+    return replace(
         alert,
         rule_version=rule.version,
         value=element.value,
@@ -160,17 +161,10 @@ def _yielded(rule: AlertingRule, alert: Alert, element: Element, at: float, mome
         origin=element.origin,
         keep_until=None,
         reason="",
+        state=AlertState.FIRING if fires else alert.state,
+        fired_at=at if due else alert.fired_at,
+        warming=alert.warming and warming,
     )
-    if alert.state is AlertState.NO_DATA:
-        return replace(now, state=AlertState.FIRING)
-    return _due(rule, now, at)
-
-
-def _due(rule: AlertingRule, alert: Alert, at: float) -> Alert:
-    """Let a pending alert fire when it has been pending for `for`."""
-    if alert.state is AlertState.PENDING and at - alert.active_at >= rule.for_seconds:
-        return replace(alert, state=AlertState.FIRING, fired_at=at)
-    return alert
 
 
 def _missed(rule: AlertingRule, alert: Alert, absence: Absence, at: float) -> Alert:

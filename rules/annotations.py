@@ -24,11 +24,16 @@ class Template:
     name: str
     text: str
     tree: Tree = field(repr=False, compare=False)
+    fixed: str | None = field(init=False, repr=False, compare=False)
+    """What the template says of every alert, where it says the same of all."""
+
+    def __post_init__(self) -> None:
+        texts = [node.text for node in self.tree.body if isinstance(node, Text)]
+        object.__setattr__(self, "fixed", "".join(texts) if len(texts) == len(self.tree.body) else None)
 
     @property
     def constant(self) -> bool:
-        """True where the template says the same of every alert."""
-        return all(isinstance(node, Text) for node in self.tree.body)
+        return self.fixed is not None
 
     @property
     def asks(self) -> bool:
@@ -44,8 +49,8 @@ class Template:
         moment: Moment = _NOWHERE,
     ) -> str:
         """Return the text for an alert with these labels and value; raise TemplateError where it cannot be expanded."""
-        if self.constant:
-            return "".join(node.text for node in self.tree.body if isinstance(node, Text))
+        if self.fixed is not None:
+            return self.fixed
         data: dict[str, object] = {
             "Labels": dict(labels),
             "Value": value,

@@ -15,7 +15,7 @@ from rules.provenance import ALERTS, RULES, Hearing, Living, Provenance, Witness
 from rules.recording import RecordingRule
 from rules.series import SeriesStore
 
-_SHOWN = (AlertState.PENDING, AlertState.FIRING)
+_SHOWN = {state: ("alertstate", state.value) for state in (AlertState.PENDING, AlertState.FIRING)}
 
 
 class LimitExceededError(RuleEvaluationError):
@@ -161,8 +161,8 @@ def _show(state: RuleState, scene: Scene) -> None:
     """Store the rule's alerts as `ALERTS` and `ALERTS_FOR_STATE`."""
     samples: list[Sample] = []
     for alert in state.alerts.values():
-        shown = alert.state if alert.state in _SHOWN else AlertState.FIRING
-        samples.append(Sample("ALERTS", 1.0, tuple(sorted((*alert.labels, ("alertstate", shown.value))))))
+        shown = _SHOWN.get(alert.state, _SHOWN[AlertState.FIRING])
+        samples.append(Sample("ALERTS", 1.0, tuple(sorted((*alert.labels, shown)))))
         samples.append(Sample("ALERTS_FOR_STATE", alert.active_at, alert.labels))
     _write(state, scene, ALERTS, samples)
 

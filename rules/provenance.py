@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from collectors.sample import Labels, Origin, Source
 from rules.columns import Series
 from rules.matchers import Matcher
 from rules.promql.expression import parse
+from rules.promql.selectors import accepting
 from rules.promql.tree import Aggregation, Binary, Call, Expression, Negation, Range, Selector, Subquery
 from rules.series import SeriesStore, SourceHealth
 
@@ -58,15 +59,21 @@ def _walk(node: Expression, back: int) -> Iterator[Reach]:
                 yield from _walk(argument, back)
 
 
-@dataclass(slots=True)
 class _Seen:
-    """What a source's series look like: per label the values that occur."""
+    """What a source's series look like: per label the values that occur, worked out when first asked for."""
 
-    origin: Origin
-    values: dict[str, set[str]] = field(default_factory=dict)
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.series: list[Series] = []
+        self._values: dict[str, set[str]] | None = None
 
     def fits(self, labels: Labels) -> bool:
-        return all(value in self.values.get(name, (value,)) for name, value in labels)
+        if self._values is None:
+            self._values = {}
+            for series in self.series:
+                for name, value in series.key.labels:
+                    self._values.setdefault(name, set()).add(value)
+        return all(value in self._values.get(name, (value,)) for name, value in labels)
 
 
 class Provenance:
@@ -75,7 +82,9 @@ class Provenance:
     def __init__(self, selected: Iterable[Reach], own_labels: Iterable[str] = ()) -> None:
         self.reaches = tuple(selected)
         self._own = frozenset(own_labels)
+        self._chosen = tuple((reach.name, accepting(reach.matchers)) for reach in self.reaches)
         self._generation: tuple[int, ...] = ()
+        self._living: tuple[tuple[int, ...], Living] | None = None
         self._sources: dict[Source, _Seen] = {}
         self._behind: dict[Labels, tuple[Source, ...]] = {}
 
@@ -100,13 +109,16 @@ class Provenance:
 
     def living(self, store: SeriesStore) -> "Living":
         """Return the series, not ended, that the selectors have now."""
-        chosen = (
-            series.key.labels
-            for reach in self.reaches
-            for series in store.select(reach.name)
-            if not series.ended and _chosen(reach, series)
-        )
-        return Living(chosen, always=not self.reaches)
+        generation = self._membership(store)
+        if self._living is None or self._living[0] != generation:
+            chosen = (
+                series.key.labels
+                for name, accepts in self._chosen
+                for series in store.select(name)
+                if not series.ended and accepts(series.key)
+            )
+            self._living = (generation, Living(chosen, always=not self.reaches))
+        return self._living[1]
 
     def covered(self, store: SeriesStore, at: float) -> bool:
         """Return whether the store's history reaches as far back as every selector does."""
@@ -120,19 +132,19 @@ class Provenance:
 
     def refresh(self, store: SeriesStore) -> None:
         """Take notice of series that came and went."""
-        generation = tuple(store.generation(reach.name) for reach in self.reaches)
+        generation = self._membership(store)
         if generation == self._generation:
             return
         self._generation = generation
         self._behind = {}
         self._sources = {}
-        for reach in self.reaches:
-            for series, source, origin in store.owned(reach.name):
-                if source.collector in _OURS or not _chosen(reach, series):
-                    continue
-                seen = self._sources.setdefault(source, _Seen(origin))
-                for name, value in series.key.labels:
-                    seen.values.setdefault(name, set()).add(value)
+        for name, accepts in self._chosen:
+            for series, source, origin in store.owned(name):
+                if source.collector not in _OURS and accepts(series.key):
+                    self._sources.setdefault(source, _Seen(origin)).series.append(series)
+
+    def _membership(self, store: SeriesStore) -> tuple[int, ...]:
+        return tuple(store.membership(reach.name) for reach in self.reaches)
 
 
 class Living:
@@ -245,8 +257,3 @@ _IDLE = None
 
 def _shown(source: Source) -> str:
     return f"{source.collector} {source.target}" if source.target else source.collector
-
-
-def _chosen(reach: Reach, series: Series) -> bool:
-    labels = series.key.labels if reach.name is not None else (*series.key.labels, ("__name__", series.key.name))
-    return all(matcher.matches(labels) for matcher in reach.matchers)

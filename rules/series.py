@@ -13,11 +13,15 @@ from rules import history
 from rules.columns import STALE, Key, Series
 from rules.sources import SourceState
 
-SLACK = 1.125
-"""Samples go when they are this much older than asked: cutting costs a copy."""
+SLACK = 1.25
+"""Samples go when they are this much older than asked: cutting costs a copy, and a new look at all series."""
 
 SWEEP = 0.0625
 """Old samples are looked for once in this part of the shortest history."""
+
+
+_DERIVED = frozenset({"rules", "alerts"})
+"""Collectors whose series are results of rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +49,8 @@ def milliseconds(seconds: float) -> int:
 class SeriesStore:
     """Series by metric name and labels; `external` labels are added to every series that lacks them."""
 
-    def __init__(self, *, external: Labels = (), history_seconds: float = 3600.0, max_series: int = 200_000) -> None:
-        self._external = dict(external)
+    def __init__(self, *, external: Labels = (), history_seconds: float = 3600.0, max_series: int = 500_000) -> None:
+        self._external = external
         self._default_seconds = history_seconds
         self._horizons: Mapping[str, float] = {}
         self._max_series = max_series
@@ -55,6 +59,8 @@ class SeriesStore:
         self._metrics: dict[str, dict[Labels, tuple[Series, SourceState]]] = {}
         self._generations: dict[str, int] = {}
         self._generation = 0
+        self._memberships: dict[str, int] = {}
+        self._membership = 0
         self._dropped_at = -math.inf
         self.series_count = 0
         self.refused_samples = 0
@@ -170,6 +176,10 @@ class SeriesStore:
         """Return a number that changes whenever `select(name)` or the columns of its series must be taken anew."""
         return self._generation if name is None else self._generations.get(name, 0)
 
+    def membership(self, name: str | None) -> int:
+        """Return a number that changes whenever a series of the metric (None: any) comes, goes, ends or revives."""
+        return self._membership if name is None else self._memberships.get(name, 0)
+
     def names(self) -> list[str]:
         return sorted(self._metrics)
 
@@ -231,8 +241,19 @@ class SeriesStore:
         return state
 
     def _changed(self, name: str) -> None:
+        """Note that columns of the metric must be taken anew."""
         self._generation += 1
         self._generations[name] = self._generation
+
+    def _joined(self, name: str) -> None:
+        """Note that the metric has other series, or others have ended."""
+        self._membership += 1
+        self._memberships[name] = self._membership
+        self._changed(name)
+
+    def _external_of(self, source: Source) -> Labels:
+        """Return the labels that a source's series get: what rules record carries what their expressions left."""
+        return () if source.collector in _DERIVED else self._external
 
     def _series(self, state: SourceState, name: str, labels: Labels, *, shared: bool) -> Series | None:
         """Return the source's series, made if need be; None if it is another's or one too many."""
@@ -240,7 +261,8 @@ class SeriesStore:
         if series is not None:
             return series
         full = labels
-        if missing := [pair for pair in self._external.items() if pair[0] not in dict(labels)]:
+        given = {label for label, _ in labels}
+        if missing := [pair for pair in self._external_of(state.source) if pair[0] not in given]:
             full = tuple(sorted([*labels, *missing]))
         metric = self._metrics.setdefault(name, {})
         if full in metric:
@@ -253,7 +275,7 @@ class SeriesStore:
         state.index[name, labels] = series
         self._owners.setdefault(name, {})[state.source] = None
         self.series_count += 1
-        self._changed(name)
+        self._joined(name)
         return series
 
     def _take_over(
@@ -269,6 +291,7 @@ class SeriesStore:
         state.index[raw] = series
         self._metrics[series.key.name][series.key.labels] = (series, state)
         self._owners.setdefault(series.key.name, {})[state.source] = None
+        self._joined(series.key.name)
         return series
 
     def _append_points(self, state: SourceState, samples: Sequence[Sample], at: int) -> frozenset[str]:
@@ -283,8 +306,8 @@ class SeriesStore:
             if series.stamp != state.run:
                 # The last complete reading did not carry it: the next one must look whether it does.
                 state.plan = None
+            self._revive(series)
             columns = series.columns
-            series.ended = False
             self.late_samples += not series.point(at, value)
             if series.columns is not columns:
                 self._changed(name)
@@ -302,6 +325,7 @@ class SeriesStore:
                 self.late_samples += 1
                 continue
             order.append(series)
+            self._revive(series)
             columns = series.columns
             state.add(series, at, value)
             if series.columns is not columns:
@@ -319,13 +343,18 @@ class SeriesStore:
                 series.detach()
             series.point(at, STALE)
             series.ended = True
-            self._changed(series.key.name)
+            self._joined(series.key.name)
             ended.add(series.key.name)
         return ended
 
+    def _revive(self, series: Series) -> None:
+        if series.ended:
+            series.ended = False
+            self._joined(series.key.name)
+
     def _rewind(self, state: SourceState, at: int) -> None:
         for series in state.rewind(at):
-            self._changed(series.key.name)
+            self._joined(series.key.name)
 
     def _trim(self, state: SourceState, series: Series, now: int) -> None:
         seconds = max(self._horizons.get(series.key.name, 0.0), self._default_seconds)
@@ -346,4 +375,4 @@ class SeriesStore:
         if not metric:
             del self._metrics[series.key.name]
         self.series_count -= 1
-        self._changed(series.key.name)
+        self._joined(series.key.name)

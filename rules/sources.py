@@ -92,7 +92,6 @@ class SourceState:
     def add(self, series: Series, at: int, value: float) -> None:
         """Add one sample of the run that has begun."""
         series.stamp = self.run
-        series.ended = False
         if series.shared:
             series.columns[1].append(value)
         else:

@@ -2,17 +2,20 @@
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
-from operator import gt, itemgetter
-from typing import NamedTuple
+from operator import gt, is_, itemgetter
+from typing import ClassVar, NamedTuple
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from rules.columns import Axis, Key, is_foreign, is_stale
+from rules.matchers import Matcher, Operator
 from rules.promql.errors import OutOfScopeSampleError
 from rules.promql.moment import Moment, Queried
 from rules.promql.tree import Range, Selector
 from rules.promql.values import EMPTY, NO_KEYS, Keys, Vector, Window, Windows
 
+NAME = "__name__"
 MAX_KNOWN_FALLS = 4096
 """Places in a group's columns for which the counter resets are remembered."""
 
@@ -126,20 +129,14 @@ def _refuse_foreign(value: float) -> None:
 
 
 class Chosen:
-    """The series that a selector chooses, looked up again only when the store says that they changed."""
+    """The series that a selector chooses, and where in time it looks."""
 
     def __init__(self, selector: Selector) -> None:
         self.selector = selector
-        self._tests = [(matcher.name, matcher.accepts) for matcher in selector.matchers]
-        self._current: tuple[Queried | None, int, Keys, list[Group]] = (None, 0, NO_KEYS, [])
+        self._choice = Choice.of(selector)
 
     def current(self, store: Queried) -> tuple[Keys, list[Group]]:
-        generation = store.generation(self.selector.name)
-        known_store, known_generation, keys, groups = self._current
-        if known_store is not store or known_generation != generation:
-            keys, groups = self._look_up(store)
-            self._current = (store, generation, keys, groups)
-        return keys, groups
+        return self._choice.current(store)
 
     def newest(self, moment: Moment) -> int | None:
         """Return the time of the newest sample that the selector may use, in milliseconds."""
@@ -148,9 +145,40 @@ class Chosen:
         found = [group.axis.times[index] for group in groups if (index := group.index_at(at)) >= 0]
         return max(found, default=None)
 
-    def _look_up(self, store: Queried) -> tuple[Keys, list[Group]]:
+
+class Choice:
+    """The series with some name and labels, looked up again only when a store says that they changed.
+
+    Selectors that mean the same series share one, whichever expressions they are in, and with it all that `Keys`
+    remember.
+    """
+
+    _shared: ClassVar[WeakValueDictionary[tuple[str | None, tuple[Matcher, ...]], "Choice"]] = WeakValueDictionary()
+
+    def __init__(self, name: str | None, matchers: tuple[Matcher, ...]) -> None:
+        self._name = name
+        self._accepts = accepting(matchers)
+        self._current: WeakKeyDictionary[Queried, tuple[int, Keys, list[Group]]] = WeakKeyDictionary()
+
+    @classmethod
+    def of(cls, selector: Selector) -> "Choice":
+        wanted = selector.name, selector.matchers
+        choice = cls._shared.get(wanted)
+        if choice is None:
+            choice = cls._shared[wanted] = cls(*wanted)
+        return choice
+
+    def current(self, store: Queried) -> tuple[Keys, list[Group]]:
+        generation = store.generation(self._name)
+        known, keys, groups = self._current.get(store, (None, NO_KEYS, []))
+        if known != generation:
+            keys, groups = self._look_up(store, keys)
+            self._current[store] = (generation, keys, groups)
+        return keys, groups
+
+    def _look_up(self, store: Queried, before: Keys) -> tuple[Keys, list[Group]]:
         together: dict[int, tuple[Axis, list[tuple[array[float], int]], list[Key]]] = {}
-        for series in store.select(self.selector.name):
+        for series in store.select(self._name):
             if self._accepts(series.key):
                 # The tuple is taken once, so that the axis and the values belong together.
                 axis, values, offset = series.columns
@@ -162,14 +190,27 @@ class Chosen:
         for axis, columns, keys in together.values():
             groups.append(Group(axis, columns, len(every)))
             every += keys
-        return Keys(every), groups
+        # Where only the samples were moved, what is known of the labels stays true.
+        same = len(every) == len(before) and all(map(is_, every, before.items))
+        return before if same else Keys(every), groups
 
-    def _accepts(self, key: Key) -> bool:
-        if not self._tests:
+
+def accepting(matchers: Sequence[Matcher]) -> Callable[[Key], bool]:
+    """Return the test whether a series has the labels asked for."""
+    required = [(m.name, m.value) for m in matchers if m.operator is Operator.EQUAL and m.value and m.name != NAME]
+    tests = [(m.name, m.accepts) for m in matchers if (m.name, m.value) not in required]
+
+    def accepts(key: Key) -> bool:
+        for pair in required:
+            if pair not in key.labels:
+                return False
+        if not tests:
             return True
         pairs = dict(key.labels)
-        pairs["__name__"] = key.name
-        return all(accepts(pairs.get(name, "")) for name, accepts in self._tests)
+        pairs[NAME] = key.name
+        return all(test(pairs.get(name, "")) for name, test in tests)
+
+    return accepts
 
 
 def instant(chosen: Chosen) -> Callable[[Moment], Vector]:

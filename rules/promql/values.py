@@ -7,6 +7,9 @@ from typing import Any, NamedTuple, Protocol
 from rules.columns import Key
 from rules.promql.errors import EvaluationError
 
+WORTH_KEEPING = 0.25
+"""What part of a vector's keys must be picked for the result to be kept."""
+
 
 class Keys:
     """The label sets of a vector, and what was worked out from them.
@@ -31,13 +34,15 @@ class Keys:
         return self.items[index]
 
     def pick(self, indices: list[int]) -> "Keys":
-        """Return the keys at these positions, the same object for the same positions as last time."""
-        if len(indices) == len(self.items):
+        """Return the keys at these positions; of many, the same object for the same positions as last time."""
+        items = self.items
+        if len(indices) == len(items):
             return self
+        if len(indices) < len(items) * WORTH_KEEPING:
+            return Keys([items[index] for index in indices]) if indices else NO_KEYS
         last: tuple[list[int], Keys] | None = self.memo.get("pick")
         if last is not None and last[0] == indices:
             return last[1]
-        items = self.items
         picked = Keys([items[index] for index in indices])
         self.memo["pick"] = (indices, picked)
         return picked
