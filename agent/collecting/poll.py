@@ -83,7 +83,7 @@ class Poll:
         """Hand on what the collector says of its run."""
         if isinstance(collector.spec, TargetedSpec) and collector.spec.outcome is not None:
             samples = tuple(collector.spec.outcome(collector.options, source.target, outcome))
-            self._health.told(_outcome_source(source), samples, at=at)
+            self._health.told(outcome_source(source), samples, at=at)
 
     def _start(self, collector: PollCollector) -> None:
         """Start a run on each target, and end the series of targets that are no more."""
@@ -106,7 +106,7 @@ class Poll:
         if self._health.knows(source):
             self._health.forget(source, at=self._clock.now())
             if isinstance(collector.spec, TargetedSpec) and collector.spec.outcome is not None:
-                self._health.told(_outcome_source(source), (), at=self._clock.now())
+                self._health.told(outcome_source(source), (), at=self._clock.now())
 
     def _start_one(self, collector: PollCollector, source: Source) -> None:
         earlier = self._runs.get(source)
@@ -145,7 +145,7 @@ class Poll:
         self._failed(collector, source, Fault(kind=kind, reason=reason), at=self._clock.now(), seconds=seconds)
 
 
-def _outcome_source(source: Source) -> Source:
+def outcome_source(source: Source) -> Source:
     """The outcomes of failed runs are fresh where the target's own series are not."""
     return Source(f"{source.collector}_outcome", source.target)
 

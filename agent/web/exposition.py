@@ -11,11 +11,13 @@ import prometheus_client
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from agent.collecting import health, own
+from agent.collecting.poll import outcome_source
 from agent.engine import housekeeping
 from agent.engine.housekeeping import ALERT_STATE
 from agent.telemetry.metrics import REGISTRY
 from agent.web.lines import Dialect, families_of, head, labelled, plain, special
-from collectors.sample import Labels, Metric
+from collectors import scrape
+from collectors.sample import Labels, Metric, Source
 from rules.alert import Alert
 from rules.columns import Axis, Series
 from rules.provenance import ALERTS, RULES
@@ -25,7 +27,15 @@ LOOKBACK_SECONDS = 300.0
 """A value that is older is not shown: its source fails, and to repeat it would hide that (as in a query)."""
 
 _HIDDEN = frozenset(
-    {own.SOURCE.collector, health.UP_SOURCE.collector, housekeeping.ALERT_STATES.collector, RULES, ALERTS}
+    {
+        own.SOURCE.collector,
+        health.UP_SOURCE.collector,
+        housekeeping.ALERT_STATES.collector,
+        scrape.SPEC.name,
+        outcome_source(Source(scrape.SPEC.name)).collector,
+        RULES,
+        ALERTS,
+    }
 )
 _TYPES = {
     Dialect.TEXT: "text/plain; version=0.0.4; charset=utf-8",
@@ -48,7 +58,8 @@ class Exposition:
     """Renders for one store. `catalog` has every metric of the collectors.
 
     Series of `hidden_sources` are left out: rules' results are no host metrics, paramedic's own metrics come from the
-    registry, alerts are told as they are now, and who scrapes us makes an `up` of its own.
+    registry, alerts are told as they are now, who scrapes us makes an `up` of its own, and what we scrape belongs to
+    others.
     """
 
     def __init__(

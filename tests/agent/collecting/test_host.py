@@ -56,18 +56,18 @@ def test_every_shape_runs_and_then_the_host_is_ready(collecting, heard):
 
 def test_success_and_duration_of_every_collector_are_told_each_interval(collecting, heard):
     collecting(LOAD, MOUNTS, polled("broken", lambda: 1 / 0))
-    assert heard.until(lambda: len(heard.of("scrape")) >= 2)
-    assert latest(heard, "scrape", "node_scrape_collector_success") == {
+    assert heard.until(lambda: len(heard.of("collecting")) >= 2)
+    assert latest(heard, "collecting", "node_scrape_collector_success") == {
         (("collector", "load"),): 1.0,
         (("collector", "fs"),): 1.0,
         (("collector", "broken"),): 0.0,
     }
-    assert set(latest(heard, "scrape", "node_scrape_collector_duration_seconds")) == {
+    assert set(latest(heard, "collecting", "node_scrape_collector_duration_seconds")) == {
         (("collector", "load"),),
         (("collector", "fs"),),
         (("collector", "broken"),),
     }
-    assert latest(heard, "scrape", "paramedic_collector_success")[("collector", "fs"), ("target", "/home")] == 1.0
+    assert latest(heard, "collecting", "paramedic_collector_success")[("collector", "fs"), ("target", "/home")] == 1.0
 
 
 def test_our_own_metrics_are_told_as_samples(collecting, heard):
@@ -92,8 +92,8 @@ def test_without_a_bus_its_collector_is_off_with_a_reason_and_the_host_runs(coll
     (failure,) = heard.failed("systemd")
     assert failure.reason.startswith("there is no D-Bus system bus at ")
     assert phases == ["running"]
-    assert heard.until(lambda: latest(heard, "scrape", "node_scrape_collector_success"))
-    assert latest(heard, "scrape", "node_scrape_collector_success") == {(("collector", "systemd"),): 0.0}
+    assert heard.until(lambda: latest(heard, "collecting", "node_scrape_collector_success"))
+    assert latest(heard, "collecting", "node_scrape_collector_success") == {(("collector", "systemd"),): 0.0}
 
 
 def test_what_is_not_enabled_does_not_run(collecting, heard):
@@ -149,7 +149,7 @@ def test_collecting_once_returns_what_everything_said(clock):
     said = collect_once(settings, specs, clock=clock)
     readings = {each.source for each in said if isinstance(each, Reading)}
     failures = {each.source: each.reason for each in said if isinstance(each, Failure)}
-    assert readings == {Source("load"), Source("fs", "/"), Source("fs", "/home"), Source("pipe"), Source("scrape")}
+    assert readings == {Source("load"), Source("fs", "/"), Source("fs", "/home"), Source("pipe"), Source("collecting")}
     assert failures[Source("broken")] == "no"
     assert set(failures) == {Source("broken"), Source("systemd")}
 

@@ -39,7 +39,8 @@ def rendered(store, accept="", alerts=(), now=NOW, exposition=None):
 
 def host_part(text):
     """The lines that are not about paramedic itself."""
-    return [line for line in text.splitlines() if "paramedic_" not in line and line != "# EOF"]
+    own = ("paramedic_", "prometheus_rule_group_", "# EOF")
+    return [line for line in text.splitlines() if not any(word in line for word in own)]
 
 
 SAMPLES = (
@@ -112,6 +113,11 @@ def test_no_family_appears_twice_although_the_store_holds_our_own_metrics_too():
     assert "ALERTS" not in text
     assert "job:up" not in text
     assert "forged" not in text
+
+
+def test_what_is_scraped_is_left_to_its_own_exporters():
+    assert host_part(rendered(store_of(Sample("jobs_total", 1.0), source="scrape"))) == []
+    assert host_part(rendered(store_of(Sample("up", 0.0), source="scrape_outcome"))) == []
 
 
 def test_up_is_left_to_those_who_scrape_us():
