@@ -97,6 +97,11 @@ CASES = {
         [line("node_pressure_memory_stalled_seconds_total", 0, 0.2)],
         [line("node_pressure_memory_stalled_seconds_total", 0, 0.05)],
     ),
+    "HostMemoryThrashing": (
+        1 * MINUTE,
+        [line("paramedic_pressure_ratio", 0.6, kind="full", resource="memory")],
+        [line("paramedic_pressure_ratio", 0.4, kind="full", resource="memory")],
+    ),
     "HostStoragePressure": (
         21 * MINUTE,
         [line("node_pressure_io_stalled_seconds_total", 0, 0.6)],
