@@ -1,5 +1,6 @@
 """Configuration files, good and bad."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,16 @@ def test_options_of_plugins_stand_in_the_same_table_and_paths_are_taken_from_the
     (ticket,) = config.tickets
     assert (ticket.name, ticket.open) == ("desk", "always")
     assert ticket.options == DeskOptions(url="http://desk", password_file=tmp_path / "secret", headers={"a": "b"})
+
+
+def test_a_collector_runs_as_often_as_its_spec_says_unless_the_file_says_otherwise(tmp_path):
+    probe = replace(registries().collectors["probe"], interval_seconds=90.0)
+    dear = replace(registries(), collectors={"probe": probe, "slow": registries().collectors["slow"]})
+    intervals = {name: each.interval for name, each in load(None, {}, dear).collectors.items()}
+    assert intervals == {"probe": 90, "slow": 15}
+    file = tmp_path / "paramedic.toml"
+    file.write_text('[collectors.probe]\ninterval = "5s"\n')
+    assert load(file, {}, dear).collectors["probe"].interval == 5
 
 
 def test_paths_of_the_host_reach_every_collector(tmp_path):
