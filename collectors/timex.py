@@ -1,12 +1,14 @@
 """How well the clock is kept, from adjtimex(2), which Python's standard library does not wrap."""
 
+import errno
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from collectors.sample import Sample, counter, gauge
-from collectors.spec import CollectError, CollectorSpec
+from collectors.spec import CollectError, CollectorSpec, NotAvailableError
 
 MICROSECONDS = 1e-6
 NANOSECONDS = 1e-9
@@ -59,8 +61,14 @@ def _adjtimex() -> tuple[int, Any]:
     clock = _structure()()
     state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(clock))
     if state < 0:
-        raise CollectError(f"adjtimex was refused: errno {ctypes.get_errno()}")
+        raise _refused(ctypes.get_errno())
     return state, clock
+
+
+def _refused(number: int) -> CollectError:
+    """A sandbox that guards the clock (systemd's ProtectClock=) takes even a question for an attempt to set it."""
+    kind = NotAvailableError if number in {errno.EPERM, errno.ENOSYS} else CollectError
+    return kind(f"adjtimex(2) says: {os.strerror(number)}")
 
 
 @cache

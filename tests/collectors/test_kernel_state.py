@@ -1,5 +1,6 @@
 """Collectors of processes, interrupts, scheduling, randomness and the clock, on the captured host."""
 
+import errno
 import os
 import resource
 
@@ -107,3 +108,8 @@ def test_the_clock_is_told_in_seconds(values):
     assert found["node_timex_sync_status"] in {0, 1}
     assert 0 <= found["node_timex_maxerror_seconds"] <= 16.1
     assert abs(found["node_timex_offset_seconds"]) < 1
+
+
+def test_a_sandbox_that_guards_the_clock_is_told_apart_from_a_fault():
+    assert isinstance(timex._refused(errno.EPERM), NotAvailableError)
+    assert not isinstance(timex._refused(errno.EFAULT), NotAvailableError)
