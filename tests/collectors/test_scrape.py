@@ -1,9 +1,6 @@
 """Scraping real servers: what arrives, under which labels, and what is refused."""
 
 import gzip
-import http.server
-import threading
-from contextlib import contextmanager
 
 import pytest
 
@@ -11,53 +8,14 @@ from collectors import scrape
 from collectors.sample import Origin, Sample, labels
 from collectors.scrape import ScrapeOptions, ScrapeTarget
 from collectors.spec import CollectError, Outcome
+from tests.services.exporter import running_exporter
 
 PAGE = b'# TYPE jobs_total counter\njobs_total{queue="a"} 3\njobs_total{queue="b"} 4\nbusy 1\n'
 
 
-class Exporter(http.server.ThreadingHTTPServer):
-    """Answers with what the test puts into it."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.body, self.status, self.headers, self.seen = PAGE, 200, {}, []
-        self.length = None
-
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.server_port}"
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.server.seen.append((self.path, dict(self.headers)))
-        self.send_response(self.server.status)
-        for name, value in self.server.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(self.server.length or len(self.server.body)))
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def running():
-    server = Exporter()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join(timeout=10)
-        server.server_close()
-
-
 @pytest.fixture
 def exporter():
-    with running() as server:
+    with running_exporter(PAGE) as server:
         yield server
 
 
@@ -148,7 +106,7 @@ def test_what_is_no_page_of_metrics_is_a_failure_that_says_why(exporter, spoil, 
 
 
 def test_nobody_there_is_a_failure():
-    with running() as server:
+    with running_exporter(PAGE) as server:
         chosen = options(server)
     with pytest.raises(CollectError, match="refused"):
         scraped(chosen)
