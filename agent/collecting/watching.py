@@ -32,7 +32,7 @@ class _Watched:
     full_at: float = 0.0
     """When a snapshot is handed on even if it says the same as the one before."""
     said: tuple[Sample, ...] | None = None
-    backoff_seconds: float = FIRST_RETRY_SECONDS
+    backoff_seconds: float = field(default_factory=lambda: FIRST_RETRY_SECONDS)
     opened: bool = False
 
 
@@ -114,13 +114,17 @@ class Watching:
     def _look(self, watched: _Watched) -> None:
         """Open the watch if need be, and take a snapshot."""
         at, begun = self._clock.now(), self._clock.boottime()
+        # One that was open at the last look, too, has proven itself; one that only opens well may break at once.
+        proven = watched.watch is not None
         opened = self._open(watched)
         snapshot = opened if isinstance(opened, Fault) else _samples(opened.snapshot)
         if isinstance(snapshot, Fault):
             self._broke(watched, snapshot)
         else:
             self._say_all(watched, snapshot, at=at, begun=begun)
-            watched.backoff_seconds, watched.due = FIRST_RETRY_SECONDS, watched.full_at
+            watched.due = watched.full_at
+            if proven:
+                watched.backoff_seconds = FIRST_RETRY_SECONDS
             self._await(watched)
         self._health.heard(watched.collector.name)
 

@@ -171,6 +171,21 @@ def test_a_broken_watch_fails_and_is_opened_again(watching, heard, monkeypatch, 
     assert heard.until(lambda: len(events(heard)) == 1)
 
 
+def test_a_watch_that_opens_but_breaks_at_once_is_opened_ever_more_rarely(watching, heard, monkeypatch):
+    monkeypatch.setattr("agent.collecting.watching.FIRST_RETRY_SECONDS", 0.02)
+    opened_at = []
+
+    def open_watch(_options):
+        opened_at.append(time.monotonic())
+        watch = PipeWatch()
+        watch.write(b"break")
+        return watch
+
+    watching(open_watch)
+    assert heard.until(lambda: len(heard.failures) == 6)
+    assert opened_at[5] - opened_at[4] >= 0.02 * 2**4
+
+
 def test_a_watch_that_is_not_available_is_asked_once(watching, heard):
     asked = []
 
