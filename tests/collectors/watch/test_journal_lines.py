@@ -1,0 +1,56 @@
+"""Lines of the journal out of a pipe: whatever is in them, however they are cut, none is lost and none is too long."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.watch.journal_lines import LONGEST_BYTES, Lines, entry
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers(0, 255)),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+FIELDS = st.dictionaries(st.sampled_from(["MESSAGE", "UNIT", "_SYSTEMD_UNIT", "__CURSOR", "x"]), ANYTHING)
+
+
+@given(st.lists(st.binary().filter(lambda line: b"\n" not in line)), st.integers(1, 50))
+def test_lines_come_out_whole_however_they_are_cut(lines, size):
+    text = b"".join(line + b"\n" for line in lines)
+    reader = Lines()
+    read = [line for at in range(0, len(text), size) for line in reader.feed(text[at : at + size])]
+    assert read == [line for line in lines if line]
+    assert reader.skipped == 0
+
+
+@given(st.integers(1, 4 * LONGEST_BYTES), st.integers(1000, LONGEST_BYTES))
+def test_no_line_that_is_too_long_is_kept(length, size):
+    text = b"x" * length + b"\nnext\n"
+    reader = Lines()
+    read = [line for at in range(0, len(text), size) for line in reader.feed(text[at : at + size])]
+    assert read[-1] == b"next"
+    assert (reader.skipped, len(read)) == ((0, 2) if length <= LONGEST_BYTES else (1, 1))
+
+
+@given(st.binary())
+def test_any_bytes_are_an_entry_or_none(line):
+    assert entry(line) is None
+
+
+@given(ANYTHING | FIELDS)
+def test_an_entry_is_utf_8_whatever_its_fields_are(value):
+    found = entry(json.dumps(value).encode())
+    if found is not None:
+        found.message.decode()
+        assert all(isinstance(unit, str) for unit in found.units)
+        assert isinstance(found.cursor, str)
+
+
+@given(st.binary(min_size=1))
+def test_a_message_that_is_no_text_is_its_bytes(message):
+    found = entry(json.dumps({"MESSAGE": list(message), "UNIT": "a.service", "__CURSOR": "s=1"}).encode())
+    assert (found.message, found.units, found.cursor) == (
+        message.decode("utf-8", "replace").encode(),
+        {"a.service"},
+        "s=1",
+    )
