@@ -179,6 +179,28 @@ def test_old_samples_go_when_no_rule_needs_them():
     assert kept["short"] <= 20 * 1.2
 
 
+def test_membership_changes_when_series_come_end_revive_and_go_and_not_when_samples_are_cut():
+    store = SeriesStore(history_seconds=60.0)
+    seen = [store.membership("a")]
+
+    def changed():
+        seen.append(store.membership("a"))
+        return seen[-1] != seen[-2]
+
+    both = Sample("a", 1.0), Sample("a", 2.0, labels(x="1"))
+    for at, samples, change in [(0.0, both, True), (5.0, both, False), (10.0, both[:1], True), (15.0, both, True)]:
+        store.append(reading(at, *samples))
+        assert changed() is change
+    generation = store.generation("a")
+    store.append(reading(70.0, *both))
+    store.drop_old(90.0)
+    assert store.generation("a") != generation
+    assert not changed()
+    store.drop_old(300.0)
+    assert changed()
+    assert store.membership(None) >= store.membership("a")
+
+
 def test_a_series_with_nothing_left_is_forgotten():
     store = SeriesStore(history_seconds=60.0)
     store.append(reading(0.0, Sample("a", 1.0), Sample("b", 1.0)))

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -154,6 +155,28 @@ def test_the_series_of_a_target_that_is_no_more_end(host, heard):
     assert made.told("paramedic_collector_success", collector="fs", target="/mnt") == []
     made.round()
     assert len(heard.of("fs", "/mnt")) == 2
+
+
+def test_the_outcome_of_every_run_on_a_target_is_told_by_a_source_of_its_own(host, heard, hang):
+    def collect(target):
+        if target == "wrong":
+            raise CollectError("no")
+        if target == "hanging":
+            hang.wait(10)
+        return [Sample("size", 1.0), Sample("size", 2.0, (("unit", "b"),))]
+
+    def outcome(_options, target, run):
+        return [Sample(f"{target}_up", float(run.succeeded)), Sample(f"{target}_samples", float(run.samples))]
+
+    names = ["right", "wrong", "hanging"]
+    made = host(replace(targeted("web", lambda: names, collect), outcome=outcome))
+    made.round()
+    told = {each.source.target: [sample.value for sample in each.samples] for each in heard.of("web_outcome")}
+    assert told == {"right": [1.0, 2.0], "wrong": [0.0, 0.0], "hanging": [0.0, 0.0]}
+    assert {failure.source.target for failure in heard.failed("web")} == {"wrong", "hanging"}
+    names.remove("wrong")
+    made.round()
+    assert heard.of("web_outcome", "wrong")[-1].samples == ()
 
 
 def test_a_hanging_target_is_given_up_and_the_others_are_read(host, heard, hang):
