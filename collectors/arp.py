@@ -34,4 +34,4 @@ def collect(options: ArpOptions) -> Iterator[Sample]:
             yield Sample(ENTRIES.name, float(count), (("device", device),))
 
 
-SPEC = CollectorSpec(name="arp", options=ArpOptions, collect=collect, metrics=(ENTRIES,))
+SPEC = CollectorSpec(name="arp", options=ArpOptions, collect=collect, metrics=(ENTRIES,), interval_seconds=60.0)

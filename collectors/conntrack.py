@@ -30,4 +30,6 @@ def collect(options: ConntrackOptions) -> Iterator[Sample]:
             yield Sample(metric.name, float(text))
 
 
-SPEC = CollectorSpec(name="conntrack", options=ConntrackOptions, collect=collect, metrics=tuple(FILES.values()))
+SPEC = CollectorSpec(
+    name="conntrack", options=ConntrackOptions, collect=collect, metrics=tuple(FILES.values()), interval_seconds=60.0
+)

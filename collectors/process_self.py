@@ -65,4 +65,5 @@ SPEC = CollectorSpec(
     options=ProcessSelfOptions,
     collect=collect,
     metrics=(CPU, OPEN_FDS, MAX_FDS, VIRTUAL, MAX_VIRTUAL, RESIDENT, START),
+    interval_seconds=60.0,
 )

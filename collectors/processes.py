@@ -50,7 +50,7 @@ class WatchedProcess:
         if self.only_with_pidfile and self.pidfile is None:
             raise ValueError(f"{self.name}: only_with_pidfile needs a pidfile")
         if self.command is not None:
-            _compiled(self.command)
+            compiled(self.command)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +164,7 @@ class ProcessWatch:
 
     def _matching(self, command: str | None, lines: Iterable[tuple[int, str]]) -> Process | None:
         """Return the eldest process with such a command line: the others are likely its children."""
-        fullmatch = _compiled(command or "").fullmatch
+        fullmatch = compiled(command or "").fullmatch
         found = [process(self._procfs, pid) for pid, line in lines if fullmatch(line)]
         return min((one for one in found if one), key=lambda one: one.start_ticks, default=None)
 
@@ -232,7 +232,7 @@ class _Pattern(Protocol):
 
 
 @cache
-def _compiled(command: str) -> _Pattern:
+def compiled(command: str) -> _Pattern:
     import re2  # noqa: PLC0415 -- only where a command line is watched
 
     options = re2.Options()

@@ -66,4 +66,4 @@ def _sockets(path: Path) -> Iterator[Sample]:
                     yield Sample(f"{name}_bytes", float(value) * PAGE_BYTES)
 
 
-SPEC = CollectorSpec(name="sockstat", options=SockstatOptions, collect=collect, metrics=METRICS)
+SPEC = CollectorSpec(name="sockstat", options=SockstatOptions, collect=collect, metrics=METRICS, interval_seconds=60.0)

@@ -94,4 +94,5 @@ SPEC = CollectorSpec(
     options=TimexOptions,
     collect=collect,
     metrics=(OFFSET, JITTER, FREQUENCY, SYNC, *(metric for _, metric, _ in FIELDS)),
+    interval_seconds=60.0,
 )

@@ -120,7 +120,7 @@ def test_no_series_is_yielded_twice_and_labels_are_sorted_text_without_empty_val
 
 @every_spec
 def test_the_captured_host_gives_something(spec):
-    configured_only = {"probe_tcp", "probe_http", "processes", "scrape", "journal", "files"}
+    configured_only = {"probe_tcp", "probe_http", "processes", "process_groups", "scrape", "journal", "files"}
     assert bool(samples(spec, FIXTURES)) is (spec.name not in configured_only)
 
 
