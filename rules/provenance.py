@@ -151,7 +151,7 @@ class Living:
     """Label sets of series, to be asked for a fit: a label that a series has must have the value asked for."""
 
     def __init__(self, labels: Iterable[Labels], *, always: bool) -> None:
-        self._pairs = [dict(each) for each in labels]
+        self._labels = list(labels)
         self._always = always
         self._by_names: dict[tuple[str, ...], dict[tuple[int, ...], set[tuple[str, ...]]]] = {}
 
@@ -168,7 +168,8 @@ class Living:
     def _index(self, names: tuple[str, ...]) -> dict[tuple[int, ...], set[tuple[str, ...]]]:
         """Return the values of the named labels, by which of the names a series has."""
         found: dict[tuple[int, ...], set[tuple[str, ...]]] = {}
-        for pairs in self._pairs:
+        for labels in self._labels:
+            pairs = dict(labels)
             places = tuple(place for place, name in enumerate(names) if name in pairs)
             found.setdefault(places, set()).add(tuple(pairs[names[place]] for place in places))
         return found
