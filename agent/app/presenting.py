@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.engine.delivery import Presenter
 from agent.incidents.decision import Reason
-from agent.incidents.effects import Effect, Kind
+from agent.incidents.effects import Effect, Kind, TicketOp
 from agent.incidents.incident import Incident
 from agent.mqtt.topics import incident_message
 from agent.tickets import wording
@@ -18,10 +18,10 @@ def presenter(*, host_name: str, topic_prefix: str) -> Presenter:
     def present(effect: Effect, incident: Incident) -> Mapping[str, Any]:
         if effect.kind is Kind.PUBLISH:
             return incident_message(topic_prefix, host_name, incident).payload()
+        draft = {"draft": asdict(wording.draft(incident, host_name))}
+        if effect.payload["op"] == TicketOp.OPEN:
+            return draft
         reason = Reason(effect.payload["reason"])
-        return {
-            "draft": asdict(wording.draft(incident, host_name)),
-            "update": asdict(wording.update_for(incident, reason, key=effect.key)),
-        }
+        return {**draft, "update": asdict(wording.update_for(incident, reason, key=effect.key))}
 
     return present

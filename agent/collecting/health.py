@@ -84,8 +84,9 @@ class Health:
         state.off_since = now
         if state.logged_at is None or now - state.logged_at >= REMIND_SECONDS:
             state.logged_at = now
+            tell = self._log.info if fault.off else self._log.warning
             event = "collector is off" if fault.off else "collector failed"
-            self._log.warning(event, collector=source.collector, target=source.target, reason=fault.reason)
+            tell(event, collector=source.collector, target=source.target, reason=fault.reason)
 
     def told(self, source: Source, samples: Sequence[Sample], *, at: float) -> None:
         """Take what is said of a run: our own word, and no run itself."""

@@ -43,6 +43,8 @@ _BATCH = 500
 _PREEXISTING = 5
 """More faults than this at the first start get one ticket together."""
 _IDLE_SECONDS = 60.0
+_REFRESH_SECONDS = 0.1
+"""How long after an action the watches look again: what it started needs the CPU more, and mostly tells by itself."""
 _RETRY_SECONDS = 1.0
 """How soon writing is tried again when it failed."""
 _GROUP_OFFSET = 0.5
@@ -93,6 +95,7 @@ class Engine:
         self._judging = Judging(
             ruleset=parts.ruleset, desk=parts.desk, casebook=parts.casebook, situations=parts.situations
         )
+        self._refresh_at: float | None = None
         self._next_watchdog = 0.0
         self._next_report = 0.0
         self.schedule_groups()
@@ -225,6 +228,7 @@ class Engine:
             self._p.delivery.outbox.next_at(),
             self._p.intake.next_at(),
             self._p.situations.settled_at if self._p.desk.first_start else None,
+            self._refresh_at,
         ]
         nearest = min((at for at in instants if at is not None), default=now + _IDLE_SECONDS)
         longest = _RETRY_SECONDS if self._p.situations.degraded else _IDLE_SECONDS
@@ -245,6 +249,9 @@ class Engine:
             if group is not None:
                 self._judging.group(batch, key, partial(self._between, batch))
                 heapq.heappush(self._groups, (_next_slot(batch.now, group.interval_seconds), key))
+        if self._refresh_at is not None and self._refresh_at <= batch.now:
+            self._refresh_at = None
+            self._p.outside.refresh()
         if self._p.desk.first_start and batch.now >= self._p.situations.settled_at:
             self._p.desk.first_start_over(batch, _PREEXISTING)
         for change in self._p.intake.due(batch, self._durable.unwritten):
@@ -300,7 +307,7 @@ class Engine:
         if batch.decided:
             self._p.outside.told_incidents(self._p.casebook.active())
         if batch.settled:
-            self._p.outside.refresh()
+            self._refresh_at = self._p.clock.now() + _REFRESH_SECONDS
 
     def _withhold(self, batch: Batch) -> None:
         """Nothing leaves: repairs are refused rather than run blind, the rest is tried again, callers are told."""

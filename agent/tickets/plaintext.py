@@ -22,7 +22,10 @@ REVEALING = tuple(
 
 def one_line(text: str, limit: int) -> str:
     """Return the text on one line of at most `limit` characters; hidden characters become visible escapes."""
-    return shortened("".join(_shown(character) for character in text[: 2 * limit]), limit)
+    text = text[: 2 * limit]
+    if not text.isprintable():  # which nearly all text is; a ticket is worded while a repair waits
+        text = "".join(_shown(character) for character in text)
+    return shortened(text, limit)
 
 
 def block(text: str, limit: int) -> str:
