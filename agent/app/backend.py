@@ -9,8 +9,9 @@ from agent.app.drilling import DrillRoom
 from agent.collecting import health
 from agent.collecting.sink import Settings
 from agent.engine.commands import Command, CommandError, StartDrill
-from agent.engine.engine import Engine, Parts
+from agent.engine.engine import Engine
 from agent.engine.judgements import Judgement
+from agent.engine.parts import Parts
 from agent.incidents.incident import ACTIVE
 from agent.store.reader import Reader
 from agent.version import VERSION

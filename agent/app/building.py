@@ -15,10 +15,10 @@ from agent.engine import recovery
 from agent.engine.casebook import Casebook
 from agent.engine.delivery import Delivery, Inline
 from agent.engine.desk import Desk, DeskRules
-from agent.engine.engine import Outside, Parts
 from agent.engine.intake import Intake
 from agent.engine.ledger import Ledger
 from agent.engine.orders import Keep, Orders
+from agent.engine.parts import Outside, Parts
 from agent.engine.situations import Situations
 from agent.executor import ticketing
 from agent.incidents.effects import OutboxRow

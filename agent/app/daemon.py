@@ -21,7 +21,8 @@ from agent.config.load import load
 from agent.config.options import Config
 from agent.engine import recovery
 from agent.engine.commands import CommandError, Reload
-from agent.engine.engine import Engine, Outside
+from agent.engine.engine import Engine
+from agent.engine.parts import Outside
 from agent.executor.pool import Pool
 from agent.executor.repairs import Repairs
 from agent.scheduling import Scheduling

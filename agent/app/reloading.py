@@ -12,7 +12,8 @@ from agent.config.options import Config
 from agent.config.problems import ConfigError
 from agent.engine.batch import Batch
 from agent.engine.commands import CommandError
-from agent.engine.engine import Engine, Parts
+from agent.engine.engine import Engine
+from agent.engine.parts import Parts
 from agent.incidents.events import RuleRemoved
 from agent.incidents.incident import State
 from agent.telemetry import log, metrics

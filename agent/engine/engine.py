@@ -2,38 +2,28 @@
 
 import heapq
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from agent.clock import Clock
 from agent.engine import housekeeping
 from agent.engine.batch import Batch
-from agent.engine.casebook import Casebook
 from agent.engine.commands import BusyError, Command
-from agent.engine.delivery import Delivery
-from agent.engine.desk import Desk
 from agent.engine.durable import Durable
-from agent.engine.intake import Intake
 from agent.engine.judgements import Judgement
 from agent.engine.judging import Judging
-from agent.engine.ledger import Ledger
-from agent.engine.orders import Orders
+from agent.engine.parts import IDLE_SECONDS, Parts
 from agent.engine.queue import EngineQueue, Item, Ordered, PhaseChanged
-from agent.engine.situations import Situations
-from agent.incidents.effects import Kind, OutboxRow
+from agent.incidents.effects import Kind
 from agent.incidents.events import AttemptSettled, EffectSettled, TimerDue
 from agent.incidents.incident import Incident, Outcome, State
 from agent.store import writes
-from agent.store.database import Database
 from agent.telemetry import log, metrics
 from collectors.sample import Failure, Reading
 from remediations.guards import HostPhase
 from rules.alert import Alert
-from rules.ruleset import Ruleset
-from rules.series import SeriesStore
 
 _log = log.get("engine")
 
@@ -42,44 +32,12 @@ STEP_SECONDS = 2.0
 _BATCH = 500
 _PREEXISTING = 5
 """More faults than this at the first start get one ticket together."""
-_IDLE_SECONDS = 60.0
 _REFRESH_SECONDS = 0.1
 """How long after an action the watches look again: what it started needs the CPU more, and mostly tells by itself."""
 _RETRY_SECONDS = 1.0
 """How soon writing is tried again when it failed."""
 _GROUP_OFFSET = 0.5
 """Groups are evaluated this long after the grid, when the collectors of that instant have spoken."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Outside:
-    """Everything the engine tells the rest of the program; none of it may block or raise."""
-
-    hand_over: Callable[[OutboxRow], None] = lambda _row: None
-    told_alerts: Callable[[Iterable[Alert]], None] = lambda _alerts: None
-    told_incidents: Callable[[Iterable[Incident]], None] = lambda _incidents: None
-    refresh: Callable[[], None] = lambda: None
-    """Asks the watchers for fresh data now."""
-    watchdog: Callable[[], None] = lambda: None
-    watchdog_seconds: float = _IDLE_SECONDS
-
-
-@dataclass(slots=True, kw_only=True)
-class Parts:
-    """What the engine is made of; everything in here belongs to its thread."""
-
-    database: Database
-    series: SeriesStore
-    ruleset: Ruleset
-    clock: Clock
-    casebook: Casebook
-    ledger: Ledger
-    situations: Situations
-    delivery: Delivery
-    desk: Desk
-    intake: Intake
-    orders: Orders
-    outside: Outside
 
 
 class Engine:
@@ -230,8 +188,8 @@ class Engine:
             self._p.situations.settled_at if self._p.desk.first_start else None,
             self._refresh_at,
         ]
-        nearest = min((at for at in instants if at is not None), default=now + _IDLE_SECONDS)
-        longest = _RETRY_SECONDS if self._p.situations.degraded else _IDLE_SECONDS
+        nearest = min((at for at in instants if at is not None), default=now + IDLE_SECONDS)
+        longest = _RETRY_SECONDS if self._p.situations.degraded else IDLE_SECONDS
         return max(0.0, min(nearest - now, ping, longest))
 
     def schedule_groups(self) -> None:

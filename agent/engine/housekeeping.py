@@ -1,16 +1,12 @@
 """What the engine does beside deciding: move intervals when the clock steps, keep gauges true, forget what is old."""
 
-from typing import TYPE_CHECKING
-
 from agent.clock import Clock
+from agent.engine.parts import Parts
 from agent.store import writes
 from agent.store.database import Write, set_meta
 from agent.telemetry import metrics
 from collectors.sample import Reading, Sample, Source, gauge
 from rules.alert import AlertState
-
-if TYPE_CHECKING:
-    from agent.engine.engine import Parts
 
 ALERT_STATE = gauge("paramedic_alert_state", "1 for every alert that is pending, firing or without data.")
 ALERT_STATES = Source("alert_state")
@@ -24,7 +20,7 @@ _PRUNE_ROWS = 500
 _SENT_DAYS = 7 * 86400.0
 
 
-def shift(parts: "Parts", delta: float) -> list[Write]:
+def shift(parts: Parts, delta: float) -> list[Write]:
     """Move every open interval by a step of the wall clock. Return what must be written."""
     moved = parts.casebook.shift(delta)
     parts.ledger.shift(delta)
@@ -45,7 +41,7 @@ def anchor(clock: Clock) -> list[Write]:
     return [set_meta("boot_id", clock.boot_id), set_meta("anchor", repr(clock.now() - clock.boottime()))]
 
 
-def report(parts: "Parts", now: float) -> None:
+def report(parts: Parts, now: float) -> None:
     """Bring the gauges about incidents, alerts, outbox and store up to date."""
     metrics.INCIDENTS.clear()
     active = parts.casebook.active()
@@ -64,7 +60,7 @@ def report(parts: "Parts", now: float) -> None:
     metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
 
 
-def _report_alerts(parts: "Parts", now: float) -> None:
+def _report_alerts(parts: Parts, now: float) -> None:
     """Store the state of every alert, so that dashboards find here what `/metrics` shows."""
     alerts = (*parts.ruleset.active(), *parts.intake.active())
     shown = {tuple(sorted({**dict(alert.labels), "alertstate": alert.state.value}.items())) for alert in alerts}
@@ -72,7 +68,7 @@ def _report_alerts(parts: "Parts", now: float) -> None:
     parts.series.append(Reading(source=ALERT_STATES, at=now, samples=samples))
 
 
-def _report_outbox(parts: "Parts", now: float) -> None:
+def _report_outbox(parts: Parts, now: float) -> None:
     metrics.OUTBOX.clear()
     oldest = now
     query = (
@@ -84,7 +80,7 @@ def _report_outbox(parts: "Parts", now: float) -> None:
     metrics.OUTBOX_OLDEST.set(now - oldest)
 
 
-def routine(parts: "Parts", now: float) -> list[Write]:
+def routine(parts: Parts, now: float) -> list[Write]:
     """Let go of old samples and records, and note now and then that we are alive. Return what must be written."""
     schedule = parts.orders.schedule
     due: list[Write] = []
@@ -98,7 +94,7 @@ def routine(parts: "Parts", now: float) -> list[Write]:
     return due
 
 
-def _prune(parts: "Parts", now: float) -> list[Write]:
+def _prune(parts: Parts, now: float) -> list[Write]:
     """Forget old output, sent effects and closed incidents, a few rows at a time, oldest first; open work never."""
     keep = parts.orders.keep
     old = f"ORDER BY updated_at LIMIT {_PRUNE_ROWS}"

@@ -9,8 +9,9 @@ import msgspec
 from agent.clock import Clock
 from agent.engine import housekeeping
 from agent.engine.batch import Batch
-from agent.engine.engine import Engine, Parts
+from agent.engine.engine import Engine
 from agent.engine.outbox import Owed
+from agent.engine.parts import Parts
 from agent.incidents.effects import Kind
 from agent.incidents.events import AttemptSettled
 from agent.incidents.incident import ACTIVE, Incident, Outcome

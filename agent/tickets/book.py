@@ -1,7 +1,7 @@
 """The embedded ticket book: a ticket system for hosts that have none, in the daemon's own database.
 
 It writes in its caller's transaction and never commits: a ticket is there if and only if the decision that asked for it
-is. Its tables are in `book.sql`.
+is. Its tables are those of the store's second migration.
 """
 
 import sqlite3

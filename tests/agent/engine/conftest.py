@@ -9,10 +9,11 @@ from agent.engine import recovery
 from agent.engine.casebook import Casebook
 from agent.engine.delivery import Delivery
 from agent.engine.desk import Desk, DeskRules
-from agent.engine.engine import Engine, Outside, Parts
+from agent.engine.engine import Engine
 from agent.engine.intake import Intake
 from agent.engine.ledger import Ledger
 from agent.engine.orders import Keep, Orders
+from agent.engine.parts import Outside, Parts
 from agent.engine.situations import Planned, Situations
 from agent.incidents.events import EffectSettled
 from agent.incidents.policy import Ladder, Policy, TicketPolicy, Verify

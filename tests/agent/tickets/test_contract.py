@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import agent.tickets
+from agent.store.database import migrations
 from agent.tickets.book import Book
 from agent.tickets.registry import ADAPTERS
 from tests.agent.tickets.contract_suite import FarEnd, NetworkContract, NetworkEnd, TicketContract, fresh_draft, note
@@ -166,7 +166,7 @@ class TestBook(TicketContract):
     @pytest.fixture
     def connection(self) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(":memory:", isolation_level=None)
-        connection.executescript((Path(agent.tickets.__path__[0]) / "book.sql").read_text())
+        connection.executescript("".join(migrations()))
         connection.execute("BEGIN")
         yield connection
         connection.close()

@@ -1,0 +1,53 @@
+"""What the engine is made of, and whom it tells."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from agent.clock import Clock
+from agent.engine.casebook import Casebook
+from agent.engine.delivery import Delivery
+from agent.engine.desk import Desk
+from agent.engine.intake import Intake
+from agent.engine.ledger import Ledger
+from agent.engine.orders import Orders
+from agent.engine.situations import Situations
+from agent.incidents.effects import OutboxRow
+from agent.incidents.incident import Incident
+from agent.store.database import Database
+from rules.alert import Alert
+from rules.ruleset import Ruleset
+from rules.series import SeriesStore
+
+IDLE_SECONDS = 60.0
+"""How long the engine sleeps at most."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Outside:
+    """Everything the engine tells the rest of the program; none of it may block or raise."""
+
+    hand_over: Callable[[OutboxRow], None] = lambda _row: None
+    told_alerts: Callable[[Iterable[Alert]], None] = lambda _alerts: None
+    told_incidents: Callable[[Iterable[Incident]], None] = lambda _incidents: None
+    refresh: Callable[[], None] = lambda: None
+    """Asks the watchers for fresh data now."""
+    watchdog: Callable[[], None] = lambda: None
+    watchdog_seconds: float = IDLE_SECONDS
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """What the engine is made of; everything in here belongs to its thread."""
+
+    database: Database
+    series: SeriesStore
+    ruleset: Ruleset
+    clock: Clock
+    casebook: Casebook
+    ledger: Ledger
+    situations: Situations
+    delivery: Delivery
+    desk: Desk
+    intake: Intake
+    orders: Orders
+    outside: Outside
