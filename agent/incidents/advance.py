@@ -28,7 +28,7 @@ def proceed(incident: Incident, context: Context, *, otherwise: Reason) -> Decis
     if incident.parent or incident.suppressed:
         return Decision(incident=incident, reason=_first(otherwise, Reason.SUPPRESSED))
     if incident.alert_state == "no_data":
-        return Decision(incident=incident, reason=otherwise)
+        return Decision(incident=_await_data(incident, context), reason=otherwise)
     if situation.warming:
         later = replace(incident, wake_at=context.now + context.policy.recheck)
         return Decision(incident=later, reason=_first(otherwise, Reason.WARMING_UP))
@@ -42,6 +42,13 @@ def proceed(incident: Incident, context: Context, *, otherwise: Reason) -> Decis
     if index >= len(situation.steps):
         return escalate(incident, "every step was tried", Reason.EXHAUSTED, context)
     return _ask_guards(incident, ladder, index, context, otherwise)
+
+
+def _await_data(incident: Incident, context: Context) -> Incident:
+    """Nothing is repaired blind; when data has been missing for too long, somebody is told."""
+    since = incident.no_data_since if incident.no_data_since is not None else context.now
+    until = since + context.policy.no_data_after
+    return replace(incident, wake_at=until if until > context.now else context.now + context.policy.recheck)
 
 
 def _first(news: Reason, fallback: Reason) -> Reason:

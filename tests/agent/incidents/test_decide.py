@@ -159,6 +159,17 @@ def test_missing_data_keeps_the_incident_open_and_escalates_after_a_while(world)
     assert decision.reason is Reason.NO_DATA_TOO_LONG
 
 
+def test_data_that_goes_missing_during_verification_ends_with_a_person_too(world):
+    incident = act(world, verifying(world), world.event(AlertState.NO_DATA, reason="disk failed")).incident
+    world.now = incident.wake_at
+    incident = act(world, incident, HealthSeen(healthy=None)).incident
+    assert incident.state is State.OPEN
+    assert incident.attempts[0].verified is False
+    world.now = incident.wake_at
+
+    assert act(world, incident, TimerDue()).reason is Reason.NO_DATA_TOO_LONG
+
+
 def test_a_refusal_with_a_time_waits_until_then(world):
     world.guards = replace(world.guards, settled_at=world.now + 100)
 
