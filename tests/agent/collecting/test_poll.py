@@ -54,6 +54,9 @@ def host(heard, clock):
     yield make
     for each in made:
         each.pool.close()
+        # What was given up ends before the next test counts such threads.
+        with each.pool._changed:
+            each.pool._changed.wait_for(lambda pool=each.pool: not pool._abandoned, 5)
 
 
 @pytest.fixture
