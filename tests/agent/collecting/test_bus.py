@@ -227,7 +227,7 @@ def test_a_manager_that_does_not_answer_is_a_failure_and_not_the_end(collecting,
 
 def test_it_can_live_on_a_loop_that_is_there_already(collecting, systemd, heard):
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     made = collecting(loop=loop)
     assert heard.until(lambda: listings(heard))
