@@ -67,13 +67,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
     ruleset = Ruleset(groups(config), series)
     series.require(ruleset.horizons(), config.state.history)
     casebook, ledger = Casebook(), Ledger()
-    situations = Situations(
-        casebook=casebook,
-        ledger=ledger,
-        planner=planning.planner(config, sandbox.detect(os.environ, config.paths.procfs)),
-        policy=planning.policy(config, publish=["mqtt"] if publish else []),
-        stop_file=config.guards.stop_file,
-    )
+    situations = _situations(config, casebook, ledger, publish=publish)
     situations.warming = lambda: ruleset.warming
     delivery = Delivery(
         owner=owner,
@@ -111,6 +105,18 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         orders=orders,
         outside=outside,
     )
+
+
+def _situations(config: Config, casebook: Casebook, ledger: Ledger, *, publish: bool) -> Situations:
+    situations = Situations(
+        casebook=casebook,
+        ledger=ledger,
+        planner=planning.planner(config, sandbox.detect(os.environ, config.paths.procfs)),
+        policy=planning.policy(config, publish=["mqtt"] if publish else []),
+        stop_file=config.guards.stop_file,
+    )
+    situations.settle_seconds = config.incidents.settle
+    return situations
 
 
 def desk_rules(config: Config, host: str) -> DeskRules:

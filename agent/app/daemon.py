@@ -20,7 +20,7 @@ from agent.config import paths
 from agent.config.load import load
 from agent.config.options import Config
 from agent.engine import recovery
-from agent.engine.commands import CommandError, Reload
+from agent.engine.commands import CommandError, Reload, SetStop
 from agent.engine.engine import Engine
 from agent.engine.parts import Outside
 from agent.executor.pool import Pool
@@ -172,6 +172,7 @@ class Daemon:
             summary = outward.summary(client, self.config)
             self._outside.told_incidents = lambda incidents: summary.offer(incidents, self._clock.now())
             services.append(summary)
+            client.on_stop = self._stop_by_broker
         if self.notifier.watchdog_seconds is not None:
             self._outside.watchdog_seconds = self.notifier.watchdog_seconds
         self._parts = building.parts(
@@ -196,6 +197,10 @@ class Daemon:
         for service in services:
             stack.callback(service.close)
             service.start()
+
+    def _stop_by_broker(self, reason: str) -> None:
+        """Let the broker's stop topic stop every action, or allow them again."""
+        self.engine.queue.order(SetStop(actor="mqtt", reason=reason.strip(), origin="mqtt"))
 
     def _prepared(self, config: Config) -> Config:
         """Return the configuration with what drills need, if they are allowed."""

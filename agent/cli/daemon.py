@@ -1,4 +1,4 @@
-"""`paramedic status`, `stop-actions`, `resume-actions` and `reload`: the daemon as a whole."""
+"""`paramedic status`, `stop-actions`, `resume-actions`, `maintenance` and `reload`: the daemon as a whole."""
 
 import argparse
 from collections.abc import Mapping
@@ -13,6 +13,8 @@ def run(args: argparse.Namespace) -> int:
         answer = client.get("status")
     elif args.command == "stop-actions":
         answer = client.post("stop", reason=args.reason)
+    elif args.command == "maintenance":
+        answer = client.post("maintenance", reason=args.reason or "", seconds=0.0 if args.end else args.duration)
     else:
         answer = client.post({"resume-actions": "resume", "reload": "reload"}[args.command])
     if args.json:
@@ -27,6 +29,9 @@ def _summary(command: str, answer: Mapping[str, Any]) -> str:
         return f"automatic actions are stopped: {answer.get('stopped', '')}"
     if command == "resume-actions":
         return "automatic actions are allowed"
+    if command == "maintenance":
+        said = answer.get("maintenance", "")
+        return f"{said}, until {screen.moment(answer['until'])}" if said else "no maintenance"
     changed, restart = answer.get("changed", []), answer.get("restart_required", [])
     text = f"changed: {screen.text(changed) or 'nothing'}"
     return text + (f"; takes effect after a restart only: {screen.text(restart)}" if restart else "")

@@ -222,8 +222,19 @@ def _daemon(commands: Any) -> None:  # noqa: ANN401 - see above
     )
     stop.add_argument("--reason", required=True, help="shown wherever an action is refused")
     resume = _command(commands, "resume-actions", "allow automatic actions again", module="daemon")
+    maintenance = _command(
+        commands,
+        "maintenance",
+        "hold actions and tickets back for a while; incidents are still opened",
+        module="daemon",
+        example='paramedic maintenance --for 2h --reason "kernel update"   or   paramedic maintenance --end',
+    )
+    span = maintenance.add_mutually_exclusive_group(required=True)
+    span.add_argument("--for", dest="duration", type=seconds, metavar="DURATION", help="how long, as in 90m or 2h")
+    span.add_argument("--end", action="store_true", help="end it now; settling begins")
+    maintenance.add_argument("--reason", help="shown wherever an action is refused; needed with --for")
     reload = _command(commands, "reload", "make the daemon read its configuration again", module="daemon")
-    for command in (status, stop, resume, reload):
+    for command in (status, stop, resume, maintenance, reload):
         _client(command)
 
 

@@ -44,6 +44,17 @@ class SetStop:
 
     actor: str
     reason: str
+    origin: str = "operator"
+    """Who has a switch: the operators' and the broker's are lifted by themselves only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMaintenance:
+    """Begin maintenance for so many seconds, or end it (0). Answer: {"maintenance": reason, "until": wall seconds}."""
+
+    actor: str
+    reason: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,4 +71,4 @@ class StartDrill:
     actor: str
 
 
-Command = OnIncident | PostAlerts | SetStop | Reload | StartDrill
+Command = OnIncident | PostAlerts | SetStop | SetMaintenance | Reload | StartDrill

@@ -4,16 +4,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
+
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
-from agent.engine.commands import Command, CommandError, OnIncident, PostAlerts, Reload, SetStop, StartDrill
+from agent.engine.commands import (
+    Command,
+    CommandError,
+    OnIncident,
+    PostAlerts,
+    Reload,
+    SetMaintenance,
+    SetStop,
+    StartDrill,
+)
 from agent.engine.desk import Desk
 from agent.engine.intake import Intake
 from agent.engine.situations import Situations
+from agent.incidents.events import TimerDue
 from agent.store.database import set_meta
 from agent.telemetry import log
 
 _log = log.get("operator")
+STOP = "stop"
+MAINTENANCE = "maintenance"
 Reloader = Callable[[Batch], Mapping[str, Any]]
 
 
@@ -70,6 +84,8 @@ class Orders:
                 return self._intake.receive(batch, command)
             case SetStop():
                 return self._set_stop(batch, command)
+            case SetMaintenance():
+                return self._set_maintenance(batch, command)
             case Reload():
                 if self.reload is None:
                     raise CommandError("this daemon cannot reload")
@@ -87,7 +103,23 @@ class Orders:
         return asdict(after)
 
     def _set_stop(self, batch: Batch, command: SetStop) -> Mapping[str, Any]:
-        self._situations.stopped_by = f"{command.reason} ({command.actor})" if command.reason else ""
-        batch.writes.append(set_meta("stop", self._situations.stopped_by))
+        switches = self._situations.stopped_by
+        switches.pop(command.origin, None)
+        if command.reason:
+            switches[command.origin] = f"{command.reason} ({command.actor})"
+        batch.writes.append(set_meta(STOP, msgspec.json.encode(switches).decode()))
         _log.warning("global stop", actor=command.actor, reason=command.reason, on=bool(command.reason))
         return {"stopped": self._situations.stopped()}
+
+    def _set_maintenance(self, batch: Batch, command: SetMaintenance) -> Mapping[str, Any]:
+        situations = self._situations
+        if command.seconds:
+            situations.maintenance = f"{command.reason} ({command.actor})"
+        situations.maintenance_until = batch.now + command.seconds
+        record = [situations.maintenance, situations.maintenance_until]
+        batch.writes.append(set_meta(MAINTENANCE, msgspec.json.encode(record).decode()))
+        _log.warning("maintenance", actor=command.actor, reason=command.reason, seconds=command.seconds)
+        if not command.seconds:  # what waited for its end is asked anew
+            for incident in self._casebook.active():
+                self._desk.happened(batch, incident, TimerDue())
+        return {"maintenance": situations.maintained(batch.now), "until": situations.maintenance_until}

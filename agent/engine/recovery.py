@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from agent.clock import Clock
-from agent.engine import housekeeping
+from agent.engine import housekeeping, orders
 from agent.engine.batch import Batch
 from agent.engine.engine import Engine
 from agent.engine.outbox import Owed
@@ -61,7 +61,7 @@ def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors) -> None:
     _load_incidents(parts, now)
     parts.ledger.load(connection)
     _load_alerts(parts, batch)
-    parts.situations.stopped_by = parts.database.meta("stop") or ""
+    _load_switches(parts)
     parts.desk.first_start = parts.database.meta("started_at") is None and now < parts.situations.settled_at
     interrupted = _load_outbox(parts, batch)
     if shift:
@@ -77,6 +77,15 @@ def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors) -> None:
         engine.attempt_settled(batch, incident_id, event, remediation)
     parts.database.commit(batch.writes)
     parts.delivery.durable()
+
+
+def _load_switches(parts: Parts) -> None:
+    """Take back the operators' stop and maintenance. The broker tells its own again."""
+    situations, database = parts.situations, parts.database
+    stops = msgspec.json.decode(database.meta(orders.STOP) or "{}", type=dict[str, str])
+    situations.stopped_by = {origin: reason for origin, reason in stops.items() if origin == "operator"}
+    reason, until = msgspec.json.decode(database.meta(orders.MAINTENANCE) or '["", 0]', type=tuple[str, float])
+    situations.maintenance, situations.maintenance_until = reason, until
 
 
 def _load_incidents(parts: Parts, now: float) -> None:

@@ -41,7 +41,13 @@ class Situations:
         self.stop_file = stop_file
         self.phase = guards.HostPhase.RUNNING
         self.settled_at = 0.0
-        self.stopped_by = ""
+        self.stopped_by: dict[str, str] = {}
+        """Why the global stop is on, by whose switch it is."""
+        self.maintenance = ""
+        """Why there is maintenance, until `maintenance_until`."""
+        self.maintenance_until = 0.0
+        self.settle_seconds = 0.0
+        """How long to settle after maintenance."""
         self.degraded = ""
         self.warming: Callable[[], Mapping[str, bool]] = dict
         """Tells which rules, by identity, lack history still."""
@@ -51,8 +57,21 @@ class Situations:
         if self.degraded:
             return self.degraded
         if self.stopped_by:
-            return self.stopped_by
+            return "; ".join(self.stopped_by.values())
         return f"{self.stop_file} exists" if os.path.exists(self.stop_file) else ""  # noqa: PTH110 - asked for every decision
+
+    def maintained(self, now: float) -> str:
+        """Return why there is maintenance; empty: there is none."""
+        return f"maintenance: {self.maintenance}" if self.maintenance and now < self.maintenance_until else ""
+
+    def _settled_at(self, now: float) -> float:
+        """Return when settling ends: after boot, start, and maintenance."""
+        over = self.maintenance_until <= now
+        return max(self.settled_at, self.maintenance_until + self.settle_seconds) if over else self.settled_at
+
+    def _quiet_until(self, now: float) -> float:
+        """Return before when no ticket is opened."""
+        return max(self._settled_at(now), self.maintenance_until if self.maintained(now) else 0.0)
 
     def of(self, incident: Incident, now: float) -> Situation:
         """Return what a decision about this incident may read now."""
@@ -62,7 +81,7 @@ class Situations:
             run_id=secrets.token_hex(16),
             remediation=ladder.name if ladder is not None else "",
             steps=steps,
-            ticket_hold_until=0.0 if incident.drill else self.settled_at,
+            ticket_hold_until=0.0 if incident.drill else self._quiet_until(now),
             warming=self.warming().get(incident.rule, False),
         )
 
@@ -86,10 +105,11 @@ class Situations:
         return guards.Situation(
             stopped=self.stopped(),
             phase=self.phase,
-            settled_at=0.0 if incident.drill else self.settled_at,
+            settled_at=0.0 if incident.drill else self._settled_at(now),
             target_error=planned.error,
             origin_error="" if origin_fine else f"alerts of origin {incident.origin} may not start it",
-            muted=incident.suppressed,
+            muted=incident.suppressed or self.maintained(now),
+            muted_until=self.maintenance_until if self.maintained(now) else None,
             acknowledged_by=incident.acknowledged_by,
             acknowledged_until=incident.acknowledged_until,
             mode=ladder.mode,

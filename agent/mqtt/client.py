@@ -1,13 +1,13 @@
 """Publishes what the outbox owes to an MQTT 5 broker, and says online and offline. Reconnects for ever."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import SystemRandom
 
 from agent.incidents.effects import OutboxRow
 from agent.incidents.events import EffectSettled
 from agent.mqtt.link import Broker, Link, MqttError, PublishError, new_client
-from agent.mqtt.topics import OFFLINE, ONLINE, Message, status_topic
+from agent.mqtt.topics import OFFLINE, ONLINE, Message, status_topic, stop_topic
 from agent.telemetry import log
 from agent.telemetry.metrics import MQTT_CONNECTED
 
@@ -30,6 +30,9 @@ class MqttClient:
     def __init__(self, broker: Broker, *, prefix: str, host: str) -> None:
         self._broker = broker
         self._status = status_topic(prefix, host)
+        self._stop = stop_topic(prefix, host)
+        self.on_stop: Callable[[str], None] = lambda _reason: None
+        """Called on paho's thread with the text of the stop topic; empty when it was taken away."""
         self._link: Link | None = None
         self._reason = "not started"
         self._retained: dict[str, str] = {}
@@ -97,7 +100,8 @@ class MqttClient:
     def _live(self) -> bool:
         """Keep one connection until it ends; return whether the broker ever accepted it."""
         try:
-            link = Link(self._broker, will=Message(topic=self._status, body=OFFLINE), opened=self._opened)
+            will = Message(topic=self._status, body=OFFLINE)
+            link = Link(self._broker, will=will, opened=self._opened, heard={self._stop: self.on_stop})
             link.open()
         except (OSError, ValueError, MqttError) as error:
             self._note(f"cannot connect to {self._broker}: {error}")

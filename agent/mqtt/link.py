@@ -1,7 +1,7 @@
 """One connection to the broker, from connect to its end. paho is loaded with the first."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,15 @@ from agent.mqtt.topics import Message
 from agent.telemetry import log
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client
+    from paho.mqtt.client import Client, MQTTMessage
     from paho.mqtt.reasoncodes import ReasonCode
 
 CONNECT_SECONDS = 5.0
 MAX_QUEUED = 1000
 _PERMANENT = frozenset({135, 144, 149, 153})
 """PUBACK codes that repeating cannot mend: not authorized, topic name invalid, packet too large, payload invalid."""
+_TEXT_BYTES = 200
+"""No more of a message's text is looked at."""
 _HEADER_BYTES = 16
 """More than what a PUBLISH packet has beside topic and body."""
 _log = log.get("mqtt")
@@ -58,7 +60,14 @@ class Broker:
 class Link:
     """`opened` is called on paho's thread once the broker has accepted the connection."""
 
-    def __init__(self, broker: Broker, *, will: Message, opened: Callable[["Link"], None]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        will: Message,
+        opened: Callable[["Link"], None],
+        heard: Mapping[str, Callable[[str], None]],
+    ) -> None:
         self.connected = threading.Event()
         self.ended = threading.Event()
         self.accepted = False
@@ -67,6 +76,7 @@ class Link:
         """Why it ended or was refused."""
         self._broker = broker
         self._opened = opened
+        self._heard = heard
         self._acknowledgements = Acknowledgements()
         self._max_bytes = 0
         """The largest packet that the broker takes; 0 while it names no limit."""
@@ -76,6 +86,8 @@ class Link:
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
         self._client.on_log = _on_log
+        self._client.on_message = self._on_message
+        self._client.on_subscribe = self._on_subscribe
 
     def open(self) -> None:
         """Connect; the broker's answer comes later. Raise OSError or ValueError."""
@@ -135,8 +147,22 @@ class Link:
             return
         self._max_bytes = getattr(properties, "MaximumPacketSize", 0)
         self.accepted = True
+        for topic in self._heard:  # each time: the broker may have lost the session
+            self._client.subscribe(topic, qos=1)
         self._opened(self)
         self.connected.set()
+
+    def _on_subscribe(
+        self, _client: "Client", _userdata: object, _mid: int, codes: "list[ReasonCode]", _properties: object
+    ) -> None:
+        refused = [str(code) for code in codes if code.is_failure]
+        if refused:
+            _log.warning("the broker refused a subscription", topics=" ".join(self._heard), reason=" ".join(refused))
+
+    def _on_message(self, _client: "Client", _userdata: object, message: "MQTTMessage") -> None:
+        heard = self._heard.get(message.topic)
+        if heard is not None:
+            heard(message.payload[:_TEXT_BYTES].decode(errors="replace"))
 
     def _on_disconnect(
         self, _client: "Client", _userdata: object, _flags: object, code: "ReasonCode", _properties: object

@@ -3,6 +3,7 @@
 <prefix>/<host>/status          online | offline (last will)
 <prefix>/<host>/state           summary of the host
 <prefix>/<host>/incidents/<id>  one incident, until it is closed
+<prefix>/<host>/stop            read: text stops every action, an empty message allows them again
 """
 
 from collections import Counter
@@ -33,6 +34,11 @@ class Message:
 
 def status_topic(prefix: str, host: str) -> str:
     return f"{_root(prefix, host)}/status"
+
+
+def stop_topic(prefix: str, host: str) -> str:
+    """Return the topic whose retained text stops every action; an empty one allows them again."""
+    return f"{_root(prefix, host)}/stop"
 
 
 def incident_message(prefix: str, host: str, incident: Incident) -> Message:

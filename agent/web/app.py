@@ -85,6 +85,7 @@ def control_rows(control: Control) -> Sequence[Row]:
         ("POST", f"{incident}/resolve", control.resolve),
         ("POST", f"{incident}/retry", control.retry),
         ("POST", "/control/stop", control.stop),
+        ("POST", "/control/maintenance", control.maintenance),
         ("POST", "/control/resume", control.resume),
         ("POST", "/control/reload", control.reload),
         ("POST", "/control/drill", control.start_drill),

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.clock import Clock
-from agent.engine.commands import Command, OnIncident, Reload, SetStop, StartDrill
+from agent.engine.commands import Command, OnIncident, Reload, SetMaintenance, SetStop, StartDrill
 from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
 from agent.web.access import Peer
 from agent.web.backend import Backend
@@ -19,6 +19,10 @@ MAX_LISTED = 10_000
 STATES = frozenset(
     {"", "active", "open", "awaiting_approval", "remediating", "verifying", "escalated", "resolved", "closed"}
 )
+
+
+MAX_MAINTENANCE_SECONDS = 30 * 86400
+"""Longer is no maintenance but a forgotten switch."""
 
 
 class _Comment(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,6 +37,12 @@ class _Acknowledgement(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Reason(msgspec.Struct, forbid_unknown_fields=True):
     reason: str
+
+
+class _Maintenance(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str = ""
+    seconds: float = 0.0
+    """How long it lasts, from now; 0 ends it."""
 
 
 class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,6 +100,15 @@ class Control:
     async def resume(self, request: Request, peer: Peer) -> Response:
         await fields_of(request, _Nothing)
         return await self._ask(SetStop(actor=peer.actor, reason=""))
+
+    async def maintenance(self, request: Request, peer: Peer) -> Response:
+        fields = await fields_of(request, _Maintenance)
+        if not 0 <= fields.seconds <= MAX_MAINTENANCE_SECONDS:
+            raise RequestError(400, f"seconds must be 0 to {MAX_MAINTENANCE_SECONDS}")
+        if fields.seconds and not fields.reason.strip():
+            raise RequestError(400, "reason must not be empty")
+        order = SetMaintenance(actor=peer.actor, reason=fields.reason.strip(), seconds=fields.seconds)
+        return await self._ask(order)
 
     async def reload(self, request: Request, peer: Peer) -> Response:
         await fields_of(request, _Nothing)

@@ -204,6 +204,20 @@ def test_nothing_is_lost_while_the_broker_restarts_and_its_forgotten_topics_come
             reader.await_message("paramedic/h/state", "last")
 
 
+def test_the_retained_stop_topic_is_heard_at_the_start_and_whenever_it_changes(broker, started):
+    said = queue.Queue()
+    with Reader(broker) as reader:
+        reader.client.publish("paramedic/h/stop", "storm damage", qos=1, retain=True).wait_for_publish(10)
+        client = paramedic(broker)
+        client.on_stop = said.put
+        started(client)
+        assert said.get(timeout=10) == "storm damage"
+
+        reader.client.publish("paramedic/h/stop", "", qos=1, retain=True).wait_for_publish(10)
+
+        assert said.get(timeout=10) == ""
+
+
 def test_a_broker_that_is_down_at_start_is_found_when_it_comes(started):
     with running_mosquitto() as broker:
         broker.service.stop()

@@ -41,7 +41,7 @@ def test_many_faults_get_one_ticket_together(settling):
 
 
 def test_the_summary_ends_with_the_last_of_its_faults(settling):
-    settling.parts.situations.stopped_by = "a test"
+    settling.parts.situations.stopped_by = {"operator": "a test"}
     settling.processes({f"p{n}": 0 for n in range(8)})
     settling.pass_time(300)
     settling.clock.advance(1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.engine.commands import CommandError, OnIncident, SetStop
+from agent.engine.commands import CommandError, OnIncident, SetMaintenance, SetStop
 from agent.incidents.events import Acknowledged, EffectSettled
 from collectors.sample import Reading, Sample, Source, labels
 
@@ -69,7 +69,7 @@ def test_a_sample_from_before_the_end_of_the_action_proves_nothing(bench):
 
 
 def test_a_series_that_vanishes_because_its_source_failed_does_not_resolve(bench):
-    bench.parts.situations.stopped_by = "a test"
+    bench.parts.situations.stopped_by = {"operator": "a test"}
     bench.process(up=0)
     bench.clock.advance(15)
     bench.failed()
@@ -145,6 +145,57 @@ def test_the_stop_holds_repairs_back_and_lifting_it_lets_them_go(bench):
     assert len(bench.take("runner")) == 1
 
 
+def test_each_switch_of_the_stop_is_lifted_by_itself_only(bench):
+    order(bench, SetStop(actor="alice", reason="moving"))
+    order(bench, SetStop(actor="mqtt", reason="everything", origin="mqtt"))
+
+    answer = order(bench, SetStop(actor="mqtt", reason="", origin="mqtt"))
+
+    assert answer["stopped"] == "moving (alice)"
+    bench.process(up=0)
+    assert bench.take("runner") == []
+
+
+def test_maintenance_holds_actions_and_tickets_back_and_settles_after_its_end(bench):
+    bench.parts.situations.settle_seconds = 60.0
+    order(bench, SetMaintenance(actor="alice", reason="kernel", seconds=3600.0))
+    bench.process(up=0)
+    assert bench.take("runner") == []
+    assert bench.take("rt") == []
+    assert bench.incident()["refusals"][0] == "freeze: muted by maintenance: kernel (alice)"
+
+    bench.clock.advance(3600.0)
+    bench.process(up=0)
+    assert bench.take("runner") == []
+    assert bench.incident()["refusals"][0].startswith("settling: ")
+    bench.clock.advance(60.0)
+    bench.process(up=0)
+
+    assert len(bench.take("runner")) == 1
+    assert [row.payload["op"] for row in bench.take("rt")] == ["open"]
+
+
+def test_maintenance_that_is_ended_early_lets_repairs_go_after_settling(bench):
+    bench.parts.situations.settle_seconds = 60.0
+    order(bench, SetMaintenance(actor="alice", reason="kernel", seconds=36000.0))
+    bench.process(up=0)
+    bench.pass_time(100.0)
+
+    order(bench, SetMaintenance(actor="alice", reason="", seconds=0.0))
+    bench.pass_time(60.0)
+
+    assert len(bench.take("runner")) == 1
+
+
+def test_maintenance_survives_a_restart(bench):
+    order(bench, SetMaintenance(actor="alice", reason="kernel", seconds=3600.0))
+    bench.restart()
+
+    bench.process(up=0)
+
+    assert bench.take("runner") == []
+
+
 def test_the_stop_file_holds_repairs_back(bench):
     (bench.directory / "stop").touch()
 
@@ -154,7 +205,7 @@ def test_the_stop_file_holds_repairs_back(bench):
 
 
 def test_an_operator_can_take_an_incident(bench):
-    bench.parts.situations.stopped_by = "a test"
+    bench.parts.situations.stopped_by = {"operator": "a test"}
     bench.process(up=0)
     incident_id = bench.incident()["id"]
 
@@ -177,7 +228,7 @@ def test_many_incidents_of_one_kind_fold_into_one_storm(bench):
 
 
 def test_a_storm_ends_with_its_last_member(bench):
-    bench.parts.situations.stopped_by = "a test"
+    bench.parts.situations.stopped_by = {"operator": "a test"}
     bench.processes({f"p{n}": 0 for n in range(30)})
     bench.clock.advance(20)
 

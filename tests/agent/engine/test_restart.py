@@ -119,7 +119,7 @@ def test_guard_counters_survive(bench):
 
 
 def test_an_alert_that_ended_while_we_were_down_resolves(bench):
-    bench.parts.situations.stopped_by = "a test"
+    bench.parts.situations.stopped_by = {"operator": "a test"}
     bench.process(up=0)
     bench.restart()
     bench.clock.advance(1)
