@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, Self
 
-from agent.app import building, drilling, history, outward
+from agent.app import building, doors, drilling, history, outward
 from agent.app.backend import DaemonBackend, catalog
 from agent.app.drilling import DrillRoom
 from agent.app.reloading import Reloading
@@ -31,7 +31,6 @@ from agent.store.database import Database, checkpoint
 from agent.store.reader import Reader
 from agent.telemetry import log, metrics
 from agent.version import VERSION
-from agent.web.access import Access
 from agent.web.exposition import Exposition
 from agent.web.loop import LoopThread
 from agent.web.server import Listeners, WebServer
@@ -213,7 +212,7 @@ class Daemon:
             listeners=Listeners(
                 listen=options.listen, metrics_listen=options.metrics_listen, control_socket=self.control_socket
             ),
-            access=Access(token_file=options.token_file, open_ingest=options.open_ingest),
+            access=doors.access(options),
             backend=backend,
             exposition=Exposition(catalog=catalog(SPECS), external=building.external(self.config)),
             clock=self._clock,

@@ -63,6 +63,7 @@ class _Assembly:
         )
         for section in ("remediations", "tickets", "alertmanagers"):
             self._check_names(section, (entry.name for entry in getattr(config, section)))
+        self._check_names("web.tokens", (token.name for token in config.web.tokens))
         self.problems.extend(
             ladders.problems(self.tables.get("remediations"), self.base, config.guards, self.registries)
         )

@@ -167,6 +167,7 @@ def secrets(subject: Subject) -> Iterator[Finding]:
     config = subject.config
     tables: list[tuple[str, object]] = [("web", config.web), ("mqtt", config.mqtt)]
     tables += [(f"tickets[{index}]", ticket.options) for index, ticket in enumerate(config.tickets) if ticket.options]
+    tables += [(f"web.tokens[{index}]", token) for index, token in enumerate(config.web.tokens)]
     tables += [(f"alertmanagers[{index}]", each) for index, each in enumerate(config.alertmanagers)]
     for path, options in tables:
         for name in (field.name for field in fields(options) if field.name.endswith("_file")):  # type: ignore[arg-type]

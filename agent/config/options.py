@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NewType
 
 from agent.config import durations
-from agent.config.values import check_listen, check_name, check_unit, check_url
+from agent.config.values import check_listen, check_name, check_sha256, check_unit, check_url
 from collectors.sample import Origin
 from remediations.guards import Limits, Mode
 from remediations.spec import Context
@@ -59,17 +59,47 @@ class LogOptions:
     format: Literal["logfmt", "json"] = option("logfmt", "How a line looks.")
 
 
+WebScope = Literal["read", "ingest", "operate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenOptions:
+    """A bearer token of the API. read: look; ingest: post alerts; operate: everything that orders something."""
+
+    name: str = required("Its owner, as the audit shows it.", check=check_name)
+    scopes: tuple[WebScope, ...] = required("What it opens: read, ingest, operate.", filled=True)
+    secret_file: Path | None = option(None, "File holding the token.")
+    sha256: str = option("", "Or the SHA-256 of the token, in hexadecimal.", check=check_sha256)
+
+    def __post_init__(self) -> None:
+        if (self.secret_file is None) == (not self.sha256):
+            raise ValueError("needs either secret_file or sha256")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebOptions:
-    """API, page and metrics. Reading on loopback is open; whatever changes something needs the token."""
+    """API, page and metrics. Reading on loopback is open; whatever changes something needs a token."""
 
     listen: str = option("127.0.0.1:8911", 'Address of API and metrics; "" for none.', check=check_listen)
     metrics_listen: str = option(
         "", "A second address that serves /metrics, /-/healthy and /-/ready only.", check=check_listen
     )
     token_file: Path | None = option(
-        None, "File holding the bearer token that mutations need.", example="/etc/paramedic/token"
+        None, "File holding a bearer token with every scope.", example="/etc/paramedic/token"
     )
+    tokens: tuple[TokenOptions, ...] = option(
+        (),
+        "More bearer tokens.",
+        example=({"name": "prometheus", "scopes": ["ingest"], "secret_file": "/etc/paramedic/prometheus-token"},),
+    )
+    config_file: Path | None = option(
+        None,
+        "TLS, client certificates and users with passwords, as a web configuration of Prometheus' exporters.",
+        example="/etc/paramedic/web.yml",
+    )
+    user_scopes: tuple[WebScope, ...] = option(("read",), "What users with a password may do.")
+    certificate_scopes: tuple[WebScope, ...] = option((), "What clients with a certificate may do.")
+    open_read: bool = option(True, "Let loopback read without a token.")
     open_ingest: bool = option(False, "Let loopback post alerts without a token.")
 
 

@@ -34,6 +34,12 @@ def check_url(text: str) -> None:
         raise ValueError(f"must be an address that begins with http:// or https://, not {text!r}")
 
 
+def check_sha256(text: str) -> None:
+    """Accept a hash in hexadecimal, and nothing at all."""
+    if text and not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise ValueError("must be 64 hexadecimal digits: printf %s TOKEN | sha256sum")
+
+
 def check_unit(text: str) -> None:
     """Accept the names of units that an action can be told, and no pattern."""
     if text.startswith("-") or not re.fullmatch(UNIT.pattern, text, re.ASCII):

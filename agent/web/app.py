@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from agent.clock import Clock
 from agent.engine.commands import CommandError
-from agent.web.access import Access, Need, Peer
+from agent.web.access import Access, AccessError, Need, Peer
 from agent.web.alerts_api import AlertsApi
 from agent.web.backend import Backend
 from agent.web.caller import Caller
@@ -91,7 +91,8 @@ def control_rows(control: Control) -> Sequence[Row]:
         ("POST", "/control/drill", control.start_drill),
         ("GET", "/control/drill/{id}", control.drill),
     )
-    return [Row(method=m, path=path, handler=handler, need=Need.CONTROL) for m, path, handler in table]
+    needs = {"GET": Need.READ, "POST": Need.OPERATE}
+    return [Row(method=m, path=path, handler=handler, need=needs[m]) for m, path, handler in table]
 
 
 def prometheus_rows(*, backend: Backend, queries: QueryThread, clock: Clock) -> Sequence[Row]:
@@ -145,15 +146,13 @@ def application(rows: Sequence[Row], access: Access) -> Starlette:
 
 def _endpoint(row: Row, access: Access) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        peer: Peer = request.state.peer
-        denied = access.denied(row.need, peer, request.headers.get("authorization", ""))
-        if denied is not None:
-            challenge = {"www-authenticate": "Bearer"} if denied.status == 401 else {}  # noqa: PLR2004 - HTTP status
-            response = answer({"error": denied.reason}, denied.status)
-            response.headers.update(challenge)
-            return response
         try:
+            peer = await access.admit(row.need, request.state.peer, request.headers.get("authorization", ""))
             return await row.handler(request, peer)
+        except AccessError as error:
+            response = answer({"error": str(error)}, error.status)
+            response.headers.update(error.headers)
+            return response
         except (RequestError, CommandError) as error:
             return answer({"error": str(error)}, error.status)
 

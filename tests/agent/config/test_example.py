@@ -8,14 +8,14 @@ from pathlib import Path
 import agent.config.options as options_module
 from agent.config.example import render
 from agent.config.load import load
-from agent.config.options import CollectorOptions, Config, LimitOptions, StepOptions, VerifyOptions
+from agent.config.options import CollectorOptions, Config, LimitOptions, StepOptions, TokenOptions, VerifyOptions
 from agent.config.registries import shipped
 from remediations.guards import Limits
 from remediations.spec import Context
 
 COMMITTED = Path(__file__).parents[3] / "config.example.toml"
 TEXT = render(shipped())
-UNSHOWN = {Config, CollectorOptions, LimitOptions, VerifyOptions, StepOptions, Limits, Context}
+UNSHOWN = {Config, CollectorOptions, LimitOptions, VerifyOptions, StepOptions, TokenOptions, Limits, Context}
 """Not tables of their own, or shown inline, or of others."""
 
 

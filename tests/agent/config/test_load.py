@@ -224,3 +224,33 @@ def test_mistakes_in_the_environment_are_named_by_the_variable(tmp_path):
         "PARAMEDIC_MQTT_PORT": "must be a whole number, not 'many'",
         "PARAMEDIC_GUARDS_MAX_PARALLEL": "must be above zero",
     }
+
+
+def test_tokens_have_a_name_scopes_and_one_secret(tmp_path):
+    (tmp_path / "a.toml").write_text("""
+        [[web.tokens]]
+        name = "prometheus"
+        scopes = ["ingest"]
+        secret_file = "token"
+    """)
+    (token,) = load(tmp_path / "a.toml", {}).web.tokens
+    assert (token.name, token.scopes, token.secret_file) == ("prometheus", ("ingest",), tmp_path / "token")
+
+
+@pytest.mark.parametrize(
+    ("token", "path", "message"),
+    [
+        ("scopes = ['read']", "web.tokens[0]", "needs either secret_file or sha256"),
+        (f"scopes = ['read']\nsha256 = '{'0' * 64}'\nsecret_file = 'x'", "web.tokens[0]", "needs either secret_file"),
+        ("scopes = ['read']\nsha256 = 'abc'", "web.tokens[0].sha256", "must be 64 hexadecimal digits"),
+        ("scopes = []\nsecret_file = 'x'", "web.tokens[0].scopes", "must not be empty"),
+        ("scopes = ['admin']\nsecret_file = 'x'", "web.tokens[0].scopes[0]", "unknown value 'admin'"),
+    ],
+)
+def test_a_wrong_token_is_named(tmp_path, token, path, message):
+    assert message in problems(tmp_path, f"[[web.tokens]]\nname = 'a'\n{token}")[path]
+
+
+def test_two_tokens_of_one_name_are_named(tmp_path):
+    token = f"[[web.tokens]]\nname = 'a'\nscopes = ['read']\nsha256 = '{'0' * 64}'\n"
+    assert "used twice" in problems(tmp_path, token * 2)["web.tokens"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.clock import SystemClock
-from agent.web.access import Access
+from agent.web.access import EVERY_SCOPE, Access, Token
 from agent.web.exposition import Exposition
 from agent.web.loop import LoopThread
 from agent.web.server import Listeners, WebServer
@@ -134,16 +134,21 @@ def ask(connection, method: str, path: str, body: Any, headers: Mapping[str, str
 
 @contextmanager
 def running(
-    directory: Path, *, open_ingest: bool = False, token: bool = True, exposition: Exposition | None = None
+    directory: Path,
+    *,
+    open_ingest: bool = False,
+    token: bool = True,
+    exposition: Exposition | None = None,
 ) -> Iterator[Daemon]:
     """Serve on free ports and on a socket in the directory."""
     token_file = directory / "token"
     token_file.write_text(f"{TOKEN}\n")
+    tokens = (Token(name="token", scopes=EVERY_SCOPE, secret_file=token_file),) if token else ()
     backend = Backend()
     path = directory / "paramedic.sock"
     server = WebServer(
         listeners=Listeners(listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", control_socket=path),
-        access=Access(token_file=token_file if token else None, open_ingest=open_ingest),
+        access=Access(tokens=tokens, open_ingest=open_ingest),
         backend=backend,
         exposition=exposition or Exposition(catalog=[gauge("node_load1", "Load.")]),
         clock=SystemClock(),
