@@ -1,4 +1,4 @@
-"""Alertmanager's v2 API: posting alerts, and the list of active ones."""
+"""Alertmanager's v2 API: the list of active alerts. What posts them is in `posting`."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,14 +7,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent.engine.commands import PostAlerts
-from agent.intake.alertmanager import Posted, parse
-from agent.intake.decoding import IntakeError
 from agent.web.access import Peer
 from agent.web.backend import Backend
-from agent.web.caller import CALL_SECONDS, Caller
-from agent.web.request import RequestError, answer, body_of, require_json
-from collectors.sample import Origin
+from agent.web.caller import Caller
+from agent.web.request import answer
 from rules.alert import Alert, AlertState
 
 _LEASE_SECONDS = 240.0
@@ -28,17 +24,6 @@ class AlertsApi:
     def __init__(self, *, backend: Backend, caller: Caller) -> None:
         self._backend = backend
         self._caller = caller
-
-    async def post(self, request: Request, _peer: Peer) -> Response:
-        """Answer 200 once the good alerts are durable; 400 with the reasons if some were bad."""
-        require_json(request)
-        posted = _parsed(await body_of(request))
-        if posted.alerts:
-            command = PostAlerts(alerts=posted.alerts, origin=Origin.HTTP)
-            await self._caller.call(self._backend.call, command, CALL_SECONDS)
-        if posted.errors:
-            raise RequestError(400, "; ".join(posted.errors[:20]))
-        return Response()
 
     async def active(self, _request: Request, _peer: Peer) -> Response:
         return await self._caller.call(self._list)
@@ -62,13 +47,6 @@ def gettable(alert: Alert) -> Mapping[str, Any]:
         "receivers": [],
         "status": {"state": "active", "silencedBy": [], "inhibitedBy": [], "mutedBy": []},
     }
-
-
-def _parsed(body: bytes) -> Posted:
-    try:
-        return parse(body)
-    except IntakeError as error:
-        raise RequestError(400, str(error)) from error
 
 
 def _text(instant: float) -> str:

@@ -16,6 +16,7 @@ from agent.web.backend import Backend
 from agent.web.caller import Caller
 from agent.web.control import Control
 from agent.web.exposition import Exposition
+from agent.web.posting import PostingApi
 from agent.web.prometheus_api import Answering, QueryApi, Work, failure
 from agent.web.prometheus_api_rules import RulesApi
 from agent.web.prometheus_api_status import StatusApi
@@ -67,10 +68,12 @@ def public_rows(pages: Pages, *, metrics: Need) -> Sequence[Row]:
     )
 
 
-def alert_rows(api: AlertsApi) -> Sequence[Row]:
+def alert_rows(*, backend: Backend, caller: Caller) -> Sequence[Row]:
+    api = AlertsApi(backend=backend, caller=caller)
+    posting = PostingApi(backend=backend, caller=caller)
     return (
         Row(method="GET", path="/api/v2/alerts", handler=api.active, need=Need.READ),
-        Row(method="POST", path="/api/v2/alerts", handler=api.post, need=Need.INGEST),
+        Row(method="POST", path="/api/v2/alerts", handler=posting.post, need=Need.INGEST),
     )
 
 
@@ -125,7 +128,7 @@ def full_rows(
     """Return every route: of the control socket and of `listen`."""
     return (
         *public_rows(Pages(backend=backend, exposition=exposition, clock=clock), metrics=Need.READ),
-        *alert_rows(AlertsApi(backend=backend, caller=caller)),
+        *alert_rows(backend=backend, caller=caller),
         *prometheus_rows(backend=backend, queries=queries, clock=clock),
         *control_rows(Control(backend=backend, caller=caller, clock=clock)),
     )
