@@ -1,5 +1,6 @@
 """Aggregation operators."""
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -139,6 +140,34 @@ def _limit(grouper: Grouper, operand: Evaluate, parameter: Evaluate) -> Evaluate
     return evaluate
 
 
+def _limit_ratio(_grouper: Grouper, operand: Evaluate, parameter: Evaluate) -> Evaluate:
+    """Keep a share of the elements, chosen by their labels; of -r those that 1 - r leaves out."""
+
+    def evaluate(moment: Moment) -> Vector:
+        vector: Vector = operand(moment)
+        ratio = _ratio(parameter(moment), moment)
+        low, high = (0.0, ratio) if ratio >= 0 else (1.0 + ratio, 1.0)
+        return vector.pick([place for place, key in enumerate(vector.keys.items) if low <= _lot(key) < high])
+
+    return evaluate
+
+
+def _ratio(parameter: float, moment: Moment) -> float:
+    if math.isnan(parameter):
+        raise EvaluationError("Ratio value is NaN")
+    ratio = max(-1.0, min(1.0, parameter))
+    if ratio != parameter:
+        note = f"ratio value should be between -1 and 1, got {go_float(parameter)}, capping to {go_float(ratio)}"
+        moment.notes.warn(note)
+    return ratio
+
+
+def _lot(key: Key) -> float:
+    """Return a number in [0, 1) that only depends on the labels."""
+    digest = hashlib.blake2b(repr((key.name, key.labels)).encode(), digest_size=8).digest()
+    return (int.from_bytes(digest) >> 11) / 2**53
+
+
 def _counting(label: str, node: Aggregation, operand: Evaluate) -> Evaluate:
     """`count_values`: one element per group and value, the value being a label."""
     if not label:
@@ -171,4 +200,5 @@ _PARAMETRIC: dict[str, Callable[[Grouper, Evaluate, Evaluate], Evaluate]] = {
     "topk": _ranking(greatest_first),
     "bottomk": _ranking(least_first),
     "limitk": _limit,
+    "limit_ratio": _limit_ratio,
 }

@@ -114,6 +114,7 @@ def _arithmetic(symbol: str, matcher: Matcher) -> PairOperate:
 
 def _comparison(node: Binary, matcher: Matcher) -> PairOperate:
     compare = COMPARISONS[node.operator]
+    one_to_one = node.matching.cardinality is Cardinality.ONE_TO_ONE
 
     def operate(pairs: Pairs, left: list[float], right: list[float]) -> Vector:
         verdicts = map(compare, left, right)
@@ -123,7 +124,7 @@ def _comparison(node: Binary, matcher: Matcher) -> PairOperate:
             return Vector(pairs.keys, list(map(float, verdicts)))
         kept = list(compress(range(len(left)), verdicts))
         if pairs.groups is not None:
-            matcher.check(pairs.groups, kept)
+            matcher.check(pairs.groups, range(len(left)) if one_to_one else kept)
         return Vector(pairs.keys, left).pick(kept)
 
     return operate

@@ -9,6 +9,7 @@ from rules.columns import Key
 from rules.promql import (
     aggregate,
     binary,
+    function_info,
     functions_histogram,
     functions_label,
     functions_math,
@@ -254,6 +255,9 @@ class _Compiler:
     def _call(self, node: Call) -> Evaluate:
         if node.function == "timestamp":
             return self._timestamp(node)
+        match node:
+            case Call(function="info", arguments=(base, Selector() as selector)):
+                return function_info.evaluation(self.compile(base), selector, self._choose(selector))
         build = FUNCTIONS.get(node.function)
         if build is None:
             raise OutOfScopeError(f"{node.function}() is not supported")

@@ -4,6 +4,7 @@ The parser's objects have no equality, no positions and some panic when read, so
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -34,7 +35,8 @@ from rules.promql.tree import (
 )
 
 NATIVE_ONLY = frozenset({"histogram_avg", "histogram_count", "histogram_stddev", "histogram_stdvar", "histogram_sum"})
-LEFT_OUT = frozenset({"info"})
+INFO_METRIC = "target_info"
+"""What `info()` takes labels from where it is not told."""
 
 _OPERATORS = {
     str(promql_parser.MatchOp.Equal): Operator.EQUAL,
@@ -140,9 +142,9 @@ class _Reader:
         name = node.func.name
         if name in NATIVE_ONLY:
             raise OutOfScopeError(f"{name}() works on native histograms, which are not supported")
-        if name in LEFT_OUT:
-            raise OutOfScopeError(f"{name}() is not supported")
         arguments = tuple(self.read(argument, depth) for argument in node.args)
+        if name == "info":
+            arguments = _with_info_selector(*arguments)
         # The parser lets numbers through where some functions (ln, exp …) need a vector.
         for argument, wanted in zip(arguments, node.func.arg_types, strict=False):
             if str(wanted) == _VECTOR and kind(argument) is not Kind.VECTOR:
@@ -169,6 +171,16 @@ class _Reader:
             matching=_matching(node.modifier, operator),
             as_bool=node.modifier is not None and bool(node.modifier.return_bool),
         )
+
+
+def _with_info_selector(base: Expression, selector: Expression | None = None) -> tuple[Expression, Expression]:
+    """Return the arguments of `info()` with its selector spelt out: it looks at the time that its base looks at."""
+    chosen = selector if selector is not None else Selector(name=None, matchers=(), pin=Pin())
+    if not isinstance(chosen, Selector) or chosen.pin != Pin():
+        raise ExpressionError("the second argument of info() must be a plain label selector")
+    if chosen.name is None and not any(matcher.name == "__name__" for matcher in chosen.matchers):
+        chosen = replace(chosen, name=INFO_METRIC)
+    return base, replace(chosen, pin=base.pin if isinstance(base, Selector) else Pin())
 
 
 def _matching(modifier: promql_parser.BinModifier | None, operator: str) -> Matching:

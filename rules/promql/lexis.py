@@ -7,6 +7,7 @@ It keeps from the parser what the parser cannot take (too long, too deep, back-q
 import re
 from dataclasses import dataclass
 
+from rules.duration import parse_duration
 from rules.promql.errors import ExpressionError, OutOfScopeError
 
 MAX_BYTES = 64 * 1024
@@ -17,12 +18,21 @@ MAX_OPERATORS = 1000
 MAX_SECONDS = 2**53 / 1000
 """Milliseconds beyond are no whole numbers any more."""
 
+MAX_DURATION_SECONDS = 2**63 / 1e9
+"""As in Prometheus, which counts durations in 64 bits of nanoseconds."""
+
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`[^`]*`|#[^\n]*', re.DOTALL)
-_AT = re.compile(r"@\s*([+-]?\s*(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))(?![\w.])")
+_DURATION = r"(?:\d+(?:ms|[smhdwy]))+"
+_NUMBER = r"0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_AT = re.compile(rf"@\s*([+-]?\s*(?:{_DURATION}|{_NUMBER}))(?![\w.])")
+_SPAN = re.compile(rf"(?<![\w.])({_DURATION})(?!\w)|[\[:]\s*({_NUMBER})\s*[\]:]|\boffset\s*-?\s*({_NUMBER})(?![\w.])")
 _OPERATOR = re.compile(r"[-+*/%^]|==|!=|[<>]=?|\b(?:and|or|unless|atan2)\b")
 _BYTES = re.compile(r"(?:\\x[0-9a-fA-F]{2}|\\[0-7]{3})+")
 _EXTENDED = re.compile(r"\]\s*(?:offset\s+\S+\s*)?\b(anchored|smoothed)\b|\b(anchored|smoothed)\b\s*(?:$|[)\],])")
-_DURATION_MATH = re.compile(r"\[[^\]:]*(?:[-+*/%^()]|\b(?:step|range|min|max)\b)|\boffset\s*-?\s*\(")
+_DURATION_MATH = re.compile(
+    r"\[[^\]]*(?:[-+*/%^()]|\b(?:step|range|min|max)\b)|\boffset\s*[-+]?\s*(?:\(|\b(?:step|range|min|max)\b)",
+    re.IGNORECASE,
+)
 _TRIM = re.compile(r"</|>/")
 
 
@@ -41,6 +51,7 @@ def prepare(text: str) -> Prepared:
     _check_unicode(text)
     bare = _STRING.sub(_blank, text)
     _check_size(bare)
+    _check_durations(bare)
     times: list[int] = []
 
     def number(match: re.Match[str]) -> str:
@@ -90,9 +101,31 @@ def _check_size(bare: str) -> None:
         raise ExpressionError(f"the expression has more than {MAX_OPERATORS} operators")
 
 
+def _check_durations(bare: str) -> None:
+    """Refuse what the parser could not count: it ends in a panic that it prints."""
+    for found in _SPAN.finditer(bare):
+        written, *numbers = found.groups()
+        seconds = _duration_seconds(written) if written else _float(next(filter(None, numbers)))
+        if seconds > MAX_DURATION_SECONDS:
+            raise ExpressionError(f"duration out of range: {found[0].strip('[]: ')}", found.start() + 1)
+
+
+def _float(number: str) -> float:
+    return float(int(number, 16)) if number.lower().startswith("0x") else float(number)
+
+
+def _duration_seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ExpressionError(str(error)) from error
+
+
 def _milliseconds(number: str) -> int:
     sign = -1 if number.startswith("-") else 1
     digits = number.lstrip("+-")
+    if digits[-1] in "smhdwy":
+        return sign * round(_duration_seconds(digits) * 1000)
     if digits.lower().startswith("0x"):
         return sign * int(digits, 16) * 1000
     if float(digits) >= MAX_SECONDS:

@@ -7,7 +7,7 @@ from collectors.sample import Labels
 from rules.columns import Key
 from rules.promql.errors import EvaluationError
 from rules.promql.tree import Cardinality, Matching
-from rules.promql.values import Keys
+from rules.promql.values import Keys, undescribed
 
 Signature = tuple[object, ...]
 
@@ -115,8 +115,12 @@ class Matcher:
         base = many[place] if place is not None else one[partner or 0]
         name = "" if self._renames else base.name
         labels: Labels = base.labels
-        if place is None and self._matching.cardinality is not Cardinality.ONE_TO_ONE:
-            name, labels = _only(base, self._matching) if self._matching.on else _without(base, self._matching.labels)
+        if self._renames:
+            labels = undescribed(labels)
+        if place is None:
+            # An element that is filled in has the labels of its match group and no name.
+            nameless = Key("", labels)
+            name, labels = (_only if self._matching.on else _ignoring)(nameless, self._matching)
         if self._matching.cardinality is Cardinality.ONE_TO_ONE:
             kept = _only if self._matching.on else _ignoring
             name, labels = kept(Key(name, labels), self._matching)

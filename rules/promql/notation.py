@@ -57,6 +57,14 @@ def series_line(line: str) -> SeriesLine:
     return SeriesLine(series_key(head[1], head[2] or "{}"), list(_values(line[head.end() :])))
 
 
+def start_times(line: str) -> Key | None:
+    """Return the series whose samples' start timestamps a line gives (`name{…}@st …`), None for any other line."""
+    head = _HEAD.match(line)
+    if head is None or not line.startswith("@st", head.end()):
+        return None
+    return series_key(head[1], head[2] or "{}")
+
+
 def series_key(name: str, braces: str) -> Key:
     labels: dict[str, str] = {}
     position, body = 0, braces.strip()[1:-1].strip()

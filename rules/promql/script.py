@@ -139,16 +139,21 @@ def _load(block: Block, loaded: Loaded) -> None:
     if command is None:
         raise ScriptError(f"line {block.line}: load needs a step")
     unread: ScriptError | None = None
+    started: set[Key] = set()
     for place, line in enumerate(block.lines[1:], block.line + 1):
         try:
             step = notation.duration(command[2])
+            if (start := notation.start_times(line)) is not None:
+                started.add(start)
+                continue
             key, values = notation.series_line(line)
         except notation.NotationError as error:
             unread = unread or ScriptError(f"line {place}: {error}")
             continue
         for count, value in enumerate(values):
             if value is not None:
-                loaded.add(count * step, key, value)
+                # Samples with start timestamps are not what they would be without: to touch one is refused.
+                loaded.add(count * step, key, FOREIGN if key in started else value)
                 if command[1] == "load_with_nhcb" and key.name.endswith("_bucket"):
                     loaded.add(count * step, _histogram_of(key), FOREIGN)
     if unread is not None:

@@ -125,7 +125,7 @@ def _plain(times: list[int], values: "array[float]") -> Window:
 
 def _refuse_foreign(value: float) -> None:
     if is_foreign(value):
-        raise OutOfScopeSampleError("the query touches native histograms, which are not supported")
+        raise OutOfScopeSampleError("the query touches native histograms or start timestamps, which are not supported")
 
 
 class Chosen:

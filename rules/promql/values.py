@@ -4,11 +4,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from collectors.sample import Labels
 from rules.columns import Key
 from rules.promql.errors import EvaluationError
 
+DESCRIPTIONS = frozenset({"__type__", "__unit__"})
+"""Labels that say what kind of metric it is."""
+
 WORTH_KEEPING = 0.25
 """What part of a vector's keys must be picked for the result to be kept."""
+
+
+def undescribed(labels: Labels) -> Labels:
+    """Return the labels without those that describe the metric: they go where its name goes."""
+    if any(pair[0] in DESCRIPTIONS for pair in labels):
+        return tuple(pair for pair in labels if pair[0] not in DESCRIPTIONS)
+    return labels
 
 
 class Keys:
@@ -60,7 +71,7 @@ class Keys:
         """Return the keys as the query's caller sees them. Raise EvaluationError if two are then the same."""
         known: Keys | None = self.memo.get("final")
         if known is None:
-            named = [Key("", key.labels) if key.dropped else key for key in self.items]
+            named = [Key("", undescribed(key.labels)) if key.dropped else key for key in self.items]
             known = self if all(map(_same, named, self.items)) else Keys(named)
             known.require_distinct()
             self.memo["final"] = known

@@ -48,6 +48,8 @@ def test_a_name_may_be_given_as_a_matcher_or_in_quotes():
         ("x @ 1e3", 1_000_000),
         ("x @ start()", Boundary.START),
         ("x @ end()", Boundary.END),
+        ("x @ 1m40s", 100_000),
+        ("x @ -5s", -5000),
         ("x[5m:] @ 7", 7000),
         ('x{a="@ 9"} @ 7 # @ 8', 7000),
     ],
@@ -148,13 +150,33 @@ def test_what_is_no_expression_is_refused_with_a_reason(text, words):
         "x[step()]",
         "x </ 3",
         "histogram_count(x)",
-        "info(x)",
-        "limit_ratio(0.5, x)",
+        "x[1h:30s + 30s]",
+        "x offset step()",
+        "x offset -min(step(), 1s)",
     ],
 )
 def test_what_is_left_out_of_the_language_says_so(text):
     with pytest.raises(OutOfScopeError, match="not supported"):
         compile_query(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "up[99999999999y]",
+        "up[99999999999999]",
+        "up[1h:99999999999999]",
+        "up offset -9999999999w",
+        "up offset 1000000000000",
+        "up @ 300y",
+        "vector(99999999999999999999y)",
+    ],
+)
+def test_a_duration_that_is_out_of_range_never_reaches_the_parser(text, capfd):
+    with pytest.raises(ExpressionError, match="duration out of range") as caught:
+        parse(text)
+    assert caught.value.column
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("function", ["abs", "exp", "ln", "log2", "log10", "sqrt"])

@@ -80,6 +80,14 @@ def test_what_the_engine_refuses_as_out_of_scope_is_unsupported():
     ]
 
 
+def test_samples_with_start_timestamps_are_unsupported():
+    load = 'load 1m\n  x{a="1"}@st _ -30sx3\n  x{a="1"} 1 2 3 4\n  x{a="2"} 1 2 3 4\n'
+    assert outcome_of(f'{load}\neval instant at 3m x{{a="1"}}\n\neval instant at 3m x{{a="2"}}\n  x{{a="2"}} 4\n') == [
+        Outcome.UNSUPPORTED,
+        Outcome.PASSED,
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [("what is this\n", 1), ("load 1m\n  x 1 2 what\n", 2), ("load soon\n x 1\n", 2), ("\neval instant x\n", 2)],
