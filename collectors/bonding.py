@@ -38,4 +38,6 @@ def _works(master: Path, slave: str) -> bool:
     return any(sysfs.text(master, state.format(slave)) == "up" for state in STATES)
 
 
-SPEC = CollectorSpec(name="bonding", options=BondingOptions, collect=collect, metrics=(SLAVES, ACTIVE))
+SPEC = CollectorSpec(
+    name="bonding", options=BondingOptions, collect=collect, metrics=(SLAVES, ACTIVE), interval_seconds=60.0
+)

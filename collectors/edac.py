@@ -31,4 +31,6 @@ def collect(options: EdacOptions) -> Iterator[Sample]:
                 yield Sample(metric.name, errors, labels)
 
 
-SPEC = CollectorSpec(name="edac", options=EdacOptions, collect=collect, metrics=tuple(FILES.values()))
+SPEC = CollectorSpec(
+    name="edac", options=EdacOptions, collect=collect, metrics=tuple(FILES.values()), interval_seconds=60.0
+)

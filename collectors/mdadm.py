@@ -93,5 +93,9 @@ def _samples(name: str, array: Array) -> Iterator[Sample]:
 
 
 SPEC = CollectorSpec(
-    name="mdadm", options=MdadmOptions, collect=collect, metrics=(DISKS, REQUIRED, STATE, BLOCKS, SYNCED)
+    name="mdadm",
+    options=MdadmOptions,
+    collect=collect,
+    metrics=(DISKS, REQUIRED, STATE, BLOCKS, SYNCED),
+    interval_seconds=60.0,
 )

@@ -50,4 +50,6 @@ def _device(folder: str, labels: tuple[tuple[str, str]]) -> Iterator[Sample]:
         yield Sample(SPEED.name, speed * BYTES_PER_MEGABIT, labels)
 
 
-SPEC = CollectorSpec(name="netclass", options=NetclassOptions, collect=collect, metrics=(UP, CARRIER, MTU, SPEED))
+SPEC = CollectorSpec(
+    name="netclass", options=NetclassOptions, collect=collect, metrics=(UP, CARRIER, MTU, SPEED), interval_seconds=60.0
+)

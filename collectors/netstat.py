@@ -128,4 +128,5 @@ SPEC = CollectorSpec(
     metrics=METRICS,
     # Which fields there are depends on the kernel and on the pattern.
     open_metrics=True,
+    interval_seconds=60.0,
 )

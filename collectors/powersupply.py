@@ -40,4 +40,5 @@ SPEC = CollectorSpec(
     metrics=tuple(FILES.values()),
     # Firmware answers for batteries, and takes its time.
     blocking=True,
+    interval_seconds=60.0,
 )

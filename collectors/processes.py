@@ -257,4 +257,4 @@ def _pidfd(pid: int) -> int | None:
         return None
 
 
-SPEC = WatchSpec(name="processes", options=ProcessOptions, open=ProcessWatch, metrics=METRICS)
+SPEC = WatchSpec(name="processes", options=ProcessOptions, open=ProcessWatch, metrics=METRICS, interval_seconds=30.0)

@@ -35,5 +35,9 @@ def collect(options: SchedstatOptions) -> Iterator[Sample]:
 
 
 SPEC = CollectorSpec(
-    name="schedstat", options=SchedstatOptions, collect=collect, metrics=(RUNNING, WAITING, TIMESLICES)
+    name="schedstat",
+    options=SchedstatOptions,
+    collect=collect,
+    metrics=(RUNNING, WAITING, TIMESLICES),
+    interval_seconds=60.0,
 )

@@ -41,4 +41,6 @@ def collect(options: SoftnetOptions) -> Iterator[Sample]:
                 yield Sample(metric.name, float(fields[column]), labels)
 
 
-SPEC = CollectorSpec(name="softnet", options=SoftnetOptions, collect=collect, metrics=tuple(COLUMNS.values()))
+SPEC = CollectorSpec(
+    name="softnet", options=SoftnetOptions, collect=collect, metrics=tuple(COLUMNS.values()), interval_seconds=60.0
+)

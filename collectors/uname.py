@@ -44,4 +44,4 @@ def _domain(procfs: Path) -> str:
         return NO_DOMAIN
 
 
-SPEC = CollectorSpec(name="uname", options=UnameOptions, collect=collect, metrics=(INFO,))
+SPEC = CollectorSpec(name="uname", options=UnameOptions, collect=collect, metrics=(INFO,), interval_seconds=60.0)

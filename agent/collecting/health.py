@@ -30,7 +30,8 @@ class _State:
     """What is known of one source."""
 
     labels: Labels
-    ok: bool = False
+    ok: bool | None = None
+    """None: it has not run yet."""
     off: bool = False
     off_since: float = 0.0
     """On the boot clock."""
@@ -48,6 +49,7 @@ class Health:
         self._lock = threading.Lock()
         self._states: dict[Source, _State] = {}
         self._unheard = set(expected)
+        self._turned = False
         self.ready = threading.Event()
         """Set once every collector has run, well or not."""
         metrics.READY.set(0)
@@ -66,6 +68,7 @@ class Health:
         """Take a complete run: what was read, when it began (wall seconds) and how long it took."""
         state = self._state(source)
         recovered, state.logged_at = state.logged_at is not None, None
+        self._turned |= state.ok is not True
         state.ok, state.off, state.seconds = True, False, seconds
         metrics.COLLECTOR_RUNS.labels(source.collector, "success").inc()
         metrics.COLLECTOR_DURATION.labels(source.collector).set(seconds)
@@ -76,6 +79,7 @@ class Health:
     def failed(self, source: Source, fault: Fault, *, at: float, seconds: float = 0.0) -> None:
         """Take a run that yielded nothing."""
         state = self._state(source)
+        self._turned |= state.ok is not False
         state.ok, state.off, state.seconds = False, fault.off, seconds
         metrics.COLLECTOR_RUNS.labels(source.collector, "failure").inc()
         metrics.COLLECTOR_ERRORS.labels(source.collector, fault.kind).inc()
@@ -116,6 +120,11 @@ class Health:
         with self._lock:
             self._states.pop(source, None)
         self._sink.read(Reading(source=source, at=at, samples=()))
+
+    def turned(self) -> bool:
+        """Say whether a source broke or recovered since this was asked last."""
+        turned, self._turned = self._turned, False
+        return turned
 
     def publish(self) -> None:
         """Hand the state of all sources on as samples."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # brings D-Bus, which only a bus collector needs
 
 DEFAULT_INTERVAL_SECONDS = 15.0
 SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
+PUBLISH_SECONDS = 60.0
+"""How often our own metrics and health go into the store, unless a collector breaks or recovers before."""
 LEAVE_SECONDS = 0.8
 """How long `close` waits for a thread; one that hangs is left behind."""
 
@@ -50,6 +52,8 @@ class Collecting:
         self._on_phase = on_phase
         enabled = [spec for spec in specs if spec.name in settings and settings[spec.name].enabled]
         self._health = Health(sink, clock, [spec.name for spec in enabled])
+        self._published: float | None = None
+        """On the boot clock."""
         self._pool = Pool(clock)
         self._polls = self._by_interval([_collector(spec, settings[spec.name]) for spec in enabled if _is_polled(spec)])
         watched = [_collector(spec, settings[spec.name]) for spec in enabled if isinstance(spec, WatchSpec)]
@@ -110,11 +114,20 @@ class Collecting:
         def run() -> None:
             poll.round()
             if publish:
-                self._health.publish()
-                self._health.publish_up()
-                self._sink.read(Reading(source=own.SOURCE, at=self._clock.now(), samples=own.samples()))
+                self._publish(min(self._polls))
 
         return run
+
+    def _publish(self, interval: float) -> None:
+        """Tell of ourselves, at the round nearest to when that is due."""
+        now = self._clock.boottime()
+        due = self._published is None or now - self._published >= PUBLISH_SECONDS - interval / 2
+        turned = self._health.turned()
+        if due or turned:
+            self._published = now
+            self._health.publish()
+            self._health.publish_up()
+            self._sink.read(Reading(source=own.SOURCE, at=self._clock.now(), samples=own.samples()))
 
     def _make_buses(self) -> "list[Bus]":
         """Return what drives the bus collectors; none, and a reason in the log, where there is no bus."""

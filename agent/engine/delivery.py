@@ -1,5 +1,6 @@
 """Effects on their way out: written with the decision, claimed when their lane is free, settled by the answer."""
 
+import itertools
 import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -39,6 +40,8 @@ class Delivery:
     def __init__(self, *, owner: str, next_row: int, presenter: Presenter, inline: Mapping[str, Inline]) -> None:
         self.outbox = Outbox()
         self._owner = owner
+        self._start = secrets.token_hex(8)
+        self._claims = itertools.count(1)
         self._next_row = next_row
         self._presenter = presenter
         self._inline = inline
@@ -76,7 +79,7 @@ class Delivery:
 
     def claim(self, batch: Batch, connection: sqlite3.Connection) -> None:
         """Mark everything that may be performed now as running; it is handed over once that is durable."""
-        for owed in self.outbox.claim(batch.now, claim := secrets.token_hex(8)):
+        for owed in self.outbox.claim(batch.now, claim := f"{self._start}-{next(self._claims)}"):
             fresh = self._fresh.pop(owed.id, None)
             row = _row(owed.id, claim, *fresh, batch.now) if fresh is not None else _load(connection, owed, claim)
             self._rows[owed.id] = row

@@ -15,6 +15,8 @@ from collectors.sample import Failure, Reading
 _COMMANDS = 1000
 _PUSHED = 10_000
 _SCHEDULED = 1000
+_ROUND_SECONDS = 0.05
+"""After the first reading of a round of collectors the rest is waited for: one wake-up for all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +75,11 @@ class EngineQueue:
         with self._changed:
             if reading.pushed:
                 self._push(reading)
+                self._changed.notify()
             elif len(self._scheduled) >= _SCHEDULED:
                 metrics.QUEUE_DROPPED.labels("scheduled").inc()
             else:
-                self._scheduled.append(reading)
-            self._changed.notify()
+                self._schedule(reading)
 
     def _push(self, reading: Reading) -> None:
         """Under load, an event of a source replaces the oldest one that waits: the newest value is what counts."""
@@ -89,8 +91,12 @@ class EngineQueue:
     def fail(self, failure: Failure) -> None:
         with self._changed:
             if len(self._scheduled) < _SCHEDULED:
-                self._scheduled.append(failure)
-                self._changed.notify()
+                self._schedule(failure)
+
+    def _schedule(self, item: Reading | Failure) -> None:
+        if not self._scheduled:
+            self._changed.notify()
+        self._scheduled.append(item)
 
     def wake(self) -> None:
         with self._changed:
@@ -107,6 +113,8 @@ class EngineQueue:
         with self._changed:
             if not self._waiting() and timeout > 0:
                 self._changed.wait(timeout)
+            if self._scheduled and timeout > 0 and not self._hurried():
+                self._changed.wait(min(timeout, _ROUND_SECONDS))
             self._woken = False
             taken: list[Item] = []
             for lane in (self._settled, self._commands, self._pushed, self._scheduled):
@@ -118,8 +126,11 @@ class EngineQueue:
         """Return whether something waits that must not wait for a long evaluation."""
         return bool(self._settled or self._commands or self._pushed)
 
+    def _hurried(self) -> bool:
+        return self._woken or self.stopping or self.has_urgent()
+
     def _waiting(self) -> bool:
-        return bool(self._woken or self.stopping or self._settled or self._commands or self._pushed or self._scheduled)
+        return self._hurried() or bool(self._scheduled)
 
     def report(self) -> None:
         """Bring the gauges up to date."""

@@ -151,4 +151,6 @@ def _samples(trigger: _Trigger, ratio: float) -> Iterator[Sample]:
     yield Sample(ACTIVE.name, float(trigger.fd is not None), trigger.labels)
 
 
-SPEC = WatchSpec(name="pressure_events", options=TriggerOptions, open=PressureWatch, metrics=METRICS)
+SPEC = WatchSpec(
+    name="pressure_events", options=TriggerOptions, open=PressureWatch, metrics=METRICS, interval_seconds=60.0
+)

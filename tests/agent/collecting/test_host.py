@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.collecting import host
 from agent.collecting.host import Collecting, collect_once
 from collectors.sample import Failure, Reading, Sample, Source
 from collectors.spec import BusSpec, CollectError, CollectorSpec, WatchSpec
@@ -54,7 +55,13 @@ def test_every_shape_runs_and_then_the_host_is_ready(collecting, heard):
     }
 
 
-def test_success_and_duration_of_every_collector_are_told_each_interval(collecting, heard):
+@pytest.fixture
+def told_each_round(monkeypatch):
+    monkeypatch.setattr(host, "PUBLISH_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("told_each_round")
+def test_success_and_duration_of_every_collector_are_told(collecting, heard):
     collecting(LOAD, MOUNTS, polled("broken", lambda: 1 / 0))
     assert heard.until(lambda: len(heard.of("collecting")) >= 2)
     assert latest(heard, "collecting", "node_scrape_collector_success") == {
@@ -70,6 +77,21 @@ def test_success_and_duration_of_every_collector_are_told_each_interval(collecti
     assert latest(heard, "collecting", "paramedic_collector_success")[("collector", "fs"), ("target", "/home")] == 1.0
 
 
+def test_success_is_told_once_a_minute_but_a_collector_that_breaks_or_recovers_at_once(collecting, heard):
+    results = iter([[], [], [], [], None, None, [], []])
+    collecting(polled("shaky", lambda: next(results, [])))
+    success = {(("collector", "shaky"),)}
+    assert heard.until(lambda: len(heard.of("shaky")) >= 8)
+    told = [
+        sample.value
+        for reading in heard.of("collecting")
+        for sample in reading.samples
+        if sample.name == "node_scrape_collector_success" and sample.labels in success
+    ]
+    assert told == [1.0, 0.0, 1.0]
+
+
+@pytest.mark.usefixtures("told_each_round")
 def test_our_own_metrics_are_told_as_samples(collecting, heard):
     collecting(LOAD)
     assert heard.until(lambda: len(heard.of("self")) >= 2)
