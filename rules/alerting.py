@@ -21,8 +21,8 @@ class RuleEvaluationError(Exception):
 class AlertingRule:
     """`alert:` in a rule file.
 
-    `identity` is "file;group;name", with a hash where a group has several rules of the name; `version` is a hash of all
-    that makes the rule behave as it does.
+    `identity` is "file;group;name" with a hash of the labels, if it has any: it stays when the expression or what is
+    beside the rule changes. `version` is a hash of all that makes the rule behave as it does.
     """
 
     identity: str

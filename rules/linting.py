@@ -1,4 +1,4 @@
-"""What is suspicious about rules that are sound: promtool's lints."""
+"""What is suspicious about rules that are sound: promtool's lints and our own."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from rules.rulefile import RuleFile
 from rules.yamlnodes import Problem
 
 DUPLICATE_RULES = "duplicate-rules"
-LINTS = (DUPLICATE_RULES,)
+SECOND_DOCUMENT = "second-document"
+LINTS = (DUPLICATE_RULES, SECOND_DOCUMENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,9 @@ def lint(file: RuleFile, lints: Sequence[str] = LINTS) -> Iterator[Lint]:
     """Yield what these lints find in a file."""
     if DUPLICATE_RULES in lints:
         yield from _duplicates(file)
+    if SECOND_DOCUMENT in lints and file.ignored_from:
+        message = "only the first YAML document of a file counts: what begins here is ignored"
+        yield Lint(lint=SECOND_DOCUMENT, problem=Problem(file=file.path, line=file.ignored_from, message=message))
 
 
 def _duplicates(file: RuleFile) -> Iterator[Lint]:

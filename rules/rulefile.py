@@ -1,9 +1,9 @@
 """Prometheus rule files: read, checked and compiled. All that is wrong in a file is reported at once."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 import yaml
@@ -15,7 +15,7 @@ from rules.group import Rule, RuleGroup
 from rules.promql.compile import Query, compile_query
 from rules.promql.errors import ExpressionError
 from rules.recording import RecordingRule
-from rules.yamlnodes import Node, Problem, Reader, compose
+from rules.yamlnodes import Node, Problem, Reader, compose, second_document
 
 DEFAULT_INTERVAL_SECONDS = 15.0
 MAX_BYTES = 16 * 1024 * 1024
@@ -38,6 +38,8 @@ class RuleFile:
 
     path: str
     groups: tuple[RuleGroup, ...]
+    ignored_from: int = 0
+    """The line of a second YAML document, which counts for nothing, as in Prometheus; 0 if there is none."""
 
 
 def load(path: Path, *, interval_seconds: float = DEFAULT_INTERVAL_SECONDS) -> RuleFile:
@@ -64,7 +66,7 @@ def parse(text: str, file: str, *, interval_seconds: float = DEFAULT_INTERVAL_SE
     groups = reader.groups(document(text, file))
     if reader.problems:
         raise RuleError(sorted(reader.problems, key=lambda problem: (problem.line, problem.column)))
-    return RuleFile(path=file, groups=groups)
+    return RuleFile(path=file, groups=groups, ignored_from=second_document(text))
 
 
 def document(text: str, file: str) -> Node | None:
@@ -145,7 +147,6 @@ class _RuleReader(Reader):
         shared = self._pairs(values.get("labels"), "labels")
         drafts = [self._draft(node, shared) for node in self.sequence(values.get("rules"), "rules")]
         whole = [draft for draft in drafts if draft is not None]
-        self._refuse_twins(whole)
         return RuleGroup(
             name=name,
             file=self.file,
@@ -225,32 +226,32 @@ class _RuleReader(Reader):
                 self.problem(node, f"template {error}")
         return tuple(compiled)
 
-    def _refuse_twins(self, drafts: list[_Draft]) -> None:
-        seen: dict[tuple[object, ...], _Draft] = {}
-        for draft in drafts:
-            key = draft.behaviour()
-            first = seen.setdefault(key, draft)
-            if first is not draft:
-                self.rule = draft.name
-                self.problem(draft.node, f"the same rule is there twice (first in line {_line(first.node)})")
-                self.rule = ""
-
 
 def _named(prefix: str, drafts: list[_Draft]) -> tuple[Rule, ...]:
-    """Give every rule its identity: names that several rules of the group share are told apart by a hash.
+    """Give every rule its identity, which does not depend on the rules beside it: name and labels.
 
-    Rules that differ only in times or annotations have the same hash: they are told apart by their order.
+    Only rules that share both are told apart by their expression, but for the first. Twins are one rule.
     """
-    names = Counter(draft.name for draft in drafts)
-    seen: Counter[str] = Counter()
-    rules: list[Rule] = []
+    known: dict[tuple[object, ...], str] = {}
+    taken: set[str] = set()
     for draft in drafts:
-        identity = f"{prefix};{draft.name}"
-        if names[draft.name] > 1:
-            identity += ";" + _hash(repr((draft.alerts, draft.labels, draft.expression)))
-        seen[identity] += 1
-        rules.append(_rule(draft, identity if seen[identity] == 1 else f"{identity};{seen[identity]}"))
-    return tuple(rules)
+        if draft.behaviour() not in known:
+            identity = _free(_identity(prefix, draft), draft, taken)
+            taken.add(identity)
+            known[draft.behaviour()] = identity
+    return tuple(_rule(draft, known[draft.behaviour()]) for draft in drafts)
+
+
+def _identity(prefix: str, draft: _Draft) -> str:
+    own = f"{prefix};{draft.name}"
+    return f"{own};{_hash(repr(draft.labels))}" if draft.labels else own
+
+
+def _free(identity: str, draft: _Draft, taken: set[str]) -> str:
+    if identity in taken:
+        identity += ";" + _hash(repr((draft.alerts, draft.expression)))
+    names = chain([identity], (f"{identity};{number}" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
 def _rule(draft: _Draft, identity: str) -> Rule:

@@ -72,10 +72,10 @@ class Ruleset:
 
         A rule that a push had evaluated later than `at` meanwhile is left out: it would see less than it has seen.
         """
-        for rule in self.groups[key].rules:
-            state = self._states[rule.identity]
-            if not at < state.evaluated_at <= at + _OVERTAKEN_SECONDS:
-                yield self._evaluate(rule.identity, self._scene(at))
+        # Twins share an identity: one evaluation is for both.
+        for identity in dict.fromkeys(rule.identity for rule in self.groups[key].rules):
+            if not at < self._states[identity].evaluated_at <= at + _OVERTAKEN_SECONDS:
+                yield self._evaluate(identity, self._scene(at))
 
     def touched(self, names: Collection[str], at: float) -> Evaluation:
         """Evaluate at once the rules that depend on these metrics: recording rules first, then in group order."""

@@ -28,10 +28,29 @@ class Problem:
 
 
 def compose(text: str) -> Node | None:
-    """Return the document's root node, None for an empty document; raise yaml.YAMLError."""
+    """Return the first document's root node, None for an empty document; raise yaml.YAMLError."""
     _check_depth(text)
-    node: Node | None = yaml.compose(text, Loader=yaml.CBaseLoader)
+    node: Node | None = next(yaml.compose_all(text, Loader=yaml.CBaseLoader), None)
     return None if node is not None and _empty(node) else node
+
+
+def second_document(text: str) -> int:
+    """Return the line in which what follows the first document begins, 0 if there is nothing."""
+    if "\n---" not in text and "\n..." not in text:
+        return 0
+    events = yaml.parse(text, Loader=yaml.CBaseLoader)
+    try:
+        any(isinstance(event, yaml.DocumentEndEvent) for event in events)
+        found = next((event.start_mark for event in events if _says_something(event)), None)
+    except yaml.MarkedYAMLError as error:
+        found = error.problem_mark
+    return int(found.line) + 1 if found else 0
+
+
+def _says_something(event: yaml.Event) -> bool:
+    if isinstance(event, yaml.ScalarEvent):
+        return bool(event.value)
+    return isinstance(event, yaml.NodeEvent)
 
 
 def _check_depth(text: str) -> None:
@@ -41,6 +60,8 @@ def _check_depth(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise yaml.YAMLError(f"nested deeper than {MAX_DEPTH}")
+        if isinstance(event, yaml.DocumentEndEvent):
+            return
 
 
 @dataclass(slots=True)

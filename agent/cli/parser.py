@@ -124,7 +124,7 @@ def _check_rules(kinds: Any) -> None:  # noqa: ANN401 - see above
         action="append",
         default=[],
         choices=("all", "duplicate-rules", "none"),
-        help="what to lint for, can be repeated; default: duplicate-rules",
+        help="what to lint for, can be repeated; default: all",
     )
     rules.add_argument("--lint-fatal", action="store_true", help="exit with 3 if there is nothing worse than lints")
     _json(rules)

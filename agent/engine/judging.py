@@ -56,7 +56,7 @@ class Judging:
     def _judged(self, batch: Batch, evaluation: Evaluation, key: str, seconds: float) -> None:
         self.judgements.note(evaluation, batch.now, seconds)
         for identity, error in evaluation.errors.items():
-            metrics.RULE_FAILURES.labels(key or identity.rpartition(";")[0]).inc()
+            metrics.RULE_FAILURES.labels(key or _group(identity)).inc()
             self._complain(identity, error, batch.now)
         for identity in evaluation.rules:
             if identity in evaluation.limited:
@@ -97,3 +97,8 @@ class Judging:
 @cache
 def _query(expression: str) -> Query:
     return compile_query(expression)
+
+
+def _group(identity: str) -> str:
+    """Return the key of a rule's group."""
+    return ";".join(identity.split(";")[:2])

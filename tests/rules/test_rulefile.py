@@ -1,5 +1,6 @@
 """Reading rule files."""
 
+import re
 from pathlib import Path
 from textwrap import dedent
 
@@ -53,7 +54,8 @@ def test_a_rule_file_is_read_as_prometheus_reads_it():
     assert isinstance(record, RecordingRule)
     assert isinstance(alert, AlertingRule)
     assert record.labels == (("team", "blue"), ("tier", "two"))
-    assert (alert.identity, alert.for_seconds, alert.keep_firing_seconds) == ("/etc/r.yml;web;TooManyErrors", 5400, 90)
+    assert re.fullmatch("/etc/r.yml;web;TooManyErrors;[0-9a-f]{12}", alert.identity)
+    assert (alert.for_seconds, alert.keep_firing_seconds) == (5400, 90)
     assert alert.alert_labels((("job", "a"),), 1.0) == (
         ("alertname", "TooManyErrors"),
         ("job", "a"),
@@ -121,10 +123,6 @@ def test_all_problems_of_a_file_are_told_at_once_with_line_and_rule():
         (rules("- {alert: A, expr: up, labels: {a: [1]}}"), "rule 'A': a must be text"),
         (rules("- {alert: A, expr: up, annotations: {a: '{{ nosuch }}'}}"), "template a: line 1: function 'nosuch'"),
         (rules("- {alert: A, expr: up, labels: {a: '{{'}}"), "template a: line 1: an action is not closed"),
-        (
-            rules("- {alert: A, expr: up}", "- {alert: A, expr: ' up'}"),
-            "r.yml:5:5: rule 'A': the same rule is there twice",
-        ),
         ("groups: [{name: \x00}]", "r.yml: not usable YAML"),
     ],
 )
@@ -132,17 +130,49 @@ def test_what_is_wrong_is_said_with_its_place(text, message):
     assert any(message in problem for problem in problems(text))
 
 
-def test_rules_of_one_name_get_identities_of_their_own_that_stay():
-    text = rules("- {alert: A, expr: up}", "- {alert: A, expr: down}", "- {alert: B, expr: up}")
-    first, second, third = parse(text, "r.yml").groups[0].rules
-    swapped = rules("- {alert: B, expr: up}", "- {alert: A, expr: down}", "- {alert: A, expr: up}")
-    assert first.identity != second.identity
-    assert third.identity == "r.yml;g;B"
-    assert {r.identity for r in parse(swapped, "r.yml").groups[0].rules} == {
-        first.identity,
-        second.identity,
-        third.identity,
-    }
+def identities(*lines):
+    return [rule.identity for rule in parse(rules(*lines), "r.yml").groups[0].rules]
+
+
+def test_a_rules_identity_does_not_depend_on_the_rules_beside_it():
+    plain, warning, critical = (
+        "- {alert: A, expr: up}",
+        "- {alert: A, expr: up < 1, labels: {severity: warning}}",
+        "- {alert: A, expr: up < 2, labels: {severity: critical}}",
+    )
+    together = identities(critical, plain, warning)
+    assert together == [*identities(critical), *identities(plain), *identities(warning)]
+    assert len(set(together)) == 3
+    assert identities(plain) == ["r.yml;g;A"]
+
+
+def test_a_rule_that_is_edited_stays_the_same_rule():
+    before, after = "- {alert: A, expr: up, labels: {a: b}}", "- {alert: A, expr: up < 1, for: 1m, labels: {a: b}}"
+    assert identities(before) == identities(after)
+
+
+def test_rules_of_one_name_and_the_same_labels_are_told_apart_and_the_first_stays_when_others_follow():
+    first, second, third = "- {alert: A, expr: up}", "- {alert: A, expr: up < 1}", "- {record: A, expr: up < 1}"
+    assert identities(first, second, third)[0] == identities(first)[0]
+    assert identities(first, third, second) == [identities(first, second, third)[place] for place in (0, 2, 1)]
+    assert len(set(identities(first, "- {alert: A, expr: up, for: 1m}", "- {alert: A, expr: up, for: 2m}"))) == 3
+
+
+def test_twins_are_one_rule():
+    assert len(set(identities("- {alert: A, expr: up}", "- {alert: A, expr: ' up '}"))) == 1
+    assert len(parse(rules(*["- {alert: A, expr: up}"] * 2), "r.yml").groups[0].rules) == 2
+
+
+@pytest.mark.parametrize("more", ["groups: []\n", "- [broken", "[" * 5000])
+def test_only_the_first_document_of_a_file_counts(more):
+    file = parse(f"---\ngroups: [{{name: g}}]\n---\n{more}", "r.yml")
+    assert [group.name for group in file.groups] == ["g"]
+    assert file.ignored_from == 4
+
+
+@pytest.mark.parametrize("text", ["---\ngroups: []\n", "groups: []\n...\n", "groups: []\n---\n# that was all\n"])
+def test_a_file_of_one_document_has_nothing_ignored(text):
+    assert parse(text, "r.yml").ignored_from == 0
 
 
 @pytest.mark.parametrize("change", ["for: 5m", "labels: {a: b}", "annotations: {a: b}", "keep_firing_for: 1m"])

@@ -251,6 +251,31 @@ def test_a_reload_keeps_unchanged_rules_and_ends_removed_ones():
     ]
 
 
+def test_a_reload_keeps_the_alerts_of_a_rule_that_another_of_its_name_joins():
+    warning = "- {alert: Down, expr: up == 0, for: 1m, labels: {severity: warning}}"
+    critical = "- {alert: Down, expr: up == 0, for: 10m, labels: {severity: critical}}"
+    world = World(warning)
+    world.up(100, 0)
+    assert world.evaluate(101) == [(None, PENDING, None)]
+    before = world.alert
+    assert world.ruleset.replace(rules(critical, warning), 110) == ()
+    assert list(world.ruleset.active()) == [before]
+    world.up(160, 0)
+    changes = {
+        dict(change.alert.labels)["severity"]: (change.before, change.alert.state)
+        for change in world.ruleset.evaluate(KEY, 161).changes
+    }
+    assert changes == {"warning": (PENDING, FIRING), "critical": (None, PENDING)}
+
+
+def test_twins_are_evaluated_once_and_have_one_alert():
+    world = World(DOWN, DOWN)
+    world.up(100, 0)
+    assert world.evaluate(101) == [(None, FIRING, None)]
+    assert len(list(world.ruleset.active())) == 1
+    assert world.ruleset.replace(rules(DOWN), 110) == ()
+
+
 def test_a_changed_rule_judges_its_alerts_anew():
     world = firing_world()
     assert world.ruleset.replace(rules("- {alert: Down, expr: up < 0}"), 110) == ()
@@ -289,7 +314,8 @@ def test_elements_that_become_one_alert_are_an_error():
     world = World("- {alert: A, expr: up == 0, labels: {name: all}}")
     world.up(100, 0)
     world.up(100, 0, source=Source("probe", "mail"), name="mail")
-    assert "the same labels" in world.ruleset.evaluate(KEY, 101).errors["r.yml;g;A"]
+    (error,) = world.ruleset.evaluate(KEY, 101).errors.values()
+    assert "the same labels" in error
 
 
 def test_recorded_series_feed_later_rules_and_end_with_what_they_are_made_of():
@@ -447,7 +473,7 @@ def test_health_needs_samples_newer_than_the_repair():
     labels = world.alert.labels
 
     def health(at):
-        return world.ruleset.healthy("r.yml;g;Down", labels, since=110, at=at)
+        return world.ruleset.healthy(world.alert.rule, labels, since=110, at=at)
 
     assert health(111) is Health.UNKNOWN
     world.fail(112)
