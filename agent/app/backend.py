@@ -69,7 +69,7 @@ class DaemonBackend:
             "endpoints": self.endpoints,
             "ready": self._ready(),
             "stopped": situations.stopped(),
-            "maintenance": situations.maintained(now),
+            "maintenance": situations.muting.maintained(now),
             "phase": str(situations.phase),
             "settling_seconds": max(0.0, situations.settled_at - now),
             "series": parts.series.series_count,

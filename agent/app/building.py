@@ -6,7 +6,7 @@ import sqlite3
 import uuid
 from collections.abc import Sequence
 
-from agent.app import drilling, planning, presenting
+from agent.app import drilling, planning, presenting, quieting
 from agent.clock import Clock
 from agent.config import rulefiles
 from agent.config.options import Config, LimitOptions, limits
@@ -116,6 +116,7 @@ def _situations(config: Config, casebook: Casebook, ledger: Ledger, *, publish: 
         stop_file=config.guards.stop_file,
     )
     situations.settle_seconds = config.incidents.settle
+    situations.muting.configure(quieting.freezes(config), quieting.inhibitions(config))
     return situations
 
 

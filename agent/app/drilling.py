@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.app import phases, scratch_service
-from agent.config.options import Config, LimitOptions, RemediationOptions, Seconds, StepOptions, VerifyOptions
+from agent.config.option import Seconds
+from agent.config.options import Config, LimitOptions, RemediationOptions, StepOptions, VerifyOptions
 from agent.engine.commands import CommandError
 from agent.store.reader import Reader
 from agent.telemetry import log

@@ -42,7 +42,7 @@ def mqtt(config: Config) -> MqttClient | None:
 def retained(config: Config, incidents: Iterable[Incident]) -> list[Message]:
     """Return what the broker should hold about these incidents, lest it has lost its memory while we were down."""
     host, prefix = host_name(config), config.mqtt.prefix
-    return [incident_message(prefix, host, incident) for incident in incidents if not incident.parent]
+    return [incident_message(prefix, host, incident) for incident in incidents if incident.told is not None]
 
 
 def summary(client: MqttClient, config: Config) -> Summary:

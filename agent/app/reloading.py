@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from agent.app import building, planning
+from agent.app import building, planning, quieting
 from agent.config.load import load
 from agent.config.options import Config
 from agent.config.problems import ConfigError
@@ -21,7 +21,7 @@ from remediations import sandbox
 from rules.group import RuleGroup
 
 _log = log.get("reload")
-_SWAPPED = frozenset({"rules", "incidents", "remediations", "guards"})
+_SWAPPED = frozenset({"rules", "incidents", "remediations", "guards", "freezes", "inhibitions"})
 """Tables that a reload takes over; changes in any other need a restart."""
 
 
@@ -65,11 +65,13 @@ class Reloading:
         situations.policy = planning.policy(new, publish=situations.policy.publish)
         situations.planner = planning.planner(new, sandbox.detect(os.environ, new.paths.procfs))
         situations.stop_file = new.guards.stop_file
+        situations.settle_seconds = new.incidents.settle
         parts.desk.rules = building.desk_rules(new, parts.desk.rules.host)
         changes = parts.ruleset.replace(groups, batch.now)
         parts.series.require(parts.ruleset.horizons(), new.state.history)
         for change in changes:
             parts.desk.alert_changed(batch, change)
+        quieting.configure(parts, new, batch.now)
         self._close_orphans(batch)
         self._engine.schedule_groups()
         self._config = new

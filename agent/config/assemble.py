@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from agent.config import credentials, durations, environment, ladders
-from agent.config.options import CollectorOptions, Config, PathOptions, Seconds, TicketOptions
+from agent.config.option import Seconds
+from agent.config.options import CollectorOptions, Config, PathOptions, TicketOptions
 from agent.config.problems import ConfigError, Problem, unknown
 from agent.config.registries import BOOK, Registries
 from agent.config.structure import keys, structure
@@ -61,7 +62,7 @@ class _Assembly:
             collectors=self._collectors(config.paths),
             tickets=tuple(self._tickets()),
         )
-        for section in ("remediations", "tickets", "alertmanagers"):
+        for section in ("remediations", "freezes", "inhibitions", "tickets", "alertmanagers"):
             self._check_names(section, (entry.name for entry in getattr(config, section)))
         self._check_names("web.tokens", (token.name for token in config.web.tokens))
         self.problems.extend(

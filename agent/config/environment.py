@@ -6,7 +6,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_origin, get_type_hints
 
-from agent.config.options import Config, Seconds
+from agent.config.option import Seconds
+from agent.config.options import Config
 from agent.config.problems import Problem, unknown
 from agent.config.structure import key
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from agent.config import durations, toml
-from agent.config.options import CollectorOptions, Config, PathOptions, Seconds, StepOptions, TicketOptions
+from agent.config.option import Seconds
+from agent.config.options import CollectorOptions, Config, PathOptions, StepOptions, TicketOptions
 from agent.config.registries import BOOK, Registries, shipped
 from agent.config.structure import is_duration, key
 from remediations.parameters import declared

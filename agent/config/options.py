@@ -1,40 +1,21 @@
-"""The configuration: one frozen dataclass a table of the TOML file. The example file is generated from these.
+"""The configuration: one frozen dataclass a table of the TOML file. The example file is generated from these."""
 
-Field metadata: `help` (one sentence, shown in the example) · `example` (what the example shows where the default says
-nothing) · `zero` (a number that may be zero) · `most` (the greatest number allowed) · `filled` (a list that must not be
-empty) · `check` (called with the value, or each element of a list; raises ValueError) · `rest` (takes the keys of the
-table that no other field has).
-"""
-
-# ruff: noqa: ANN401, RUF009
-# Defaults have any type, and `option` returns a field.
+# ruff: noqa: RUF009
+# `option` returns a field.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NewType
+from typing import Any, Literal
 
 from agent.config import durations
+from agent.config.option import Seconds, option, required
+from agent.config.quiet_options import FreezeOptions, InhibitionOptions
 from agent.config.values import check_listen, check_name, check_sha256, check_unit, check_url
 from collectors.sample import Origin
 from remediations.guards import Limits, Mode
 from remediations.spec import Context
 from rules import matchers
-
-Seconds = NewType("Seconds", float)
-"""A duration; written as "30s", "5m", "1h30m", "2d" in TOML."""
-
-
-def option(default: Any, text: str, **more: Any) -> Any:
-    """Return a field with its default and its help text."""
-    if isinstance(default, (list, dict)):
-        raise TypeError("defaults are immutable")
-    return field(default=default, metadata={"help": text, **more})
-
-
-def required(text: str, **more: Any) -> Any:
-    """Return a field that the file must set, with its help text."""
-    return field(metadata={"help": text, **more})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +278,8 @@ class Config:
     incidents: IncidentOptions = IncidentOptions()
     guards: GuardOptions = GuardOptions()
     remediations: tuple[RemediationOptions, ...] = ()
+    freezes: tuple[FreezeOptions, ...] = ()
+    inhibitions: tuple[InhibitionOptions, ...] = ()
     tickets: tuple[TicketOptions, ...] = ()
     mqtt: MqttOptions = MqttOptions()
     alertmanagers: tuple[AlertmanagerOptions, ...] = ()

@@ -25,7 +25,7 @@ from cattrs.errors import (
 from cattrs.gen import make_dict_structure_fn, override
 
 from agent.config import durations
-from agent.config.options import Seconds
+from agent.config.option import Seconds
 from agent.config.problems import Problem, unknown
 
 Hook = Callable[[Any, Any], Any]

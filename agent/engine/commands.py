@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
+from agent.incidents.silences import Silence
 
 
 class CommandError(Exception):
@@ -58,6 +59,22 @@ class SetMaintenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutSilence:
+    """Make a silence, or change the one whose id it carries. Answer: {"silenceID": id}."""
+
+    actor: str
+    silence: Silence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireSilence:
+    """End a silence; one that is over stays as it is. Answer: {"silenceID": id}."""
+
+    actor: str
+    silence_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
     """Read the configuration again. Answer: {"changed": [...], "restart_required": [...]}."""
 
@@ -71,4 +88,4 @@ class StartDrill:
     actor: str
 
 
-Command = OnIncident | PostAlerts | SetStop | SetMaintenance | Reload | StartDrill
+Command = OnIncident | PostAlerts | SetStop | SetMaintenance | PutSilence | ExpireSilence | Reload | StartDrill

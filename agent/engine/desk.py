@@ -12,7 +12,7 @@ from agent.engine.situations import Situations
 from agent.incidents.advance import Context
 from agent.incidents.decide import decide
 from agent.incidents.decision import Decision, Reason
-from agent.incidents.events import AlertChanged, Event, RuleRemoved
+from agent.incidents.events import AlertChanged, Event, MuteChanged, RuleRemoved
 from agent.incidents.identity import incident_key, new_id
 from agent.incidents.incident import ACTIVE, Incident, State
 from agent.incidents.opening import described, is_storm, opened, preexisting, storm
@@ -58,6 +58,7 @@ class Desk:
         """Write the alert down and tell its incident, opening or closing one as the case may be."""
         batch.judged = True
         alert = change.alert
+        self._situations.muting.note([alert], batch.now)
         gone = alert.state is AlertState.RESOLVED and change.before is AlertState.PENDING
         batch.writes.append(writes.drop_alert(alert.fingerprint) if gone else writes.put_alert(alert))
         if not gone and alert.state is not AlertState.PENDING:
@@ -122,7 +123,7 @@ class Desk:
     def first_start_over(self, batch: Batch, limit: int) -> None:
         """End the settling of the very first start: more than `limit` faults found get one ticket together."""
         self.first_start = False
-        found = [i for i in self._casebook.active() if i.preexisting and not i.tickets and not i.drill]
+        found = [i for i in self._casebook.active() if i.preexisting and not (i.tickets or i.drill or i.suppressed)]
         if len(found) <= limit:
             return
         summary = preexisting(found, incident_id=self._new_id(batch.now), key=f"preexisting;{self.rules.host}")
@@ -131,6 +132,13 @@ class Desk:
             covered = replace(incident, covered_by=summary.id)
             self._casebook.put(covered)
             batch.writes.append(writes.put_incident(covered))
+
+    def mutes_changed(self, batch: Batch) -> None:
+        """Tell every incident whose mute began, ended or is another one now."""
+        for incident in self._casebook.active():
+            muted, _ = self._situations.muted(incident, batch.now)
+            if muted != incident.suppressed and not incident.parent:
+                self.happened(batch, incident, MuteChanged())
 
     def happened(self, batch: Batch, incident: Incident, event: Event) -> Incident:
         """Decide about an event. Return the incident as it is afterwards."""

@@ -185,6 +185,7 @@ class Engine:
             self._p.casebook.next_at(),
             self._p.delivery.outbox.next_at(),
             self._p.intake.next_at(),
+            self._p.situations.muting.next_at(),
             self._p.situations.settled_at if self._p.desk.first_start else None,
             self._refresh_at,
         ]
@@ -214,6 +215,8 @@ class Engine:
             self._p.desk.first_start_over(batch, _PREEXISTING)
         for change in self._p.intake.due(batch, self._durable.unwritten):
             self._p.desk.alert_changed(batch, change)
+        if self._p.situations.muting.due(batch.now):
+            self._p.desk.mutes_changed(batch)
         for incident in self._p.casebook.due(batch.now):
             self._wake(batch, incident)
 
@@ -242,6 +245,7 @@ class Engine:
         clock.follow()
         _log.warning("the wall clock was stepped", seconds=round(delta, 3))
         metrics.CLOCK_STEPS.inc()
+        self._p.situations.muting.changed = True  # what is told in dates holds again, or no longer
         self._durable.unwritten += housekeeping.shift(self._p, delta)
         self.schedule_groups()
 

@@ -1,7 +1,11 @@
 """What the engine does beside deciding: move intervals when the clock steps, keep gauges true, forget what is old."""
 
+from collections import Counter
+
 from agent.clock import Clock
+from agent.engine import silencing
 from agent.engine.parts import Parts
+from agent.incidents.silences import SilenceState
 from agent.store import writes
 from agent.store.database import Write, set_meta
 from agent.telemetry import metrics
@@ -28,8 +32,11 @@ def shift(parts: Parts, delta: float) -> list[Write]:
     parts.series.shift(delta)
     parts.ruleset.shift(delta)
     parts.situations.settled_at += delta
+    muting = parts.situations.muting
+    muting.maintain(muting.maintenance, muting.maintenance_until + delta)
     return [
         *anchor(parts.clock),
+        silencing.put_maintenance(muting),
         *writes.shift_counters(delta),
         *(writes.put_incident(incident) for incident in moved),
         *(writes.put_alert(alert) for alert in parts.ruleset.active()),
@@ -49,6 +56,7 @@ def report(parts: Parts, now: float) -> None:
         if not incident.drill:
             metrics.INCIDENTS.labels(incident.state, incident.priority).inc()
     metrics.OLDEST_INCIDENT.set(max((now - i.opened_at for i in active if not i.drill), default=0.0))
+    _report_muting(parts, now)
     metrics.STOPPED.set(1.0 if parts.situations.stopped() else 0.0)
     states = [alert.state for alert in parts.ruleset.active()]
     for state in (AlertState.PENDING, AlertState.FIRING, AlertState.NO_DATA):
@@ -58,6 +66,13 @@ def report(parts: Parts, now: float) -> None:
     metrics.SERIES.set(parts.series.series_count)
     metrics.SAMPLES_REFUSED.set(parts.series.refused_samples)
     metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
+
+
+def _report_muting(parts: Parts, now: float) -> None:
+    states = Counter(silence.state(now) for silence in parts.situations.muting.silences.values())
+    for state in SilenceState:
+        metrics.SILENCES.labels(state).set(states[state])
+    metrics.SUPPRESSED.set(sum(1 for each in parts.casebook.active() if each.suppressed and not each.parent))
 
 
 def _report_alerts(parts: Parts, now: float) -> None:
@@ -101,6 +116,8 @@ def _prune(parts: Parts, now: float) -> list[Write]:
     gone = f"SELECT id FROM incidents WHERE state = 'closed' AND updated_at < ? {old}"  # noqa: S608 - a constant
     incidents = now - keep.incidents
     return [
+        *silencing.prune(parts.situations.muting, now),
+        writes.drop_orders(incidents),
         ("UPDATE runs SET output = NULL WHERE output IS NOT NULL AND ended_at < ?", (now - keep.output,)),
         ("DELETE FROM outbox WHERE state = 'done' AND settled_at < ?", (now - _SENT_DAYS,)),
         (f"DELETE FROM audit WHERE incident_id IN ({gone})", (incidents,)),  # noqa: S608 - a constant

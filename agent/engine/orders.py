@@ -6,13 +6,16 @@ from typing import Any
 
 import msgspec
 
+from agent.engine import silencing
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.commands import (
     Command,
     CommandError,
+    ExpireSilence,
     OnIncident,
     PostAlerts,
+    PutSilence,
     Reload,
     SetMaintenance,
     SetStop,
@@ -21,13 +24,11 @@ from agent.engine.commands import (
 from agent.engine.desk import Desk
 from agent.engine.intake import Intake
 from agent.engine.situations import Situations
-from agent.incidents.events import TimerDue
 from agent.store.database import set_meta
 from agent.telemetry import log
 
 _log = log.get("operator")
 STOP = "stop"
-MAINTENANCE = "maintenance"
 Reloader = Callable[[Batch], Mapping[str, Any]]
 
 
@@ -86,6 +87,10 @@ class Orders:
                 return self._set_stop(batch, command)
             case SetMaintenance():
                 return self._set_maintenance(batch, command)
+            case PutSilence():
+                return silencing.put(batch, self._situations.muting, command)
+            case ExpireSilence():
+                return silencing.expire(batch, self._situations.muting, command)
             case Reload():
                 if self.reload is None:
                     raise CommandError("this daemon cannot reload")
@@ -112,14 +117,9 @@ class Orders:
         return {"stopped": self._situations.stopped()}
 
     def _set_maintenance(self, batch: Batch, command: SetMaintenance) -> Mapping[str, Any]:
-        situations = self._situations
-        if command.seconds:
-            situations.maintenance = f"{command.reason} ({command.actor})"
-        situations.maintenance_until = batch.now + command.seconds
-        record = [situations.maintenance, situations.maintenance_until]
-        batch.writes.append(set_meta(MAINTENANCE, msgspec.json.encode(record).decode()))
+        muting = self._situations.muting
+        reason = f"{command.reason} ({command.actor})" if command.seconds else muting.maintenance
+        muting.maintain(reason, batch.now + command.seconds)
+        batch.writes.append(silencing.put_maintenance(muting))
         _log.warning("maintenance", actor=command.actor, reason=command.reason, seconds=command.seconds)
-        if not command.seconds:  # what waited for its end is asked anew
-            for incident in self._casebook.active():
-                self._desk.happened(batch, incident, TimerDue())
-        return {"maintenance": situations.maintained(batch.now), "until": situations.maintenance_until}
+        return {"maintenance": muting.maintained(batch.now), "until": muting.maintenance_until}

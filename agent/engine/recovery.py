@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from agent.clock import Clock
-from agent.engine import housekeeping, orders
+from agent.engine import housekeeping, orders, silencing
 from agent.engine.batch import Batch
 from agent.engine.engine import Engine
 from agent.engine.outbox import Owed
@@ -58,10 +58,12 @@ def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors) -> None:
     now = parts.clock.now()
     shift = elapsed_shift(parts.database, parts.clock)
     batch = Batch(now=now)
+    _load_switches(parts)
+    _load_silences(parts)
     _load_incidents(parts, now)
     parts.ledger.load(connection)
     _load_alerts(parts, batch)
-    _load_switches(parts)
+    parts.situations.muting.note((*parts.ruleset.active(), *parts.intake.active()), now)
     parts.desk.first_start = parts.database.meta("started_at") is None and now < parts.situations.settled_at
     interrupted = _load_outbox(parts, batch)
     if shift:
@@ -84,8 +86,18 @@ def _load_switches(parts: Parts) -> None:
     situations, database = parts.situations, parts.database
     stops = msgspec.json.decode(database.meta(orders.STOP) or "{}", type=dict[str, str])
     situations.stopped_by = {origin: reason for origin, reason in stops.items() if origin == "operator"}
-    reason, until = msgspec.json.decode(database.meta(orders.MAINTENANCE) or '["", 0]', type=tuple[str, float])
-    situations.maintenance, situations.maintenance_until = reason, until
+    reason, until = msgspec.json.decode(database.meta(silencing.MAINTENANCE) or '["", 0]', type=tuple[str, float])
+    situations.muting.maintain(reason, until)
+
+
+def _load_silences(parts: Parts) -> None:
+    found = []
+    for key, text in parts.database.connection.execute("SELECT id, document FROM silences"):
+        try:
+            found.append(documents.silence(text))
+        except ValueError as error:  # its time zone may have gone from this host
+            _log.error("silence cannot be restored", silence=key, error=str(error))
+    parts.situations.muting.place(found)
 
 
 def _load_incidents(parts: Parts, now: float) -> None:

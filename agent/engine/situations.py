@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.engine.casebook import Casebook
 from agent.engine.ledger import Ledger
 from agent.incidents.incident import Incident
+from agent.incidents.muting import Muting
 from agent.incidents.policy import Ladder, Policy
 from agent.incidents.situation import Situation, Step
 from remediations import guards
@@ -23,6 +24,15 @@ class Planned:
     timeout: float
     plan: Plan | None = None
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    """What is the same for all steps of a ladder."""
+
+    muted: str
+    muted_until: float | None
+    settled_at: float
 
 
 Planner = Callable[[Ladder, Incident], tuple[Planned, ...]]
@@ -43,11 +53,9 @@ class Situations:
         self.settled_at = 0.0
         self.stopped_by: dict[str, str] = {}
         """Why the global stop is on, by whose switch it is."""
-        self.maintenance = ""
-        """Why there is maintenance, until `maintenance_until`."""
-        self.maintenance_until = 0.0
+        self.muting = Muting()
         self.settle_seconds = 0.0
-        """How long to settle after maintenance."""
+        """How long to settle after what muted has ended."""
         self.degraded = ""
         self.warming: Callable[[], Mapping[str, bool]] = dict
         """Tells which rules, by identity, lack history still."""
@@ -60,44 +68,52 @@ class Situations:
             return "; ".join(self.stopped_by.values())
         return f"{self.stop_file} exists" if os.path.exists(self.stop_file) else ""  # noqa: PTH110 - asked for every decision
 
-    def maintained(self, now: float) -> str:
-        """Return why there is maintenance; empty: there is none."""
-        return f"maintenance: {self.maintenance}" if self.maintenance and now < self.maintenance_until else ""
+    def muted(self, incident: Incident, now: float) -> tuple[str, float | None]:
+        """Return what mutes the incident's alert, empty if nothing does, and when all of it will be over."""
+        mutes = self.muting.of(incident.labels, now)
+        ends = [mute.until for mute in mutes]
+        return "; ".join(mute.says for mute in mutes), max((at for at in ends if at), default=None) if all(
+            ends
+        ) else None
 
-    def _settled_at(self, now: float) -> float:
-        """Return when settling ends: after boot, start, and maintenance."""
-        over = self.maintenance_until <= now
-        return max(self.settled_at, self.maintenance_until + self.settle_seconds) if over else self.settled_at
-
-    def _quiet_until(self, now: float) -> float:
-        """Return before when no ticket is opened."""
-        return max(self._settled_at(now), self.maintenance_until if self.maintained(now) else 0.0)
+    def _settled_at(self, incident: Incident, now: float) -> float:
+        """Return when settling ends: after boot, start, and what muted the incident's alert."""
+        ended = self.muting.ended_at(incident.labels, now, self.settle_seconds)
+        return max(self.settled_at, ended + self.settle_seconds if ended else 0.0)
 
     def of(self, incident: Incident, now: float) -> Situation:
         """Return what a decision about this incident may read now."""
         ladder = self.policy.ladder_for(incident.labels)
-        steps = self._steps(ladder, incident, now) if ladder is not None else ()
+        muted, muted_until = self.muted(incident, now)
+        shared = _Shared(
+            muted=muted,
+            muted_until=muted_until,
+            settled_at=0.0 if incident.drill else self._settled_at(incident, now),
+        )
+        steps = self._steps(ladder, incident, now, shared) if ladder is not None else ()
         return Situation(
             run_id=secrets.token_hex(16),
             remediation=ladder.name if ladder is not None else "",
             steps=steps,
-            ticket_hold_until=0.0 if incident.drill else self._quiet_until(now),
+            ticket_hold_until=shared.settled_at,
             warming=self.warming().get(incident.rule, False),
+            muted=muted,
+            muted_until=muted_until,
         )
 
-    def _steps(self, ladder: Ladder, incident: Incident, now: float) -> tuple[Step, ...]:
+    def _steps(self, ladder: Ladder, incident: Incident, now: float, shared: _Shared) -> tuple[Step, ...]:
         return tuple(
             Step(
                 action=planned.action,
                 plan=planned.plan,
                 timeout=planned.timeout,
-                guards=self._guards(ladder, incident, planned, now, continuing=index > 0),
+                guards=self._guards(ladder, incident, planned, now, shared, continuing=index > 0),
             )
             for index, planned in enumerate(self.planner(ladder, incident))
         )
 
     def _guards(
-        self, ladder: Ladder, incident: Incident, planned: Planned, now: float, *, continuing: bool
+        self, ladder: Ladder, incident: Incident, planned: Planned, now: float, shared: _Shared, *, continuing: bool
     ) -> guards.Situation:
         resource = planned.plan.resource if planned.plan is not None else ""
         owner = (ladder.name, resource)
@@ -105,11 +121,11 @@ class Situations:
         return guards.Situation(
             stopped=self.stopped(),
             phase=self.phase,
-            settled_at=0.0 if incident.drill else self._settled_at(now),
+            settled_at=shared.settled_at,
             target_error=planned.error,
             origin_error="" if origin_fine else f"alerts of origin {incident.origin} may not start it",
-            muted=incident.suppressed or self.maintained(now),
-            muted_until=self.maintenance_until if self.maintained(now) else None,
+            muted=shared.muted,
+            muted_until=shared.muted_until,
             acknowledged_by=incident.acknowledged_by,
             acknowledged_until=incident.acknowledged_until,
             mode=ladder.mode,

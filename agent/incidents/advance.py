@@ -25,8 +25,10 @@ def proceed(incident: Incident, context: Context, *, otherwise: Reason) -> Decis
     `otherwise` is the reason to give when the only news is the event itself.
     """
     situation = context.situation
-    if incident.parent or incident.suppressed:
+    if incident.parent:
         return Decision(incident=incident, reason=_first(otherwise, Reason.SUPPRESSED))
+    if incident.suppressed:
+        return hold(incident, context)
     if incident.alert_state == "no_data":
         return Decision(incident=_await_data(incident, context), reason=otherwise)
     if situation.warming:
@@ -38,10 +40,32 @@ def proceed(incident: Incident, context: Context, *, otherwise: Reason) -> Decis
             waiting = replace(incident, wake_at=situation.ticket_hold_until)
             return Decision(incident=waiting, reason=otherwise)
         return escalate(incident, "no remediation matches", Reason.NO_REMEDIATION, context)
-    index = incident.work.step + 1 if incident.work is not None else 0
+    index = _next_step(incident)
     if index >= len(situation.steps):
         return escalate(incident, "every step was tried", Reason.EXHAUSTED, context)
     return _ask_guards(incident, ladder, index, context, otherwise)
+
+
+def overlaid(incident: Incident, situation: Situation) -> Incident:
+    """Return the incident with what suppresses it now. What is a row of another stays as quiet as it is."""
+    return incident if incident.parent else replace(incident, suppressed=situation.muted)
+
+
+def hold(incident: Incident, context: Context) -> Decision:
+    """Let the incident keep its state for as long as it is muted, whatever else the guards would say (guard 4)."""
+    situation = context.situation
+    ladder = context.policy.ladder(situation.remediation)
+    index = _next_step(incident)
+    held = replace(incident, refusals=(), wake_at=situation.muted_until)
+    if ladder is None or index >= len(situation.steps):
+        return Decision(incident=held, reason=Reason.SUPPRESSED, detail=situation.muted)
+    answers = refusals(ladder.limits, situation.steps[index].guards, context.now)
+    held = replace(held, refusals=tuple(f"{a.guard}: {a.reason}" for a in answers))
+    return Decision(incident=held, reason=Reason.REFUSED_FOR_NOW, guard=Guard.FREEZE, detail=situation.muted)
+
+
+def _next_step(incident: Incident) -> int:
+    return incident.work.step + 1 if incident.work is not None else 0
 
 
 def _await_data(incident: Incident, context: Context) -> Incident:

@@ -17,6 +17,7 @@ from agent.incidents.events import (
     AttemptSettled,
     Event,
     HealthSeen,
+    MuteChanged,
     Released,
     ResolvedByOperator,
     RetryOrdered,
@@ -34,10 +35,28 @@ from rules.alert import Alert, AlertState, Recovery
 def decide(incident: Incident, event: Event, situation: Situation, policy: Policy, now: float) -> Decision:
     """Return the incident as it is after the event, what is owed to the world, and why."""
     context = Context(situation=situation, policy=policy, now=now)
-    decision = _HANDLERS[type(event)](incident, event, context)
+    quieted = advance.overlaid(incident, situation) if incident.state in ACTIVE else incident
+    decision = _HANDLERS[type(event)](quieted, event, context)
     if not decision.effects and replace(decision.incident, wake_at=incident.wake_at) == incident:
         decision = replace(decision, reason=Reason.UNCHANGED)
+    elif decision.reason is Reason.UNCHANGED and quieted.suppressed != incident.suppressed:
+        decision = replace(decision, reason=_overlay_reason(quieted), detail=quieted.suppressed)
     return owed(incident, decision, context)
+
+
+def _overlay_reason(incident: Incident) -> Reason:
+    return Reason.SUPPRESSED if incident.suppressed else Reason.SUPPRESSION_ENDED
+
+
+def _mute_changed(incident: Incident, _event: MuteChanged, context: Context) -> Decision:
+    """A mute that begins holds back what was not begun; at its end, work goes on where it stood."""
+    reason = _overlay_reason(incident)
+    if incident.state is State.OPEN:
+        return advance.proceed(incident, context, otherwise=reason)
+    if incident.state is State.AWAITING_APPROVAL:
+        ends = context.situation.muted_until if incident.suppressed else context.now + context.policy.approval_timeout
+        incident = replace(incident, wake_at=ends)
+    return Decision(incident=incident, reason=reason, detail=incident.suppressed)
 
 
 def _alert_changed(incident: Incident, event: AlertChanged, context: Context) -> Decision:
@@ -82,7 +101,7 @@ def _firing(incident: Incident, context: Context) -> Decision:
             work=None,
             reopened=incident.reopened + 1,
         )
-        return advance.proceed(incident, context, otherwise=Reason.REOPENED)
+        return advance.proceed(advance.overlaid(incident, context.situation), context, otherwise=Reason.REOPENED)
     if incident.state is State.VERIFYING:
         return verify.seen(incident, HealthSeen(healthy=False), context)
     if incident.state is State.OPEN:
@@ -129,6 +148,8 @@ def _timer(incident: Incident, _event: TimerDue, context: Context) -> Decision:
             return Decision(incident=replace(incident, wake_at=closing), reason=Reason.UNCHANGED)
         return Decision(incident=replace(incident, state=State.CLOSED), reason=Reason.WINDOW_OVER)
     incident = _expire(incident, now)
+    if incident.suppressed and not incident.parent and incident.state in (State.OPEN, State.AWAITING_APPROVAL):
+        return advance.hold(incident, context)
     silent = incident.no_data_since
     if (
         silent is not None
@@ -213,5 +234,6 @@ _HANDLERS: dict[type[Any], Callable[[Incident, Any, Context], Decision]] = {
     Released: _released,
     ResolvedByOperator: _by_operator,
     RetryOrdered: _retry,
+    MuteChanged: _mute_changed,
     RuleRemoved: _rule_removed,
 }

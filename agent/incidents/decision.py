@@ -18,6 +18,7 @@ class Reason(StrEnum):
     NO_DATA = "no_data"
     NO_DATA_TOO_LONG = "no_data_too_long"
     SUPPRESSED = "suppressed"
+    SUPPRESSION_ENDED = "suppression_ended"
     WARMING_UP = "warming_up"
     NO_REMEDIATION = "no_remediation"
     REFUSED_FOR_NOW = "refused_for_now"

@@ -72,6 +72,11 @@ class RetryOrdered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MuteChanged:
+    """What mutes the incident's alert began, ended, or is something else now; the situation says what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleRemoved:
     """A reload removed the rule that held the incident open."""
 
@@ -85,6 +90,7 @@ Event = (
     | Released
     | ResolvedByOperator
     | RetryOrdered
+    | MuteChanged
     | RuleRemoved
 )
 

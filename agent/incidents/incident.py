@@ -102,7 +102,9 @@ class Incident:
     no_data_since: float | None = None
     no_data_escalated: bool = False
     suppressed: str = ""
-    """What keeps this incident quiet (silence, maintenance, storm); empty: nothing does."""
+    """What keeps this incident quiet (silence, inhibition, freeze, maintenance, storm); empty: nothing does."""
+    told: State | None = None
+    """The last state that ticket systems and topics were told of; None: they know nothing of it."""
     parent: str = ""
     """The storm incident (or failed dependency's incident) this one is a row of."""
     preexisting: bool = False

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agent.incidents.advance import Context, proceed
+from agent.incidents.advance import Context, overlaid, proceed
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.incident import Incident, State
 from agent.incidents.owed import owed
@@ -38,7 +38,7 @@ def described(alert: Alert, *, incident_id: str, key: str, host: str, now: float
 
 def opened(incident: Incident, context: Context) -> Decision:
     """Decide about a new incident: the first thing that ever happens to it."""
-    decision = proceed(incident, context, otherwise=Reason.OPENED)
+    decision = proceed(overlaid(incident, context.situation), context, otherwise=Reason.OPENED)
     return owed(None, decision, context)
 
 
@@ -59,6 +59,7 @@ def storm(first: Incident, *, incident_id: str, key: str) -> Incident:
         members=0,
         parent="",
         suppressed="",
+        told=None,
     )
 
 
@@ -84,5 +85,7 @@ def preexisting(found: Sequence[Incident], *, incident_id: str, key: str) -> Inc
         preexisting=True,
         refusals=(),
         would_run=(),
+        suppressed="",
+        told=None,
         revision=0,
     )

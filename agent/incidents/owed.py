@@ -30,19 +30,25 @@ def owed(before: Incident | None, decision: Decision, context: Context) -> Decis
         return decision
     revision = before.revision + 1 if before is not None else 1
     after = replace(decision.incident, revision=revision, updated_at=context.now)
+    if _is_quiet(after):
+        return replace(decision, incident=after)
     after, tickets = _tickets(before, after, decision.reason, context)
-    topics = tuple(_publish(target, after) for target in context.policy.publish) if _visible(after) else ()
+    after = replace(after, told=after.state)
+    topics = tuple(_publish(target, after) for target in context.policy.publish)
     return replace(decision, incident=after, effects=(*decision.effects, *tickets, *topics))
 
 
-def _visible(incident: Incident) -> bool:
-    return not incident.parent
+def _is_quiet(after: Incident) -> bool:
+    """Tell whether nobody hears of this. While muted, only what was known outside is told, and only its end."""
+    if after.parent or not after.suppressed:
+        return bool(after.parent)
+    return after.told is None or after.state in ACTIVE
 
 
 def _tickets(
     before: Incident | None, after: Incident, reason: Reason, context: Context
 ) -> tuple[Incident, tuple[Effect, ...]]:
-    if after.parent or after.covered_by:
+    if after.covered_by:
         return after, ()
     effects: list[Effect] = []
     if after.state in ACTIVE:
@@ -52,7 +58,7 @@ def _tickets(
         after = replace(after, tickets=(*after.tickets, *missing))
         op = _op(before, after, reason)
         effects += [_ticket(name, op, after, reason) for name in old] if op is not None else []
-    elif before is not None and before.state in ACTIVE:
+    elif before is not None and before.state in ACTIVE and after.told in (None, *ACTIVE):
         effects += [_ticket(name, TicketOp.CLOSE, after, reason) for name in after.tickets]
     return _wake_for_ticket(after, context), tuple(effects)
 
@@ -67,11 +73,12 @@ def _missing(after: Incident, context: Context) -> tuple[str, ...]:
 
 
 def _op(before: Incident | None, after: Incident, reason: Reason) -> TicketOp | None:
-    if before is not None and before.state not in ACTIVE:
+    if after.told not in (None, *ACTIVE):
         return TicketOp.REOPEN
     escalated = after.state is State.ESCALATED and (before is None or before.state is not State.ESCALATED)
     severer = before is not None and before.priority != after.priority
-    return TicketOp.UPDATE if escalated or severer or reason in _TOLD else None
+    heard_again = before is not None and bool(before.suppressed)
+    return TicketOp.UPDATE if escalated or severer or heard_again or reason in _TOLD else None
 
 
 def _wake_for_ticket(after: Incident, context: Context) -> Incident:

@@ -30,3 +30,7 @@ class Situation:
     """No ticket is opened before this moment (settling)."""
     warming: bool = False
     """The rule's history is not complete yet: no action, no ticket."""
+    muted: str = ""
+    """What mutes the incident's alert; empty: nothing does."""
+    muted_until: float | None = None
+    """When that ends; None: when something happens."""

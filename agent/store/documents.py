@@ -1,13 +1,35 @@
 """Domain objects as JSON documents and back."""
 
+from dataclasses import dataclass, fields
+
 import msgspec
 
 from agent.incidents.incident import Incident
+from agent.incidents.silences import Silence
+from agent.incidents.windows import Recurrence
+from rules import matchers
 from rules.alert import Alert
 
 _encoder = msgspec.json.Encoder()
 _incident = msgspec.json.Decoder(Incident)
 _alert = msgspec.json.Decoder(Alert)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Silence:
+    """A silence with its matchers as text."""
+
+    id: str
+    matchers: tuple[str, ...]
+    starts_at: float
+    ends_at: float
+    created_by: str
+    comment: str
+    updated_at: float
+    recurrence: Recurrence | None
+
+
+_silence = msgspec.json.Decoder(_Silence)
 
 
 def encode(document: object) -> str:
@@ -20,3 +42,15 @@ def incident(text: str) -> Incident:
 
 def alert(text: str) -> Alert:
     return _alert.decode(text)
+
+
+def silence_text(silence: Silence) -> str:
+    plain = {field.name: getattr(silence, field.name) for field in fields(_Silence)}
+    return encode(_Silence(**plain | {"matchers": tuple(map(str, silence.matchers))}))
+
+
+def silence(text: str) -> Silence:
+    """Return the silence. Raise ValueError if it cannot be understood any more."""
+    stored = _silence.decode(text)
+    plain = {field.name: getattr(stored, field.name) for field in fields(_Silence)}
+    return Silence(**plain | {"matchers": tuple(matchers.parse(each) for each in stored.matchers)})

@@ -3,8 +3,9 @@
 from agent.incidents.decision import Decision
 from agent.incidents.effects import Effect
 from agent.incidents.incident import Attempt, Incident
+from agent.incidents.silences import Silence
 from agent.store.database import Statement, Write
-from agent.store.documents import encode
+from agent.store.documents import encode, silence_text
 from rules.alert import Alert
 
 
@@ -49,6 +50,27 @@ def audit(at: float, event: str, decision: Decision) -> Write:
             decision.detail,
         ),
     )
+
+
+def audit_order(at: float, event: str, *, actor: str, detail: str) -> Write:
+    """Put on record what somebody ordered that is not about one incident."""
+    return (
+        """INSERT INTO audit (at, incident_id, revision, event, reason, guard, state, actor, detail)
+        VALUES (?, '', 0, ?, 'ordered', '', '', ?, ?)""",
+        (at, event, actor, detail),
+    )
+
+
+def drop_orders(before: float) -> Write:
+    return ("DELETE FROM audit WHERE incident_id = '' AND at < ?", (before,))
+
+
+def put_silence(silence: Silence) -> Write:
+    return ("INSERT OR REPLACE INTO silences VALUES (?, ?, ?)", (silence.id, silence.ends_at, silence_text(silence)))
+
+
+def drop_silences(before: float) -> Write:
+    return ("DELETE FROM silences WHERE ends_at < ?", (before,))
 
 
 def start_run(incident: Incident, attempt: Attempt) -> Write:

@@ -77,6 +77,8 @@ VERIFICATIONS = _counter(
 )
 REFUSALS = _counter("paramedic_remediation_refusals_total", "Refused attempts by guard.", "remediation", "guard")
 WOULD_RUN = _counter("paramedic_remediation_would_run_total", "Attempts that observe mode held back.", "remediation")
+SUPPRESSED = _gauge("paramedic_incidents_suppressed", "Incidents that need work and are muted.")
+SILENCES = _gauge("paramedic_silences", "Silences by state.", "state")
 STOPPED = _gauge("paramedic_stopped", "1 while the global stop is on.")
 
 # outbox

@@ -1,0 +1,5 @@
+CREATE TABLE silences (
+  id       TEXT PRIMARY KEY,
+  ends_at  REAL NOT NULL,
+  document TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
