@@ -16,6 +16,8 @@ _LEAP_YEAR = "2024-"
 _YEARLY = len("MM-DD")
 _FORESEEN_DAYS = 400
 """How far ahead a window is looked for; a window that is never found is looked for again after that."""
+_JOINED = 21
+"""So many spans that follow each other are looked at: of a window that never closes, two or three weeks are enough."""
 _DAY = timedelta(days=1)
 
 
@@ -58,7 +60,7 @@ class Window:
     def until(self, now: float) -> float | None:
         """Return when the window that is open ends, those that follow without a gap included; None: it is closed."""
         end, found = now, True
-        for _ in range(_FORESEEN_DAYS):
+        for _ in range(_JOINED):
             later = self._end_at(end)
             if later is None:
                 found = end > now

@@ -8,6 +8,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.engine.commands import ExpireSilence, PutSilence
+from agent.incidents.silences import Silence
+from rules import matchers
 from tests.agent.engine.conftest import Bench
 
 NAMES = ("a", "b", "c")
@@ -18,6 +21,8 @@ STEP = st.one_of(
     st.tuples(st.just("fail")),
     st.tuples(st.just("restart")),
     st.tuples(st.just("step"), st.sampled_from([-3600.0, 86400.0])),
+    st.tuples(st.just("silence"), st.sampled_from(NAMES), st.sampled_from([10.0, 500.0])),
+    st.tuples(st.just("expire")),
 )
 
 
@@ -30,10 +35,13 @@ class Run:
         self.started = Counter()
         self.open = []
         self.most_at_once = 0
+        self.muted_starts = []
 
     def play(self, step):
         getattr(self, step[0])(*step[1:])
+        now = self.bench.clock.now()
         for row in self.bench.take("runner"):
+            self.muted_starts += [row for each in self.silences() if each.until(now) and self.covers(each, row)]
             self.started[row.payload["run_id"]] += 1
             self.open.append(row)
         self.most_at_once = max(self.most_at_once, len(self.open))
@@ -50,6 +58,26 @@ class Run:
         if self.open:
             self.bench.clock.advance(0.1)
             self.bench.settle(self.open.pop(0), outcome=outcome)
+
+    def silences(self):
+        return self.bench.parts.situations.muting.silences.values()
+
+    def covers(self, silence, row):
+        return silence.matches(self.bench.parts.casebook.get(row.incident_id).labels)
+
+    def order(self, command):
+        self.bench.engine.queue.order(command)
+        self.bench.turn()
+
+    def silence(self, name, seconds):
+        now = self.bench.clock.now()
+        matcher = matchers.parse(f'name="{name}"')
+        draft = Silence(matchers=(matcher,), starts_at=now, ends_at=now + seconds, created_by="ann", comment="")
+        self.order(PutSilence(actor="ann", silence=draft))
+
+    def expire(self):
+        for silence in list(self.silences())[-1:]:
+            self.order(ExpireSilence(actor="ann", silence_id=silence.id))
 
     def fail(self):
         self.bench.clock.advance(0.1)
@@ -76,6 +104,7 @@ def test_no_history_breaks_a_guard_or_repeats_a_run(steps):
 
         assert run.most_at_once <= 1, "all of them act on one resource"
         assert set(run.started.values()) <= {1}
+        assert run.muted_starts == []
         for incident in run.bench.incidents():
             record = run.bench.reader.incident(incident["id"])
             assert all(entry["reason"] for entry in record["timeline"])
