@@ -42,6 +42,11 @@ def external(config: Config) -> Labels:
     return make_labels(job=config.host.job, instance=host_name(config))
 
 
+def pushed(config: Config) -> Labels:
+    """Return the labels that alerts carry when they leave this host."""
+    return make_labels(**{**config.host.external_labels, **dict(external(config))})
+
+
 def groups(config: Config) -> list[RuleGroup]:
     """Read every pack and rule file of the configuration. Raise ConfigError naming everything that is wrong."""
     files, problems = rulefiles.load(config.rules)
@@ -64,7 +69,12 @@ def host_id(database: Database) -> str:
 def parts(config: Config, database: Database, clock: Clock, outside: Outside, *, owner: str, publish: bool) -> Parts:
     """Return everything the engine owns."""
     series = SeriesStore(external=external(config), history_seconds=config.state.history)
-    ruleset = Ruleset(groups(config), series)
+    ruleset = Ruleset(
+        groups(config),
+        series,
+        external_url=config.host.external_url.rstrip("/"),
+        external_labels=make_labels(**config.host.external_labels),
+    )
     series.require(ruleset.horizons(), config.state.history)
     casebook, ledger = Casebook(), Ledger()
     situations = _situations(config, casebook, ledger, publish=publish)

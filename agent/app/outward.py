@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from agent.app.building import external, host_name
+from agent.app.building import host_name, pushed
 from agent.clock import Clock
 from agent.config.options import Config, TicketOptions
 from agent.executor import ticketing
@@ -54,7 +54,11 @@ def alertmanagers(config: Config, clock: Clock) -> list["AlertmanagerSync"]:
         return []
     from agent.notify.alertmanager import AlertmanagerSync  # noqa: PLC0415 - brings requests
 
-    return [AlertmanagerSync(options, clock, external=external(config)) for options in config.alertmanagers]
+    host = config.host
+    return [
+        AlertmanagerSync(options, clock, external=pushed(config), source_url=host.external_url)
+        for options in config.alertmanagers
+    ]
 
 
 def performers(config: Config, repairs: Repairs, client: MqttClient | None) -> Mapping[str, Performer]:

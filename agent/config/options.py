@@ -11,7 +11,15 @@ from typing import Any, Literal
 from agent.config import durations
 from agent.config.option import Seconds, option, required
 from agent.config.quiet_options import FreezeOptions, InhibitionOptions
-from agent.config.values import check_listen, check_name, check_sha256, check_unit, check_url
+from agent.config.values import (
+    check_labels,
+    check_listen,
+    check_name,
+    check_optional_url,
+    check_sha256,
+    check_unit,
+    check_url,
+)
 from collectors.sample import Origin
 from remediations.guards import Limits, Mode
 from remediations.spec import Context
@@ -99,6 +107,20 @@ class HostOptions:
 
     name: str = option("", "Name of this host in series, tickets and topics; default: the host name.")
     job: str = option("node", "The `job` label of this host's series.")
+    external_labels: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "help": "Labels for alerts that leave the host, and $externalLabels in templates.",
+            "example": {"site": "berlin"},
+            "check": check_labels,
+        },
+    )
+    external_url: str = option(
+        "",
+        "The address under which people reach this daemon: $externalURL in templates, and the source of pushed alerts.",
+        example="https://web1.example.org:8911",
+        check=check_optional_url,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

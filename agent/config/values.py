@@ -1,10 +1,12 @@
 """Checks of single values that a type cannot express. Each raises ValueError with the fix."""
 
 import re
+from collections.abc import Mapping
 
 from remediations.kinds import UNIT
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:\s]*):(?P<port>\d{1,5})")
 GREATEST_PORT = 65535
 
@@ -32,6 +34,18 @@ def address(text: str) -> tuple[str, int]:
 def check_url(text: str) -> None:
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
         raise ValueError(f"must be an address that begins with http:// or https://, not {text!r}")
+
+
+def check_optional_url(text: str) -> None:
+    if text:
+        check_url(text)
+
+
+def check_labels(pairs: Mapping[str, str]) -> None:
+    """Accept labels as Prometheus' external labels may be named; those that begin with `__` are its own."""
+    for name in pairs:
+        if not _LABEL.fullmatch(name) or name.startswith("__"):
+            raise ValueError(f"label names have letters, digits and underscores and do not begin with `__`: {name!r}")
 
 
 def check_sha256(text: str) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Protocol
@@ -60,13 +61,15 @@ class Result(StrEnum):
 class AlertmanagerSync:
     """Keeps one Alertmanager informed from `start` to `close`, on a thread of its own.
 
-    `external` labels (job, instance) are added to alerts that lack them.
+    `external` labels (job, instance and those configured) are added to alerts that lack them, and `source_url` is where
+    alerts come from that do not say.
     """
 
-    def __init__(self, target: Target, clock: Clock, *, external: Labels = ()) -> None:
+    def __init__(self, target: Target, clock: Clock, *, external: Labels = (), source_url: str = "") -> None:
         self._target = target
         self._clock = clock
         self._external = external
+        self._source_url = source_url
         self._outstanding = Outstanding(resend_seconds=target.resend)
         self._changed = threading.Condition()
         self._closing = False
@@ -158,10 +161,14 @@ class AlertmanagerSync:
         return self._note(result, f"HTTP {response.status_code}: {said}")
 
     def _body(self, batch: Sequence[Entry]) -> bytes:
-        now, resend = self._clock.now(), self._target.resend
-        return msgspec.json.encode(
-            [postable(entry.alert, external=self._external, resend_seconds=resend, at=now) for entry in batch]
+        shape = partial(
+            postable,
+            external=self._external,
+            resend_seconds=self._target.resend,
+            at=self._clock.now(),
+            source_url=self._source_url,
         )
+        return msgspec.json.encode([shape(entry.alert) for entry in batch])
 
     def _authorization(self) -> dict[str, str]:
         """Return the header, from the file as it is now: tokens are changed while we run."""

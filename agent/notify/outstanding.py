@@ -90,8 +90,10 @@ class Outstanding:
                 del self._entries[entry.alert.fingerprint]
 
 
-def postable(alert: Alert, *, external: Labels, resend_seconds: float, at: float) -> Mapping[str, Any]:
-    """Return the alert as `POST /api/v2/alerts` takes it at wall second `at`. The alert's labels win over external."""
+def postable(
+    alert: Alert, *, external: Labels, resend_seconds: float, at: float, source_url: str = ""
+) -> Mapping[str, Any]:
+    """Return the alert as `POST /api/v2/alerts` takes it at wall second `at`. What it says itself wins."""
     labels = {name: value for name, value in {**dict(external), **dict(alert.labels)}.items() if value}
     starts_at = alert.active_at if alert.fired_at is None else alert.fired_at
     ends_at = at + LEASE * resend_seconds
@@ -103,8 +105,9 @@ def postable(alert: Alert, *, external: Labels, resend_seconds: float, at: float
         "startsAt": _text(starts_at),
         "endsAt": _text(ends_at),
     }
-    if urlsplit(alert.generator_url).scheme in {"http", "https"}:
-        body["generatorURL"] = alert.generator_url
+    generator_url = alert.generator_url or source_url
+    if urlsplit(generator_url).scheme in {"http", "https"}:
+        body["generatorURL"] = generator_url
     return body
 
 

@@ -254,3 +254,16 @@ def test_a_wrong_token_is_named(tmp_path, token, path, message):
 def test_two_tokens_of_one_name_are_named(tmp_path):
     token = f"[[web.tokens]]\nname = 'a'\nscopes = ['read']\nsha256 = '{'0' * 64}'\n"
     assert "used twice" in problems(tmp_path, token * 2)["web.tokens"]
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ('external_labels = { "a-b" = "c" }', "host.external_labels"),
+        ('external_labels = { __name__ = "c" }', "host.external_labels"),
+        ("external_labels = { site = 1 }", "host.external_labels.site"),
+        ('external_url = "web1"', "host.external_url"),
+    ],
+)
+def test_external_labels_and_the_address_are_checked(tmp_path, line, place):
+    assert list(problems(tmp_path, f"[host]\n{line}\n")) == [place]

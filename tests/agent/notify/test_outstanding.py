@@ -127,6 +127,13 @@ def test_a_firing_alert_ends_by_itself_after_four_missed_resends():
     }
 
 
+def test_an_alert_that_does_not_say_where_it_comes_from_comes_from_the_daemon():
+    for own, source_url, shown in (("", "http://d/", "http://d/"), ("http://p/graph", "http://d/", "http://p/graph")):
+        alert = replace(ALERT, generator_url=own)
+        body = postable(alert, external=(), resend_seconds=60, at=WALL, source_url=source_url)
+        assert body["generatorURL"] == shown
+
+
 @pytest.mark.parametrize(
     ("resolved_at", "ends"), [(WALL, "08:00:00"), (WALL + 999, "08:00:30"), (WALL - 99, "07:59:50")]
 )
