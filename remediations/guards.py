@@ -1,9 +1,12 @@
 """The guard rails: what forbids the next attempt, in their fixed order."""
 
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+
+from remediations.limits import BreakerLimits, Limits
+from remediations.situation import HostPhase, Mode, Situation
+from remediations.standing import Breaker, Standing, breaker, half_opens_at
 
 
 class Guard(StrEnum):
@@ -14,6 +17,7 @@ class Guard(StrEnum):
     TARGET = "target"
     FREEZE = "freeze"
     ACKNOWLEDGED = "acknowledged"
+    OPERATOR = "operator"
     MODE = "mode"
     BREAKER = "breaker"
     STORM = "storm"
@@ -21,6 +25,8 @@ class Guard(StrEnum):
     RATE = "rate"
     COOLDOWN = "cooldown"
     PARALLEL = "parallel"
+    LOOP = "loop"
+    PREFLIGHT = "preflight"
 
 
 class Then(StrEnum):
@@ -28,23 +34,6 @@ class Then(StrEnum):
 
     WAIT = "wait"
     ESCALATE = "escalate"
-
-
-class Mode(StrEnum):
-    """How far a remediation may go by itself."""
-
-    OBSERVE = "observe"
-    PROPOSE = "propose"
-    APPROVE = "approve"
-    AUTO = "auto"
-
-
-class HostPhase(StrEnum):
-    """What the host's service manager is doing."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,88 +44,6 @@ class Refusal:
     reason: str
     then: Then
     retry_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a remediation may do; durations in seconds. Every count is at least 1; a cooldown of 0 is off.
-
-    Raise ValueError naming every field that is out of range, and what it may be.
-    """
-
-    attempts: int = 3
-    healthy_reset: float = 3600.0
-    runs: int = 6
-    per: float = 3600.0
-    cooldown: float = 300.0
-    max_parallel: int = 2
-    actions_per_hour: int = 20
-    storm_incidents: int = 20
-    storm_within: float = 10.0
-
-    def __post_init__(self) -> None:
-        problems = [
-            *(_out_of_range(self, name, least=1) for name in _COUNTS),
-            *(_out_of_range(self, name, least=0, or_equal=False) for name in _DURATIONS),
-            _out_of_range(self, "cooldown", least=0),
-        ]
-        if found := [problem for problem in problems if problem]:
-            raise ValueError("; ".join(found))
-
-
-_COUNTS = ("attempts", "runs", "max_parallel", "actions_per_hour", "storm_incidents")
-_DURATIONS = ("healthy_reset", "per", "storm_within")
-
-
-def _out_of_range(limits: Limits, name: str, *, least: int, or_equal: bool = True) -> str:
-    value = getattr(limits, name)
-    if math.isfinite(value) and (value > least or (or_equal and value == least)):
-        return ""
-    return f"{name} = {value}: must be {'at least' if or_equal else 'more than'} {least}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """All that guards may read, as it is at the moment of the decision. Times are wall seconds.
-
-    Counters of attempts and runs belong to (remediation, resource), never to an incident, and survive restarts.
-    """
-
-    stopped: str = ""
-    """Why the global stop is on; empty: off."""
-    phase: HostPhase = HostPhase.RUNNING
-    settled_at: float = 0.0
-    """When the settling time after boot, start or maintenance ends."""
-    target_error: str = ""
-    """Why the rendered target is empty, unlisted or ambiguous; empty: it is fine."""
-    origin_error: str = ""
-    """Why the alert's origin may not start this remediation; empty: it may."""
-    muted: str = ""
-    """The silence, maintenance or freeze that covers this incident; empty: none."""
-    muted_until: float | None = None
-    acknowledged_by: str = ""
-    acknowledged_until: float | None = None
-    mode: Mode = Mode.OBSERVE
-    approved_by: str = ""
-    new_incidents: tuple[float, ...] = ()
-    """When incidents were opened on this host, within the storm window or longer."""
-    passes: int = 0
-    """Passes of the ladder already begun on (remediation, resource) since it was last healthy for `healthy_reset`."""
-    continuing: bool = False
-    """True for the second and later steps of a pass already begun: neither counted again nor cooled down."""
-    runs: tuple[float, ...] = ()
-    """When executions on (remediation, resource) started."""
-    host_runs: tuple[float, ...] = ()
-    """When executions on this host started."""
-    last_run_at: float | None = None
-    """When the last execution on (remediation, resource) ended, or started if it has not ended."""
-    resource_busy: bool = False
-    running: int = 0
-    """Executions running on this host now."""
-    cooldown_lifted: bool = False
-    """True after `incident retry`."""
-    shadow: bool = field(default=False)
-    """True while deciding what observe mode would have run."""
 
 
 def refusals(limits: Limits, situation: Situation, now: float) -> tuple[Refusal, ...]:
@@ -189,6 +96,12 @@ def _acknowledged(_limits: Limits, situation: Situation, now: float) -> Refusal 
     return _wait(Guard.ACKNOWLEDGED, reason, situation.acknowledged_until)
 
 
+def _operator(_limits: Limits, situation: Situation, now: float) -> Refusal | None:
+    if not situation.operator or not situation.disruptive or _over(situation.operator_until, now):
+        return None
+    return _wait(Guard.OPERATOR, f"somebody is at work here: {situation.operator}", situation.operator_until)
+
+
 def _mode(_limits: Limits, situation: Situation, _now: float) -> Refusal | None:
     """Hold back what the mode does not run by itself. Observe and propose refuse nothing: see `shadow`."""
     if situation.mode in (Mode.OBSERVE, Mode.PROPOSE):
@@ -196,6 +109,25 @@ def _mode(_limits: Limits, situation: Situation, _now: float) -> Refusal | None:
     if situation.mode is Mode.APPROVE and not situation.approved_by:
         return _wait(Guard.MODE, "mode approve: nobody has approved it yet")
     return None
+
+
+def _breaker(limits: Limits, situation: Situation, now: float) -> Refusal | None:
+    """Refuse while the remediation or the action kind has an open breaker; `retry_at` is when both let one try."""
+    scopes: Sequence[tuple[str, Standing, BreakerLimits]] = (
+        ("this remediation", situation.standing, limits.breaker),
+        (f"action {situation.kind.name}", situation.kind.standing, situation.kind.limits.breaker),
+    )
+    open_ones = [
+        (name, half_opens_at(standing, its))
+        for name, standing, its in scopes
+        if breaker(standing, its, now) is Breaker.OPEN
+    ]
+    if not open_ones:
+        return None
+    names = " and ".join(name for name, _ in open_ones)
+    reason = f"too few verified successes: the circuit breaker of {names} is open"
+    retry_at = max(at for _, at in open_ones)
+    return Refusal(guard=Guard.BREAKER, reason=reason, then=Then.ESCALATE, retry_at=retry_at)
 
 
 def _storm(limits: Limits, situation: Situation, now: float) -> Refusal | None:
@@ -214,14 +146,16 @@ def _attempts(limits: Limits, situation: Situation, _now: float) -> Refusal | No
 
 
 def _rate(limits: Limits, situation: Situation, now: float) -> Refusal | None:
-    """Refuse when the resource or the host has had its share; `retry_at` is when both have room again."""
+    """Refuse when resource, action kind or host has had its share; `retry_at` is when all have room again."""
+    kind = situation.kind
     full = [
         (f"{count} runs {scope} within {window:g} s", retry_at)
         for scope, runs, count, window in (
             ("on this resource", situation.runs, limits.runs, limits.per),
+            (f"of action {kind.name}", kind.runs, kind.limits.runs, kind.limits.per),
             ("on this host", situation.host_runs, limits.actions_per_hour, _HOUR),
         )
-        if (retry_at := _room_at(runs, count, window, now)) is not None
+        if count is not None and (retry_at := _room_at(runs, count, window, now)) is not None
     ]
     if not full:
         return None
@@ -230,9 +164,13 @@ def _rate(limits: Limits, situation: Situation, now: float) -> Refusal | None:
 
 
 def _cooldown(limits: Limits, situation: Situation, now: float) -> Refusal | None:
-    if situation.continuing or situation.cooldown_lifted or situation.last_run_at is None or not limits.cooldown:
+    """A person lifts both rests; later steps of a pass need none on their resource, only of their action kind."""
+    if situation.cooldown_lifted:
         return None
-    ends = situation.last_run_at + limits.cooldown
+    kind = situation.kind
+    rests = [] if situation.continuing else [(situation.last_run_at, limits.cooldown)]
+    rests.append((kind.last_run_at, kind.limits.cooldown))
+    ends = max((last + rest for last, rest in rests if last is not None and rest), default=now)
     return _wait(Guard.COOLDOWN, f"cooling down for another {ends - now:.0f} s", ends) if now < ends else None
 
 
@@ -244,20 +182,34 @@ def _parallel(limits: Limits, situation: Situation, _now: float) -> Refusal | No
     return None
 
 
+def _loop(_limits: Limits, situation: Situation, _now: float) -> Refusal | None:
+    if not situation.side_effect_of:
+        return None
+    return _wait(Guard.LOOP, f"it began during our own work: {situation.side_effect_of}")
+
+
+def _preflight(_limits: Limits, situation: Situation, _now: float) -> Refusal | None:
+    return _escalate(Guard.PREFLIGHT, situation.unmet) if situation.unmet else None
+
+
 GUARDS: tuple[Callable[[Limits, Situation, float], Refusal | None], ...] = (
     _stop,
     _settling,
     _target,
     _freeze,
     _acknowledged,
+    _operator,
     _mode,
+    _breaker,
     _storm,
     _attempts,
     _rate,
     _cooldown,
     _parallel,
+    _loop,
+    _preflight,
 )
-"""In the order of `Guard`. The breaker, which has its place before the storm brake, judges verified success."""
+"""In the order of `Guard`."""
 
 _HOUR = 3600.0
 

@@ -4,22 +4,26 @@ import os
 import socket
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from agent.app import drilling, planning, presenting, quieting
 from agent.clock import Clock
+from agent.collecting.presence import Places, presence
 from agent.config import rulefiles
-from agent.config.options import Config, LimitOptions, limits
+from agent.config.acting import LimitOptions, limits
+from agent.config.options import Config
 from agent.config.problems import ConfigError
 from agent.engine import recovery
 from agent.engine.casebook import Casebook
 from agent.engine.delivery import Delivery, Inline
 from agent.engine.desk import Desk, DeskRules
 from agent.engine.intake import Intake
+from agent.engine.judging import unmet
 from agent.engine.ledger import Ledger
 from agent.engine.orders import Keep, Orders
 from agent.engine.parts import Outside, Parts
-from agent.engine.situations import Situations
+from agent.engine.situations import Presence, Situations
 from agent.executor import ticketing
 from agent.incidents.effects import OutboxRow
 from agent.incidents.events import EffectSettled
@@ -79,6 +83,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
     casebook, ledger = Casebook(), Ledger()
     situations = _situations(config, casebook, ledger, publish=publish)
     situations.warming = lambda: ruleset.warming
+    situations.unmet = partial(unmet, ruleset)
     delivery = Delivery(
         owner=owner,
         next_row=recovery.next_row(database.connection, "outbox"),
@@ -127,7 +132,15 @@ def _situations(config: Config, casebook: Casebook, ledger: Ledger, *, publish: 
     )
     situations.settle_seconds = config.incidents.settle
     situations.muting.configure(quieting.freezes(config), quieting.inhibitions(config))
+    situations.presence = looking(config)
     return situations
+
+
+def looking(config: Config) -> Callable[[float], Presence]:
+    """Return what looks who is at work on this host."""
+    guards = config.guards
+    places = Places(idle_seconds=guards.operator_idle, locked=guards.lock_files, existing=guards.busy_files)
+    return partial(presence, places)
 
 
 def desk_rules(config: Config, host: str) -> DeskRules:

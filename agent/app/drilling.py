@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from agent.app import phases, scratch_service
+from agent.config.acting import BreakerOptions, LimitOptions, RemediationOptions, StepOptions, VerifyOptions
 from agent.config.option import Seconds
-from agent.config.options import Config, LimitOptions, RemediationOptions, StepOptions, VerifyOptions
+from agent.config.options import Config
 from agent.engine.commands import CommandError
 from agent.store.reader import Reader
 from agent.telemetry import log
 from collectors.processes import ProcessOptions, WatchedProcess
-from remediations.guards import Mode
+from remediations.situation import Mode
 from rules import rulefile
 from rules.rulefile import RuleFile
 
@@ -61,6 +62,7 @@ def prepared(config: Config, folder: Path) -> Config:
         steps=(step,),
         verify=VerifyOptions(hold=Seconds(1.0), timeout=Seconds(30.0)),
         limits=LimitOptions(cooldown=Seconds(0.0), attempts=100, runs=100),
+        breaker=BreakerOptions(failures=100, of=100),
     )
     return replace(
         config,

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-from agent.config.options import Config, RemediationOptions, StepOptions, context, limits
+from agent.config import acting
+from agent.config.acting import RemediationOptions, StepOptions
+from agent.config.options import Config
 from agent.engine.situations import Planned, Planner
 from agent.incidents.incident import Incident
 from agent.incidents.policy import Ladder, Policy, TicketPolicy, Verify
@@ -21,6 +23,7 @@ def policy(config: Config, *, publish: Sequence[str]) -> Policy:
     systems = tuple(TicketPolicy(name=t.name or t.system, open=t.open, drills=t.drills) for t in config.tickets)
     return Policy(
         ladders=tuple(_ladder(options, config) for options in config.remediations),
+        kinds={name: acting.kind_limits(options) for name, options in config.actions.items()},
         tickets=systems or (TicketPolicy(name="book"),),
         publish=tuple(publish),
         reopen_window=config.incidents.reopen_window,
@@ -36,14 +39,16 @@ def _ladder(options: RemediationOptions, config: Config) -> Ladder:
         steps=tuple(step.action for step in options.steps),
         origins=frozenset(str(origin) for origin in options.origins),
         verify=Verify(hold=options.verify.hold, timeout=options.verify.timeout, expr=options.verify.expr),
-        limits=limits(options.limits, config.guards),
+        limits=acting.limits(options.limits, config.guards, options.breaker),
+        target=acting.target(options.target),
+        precondition=options.precondition,
     )
 
 
 def planner(config: Config, environment: HostEnvironment) -> Planner:
     """Return what plans every step of a ladder for an incident."""
     by_name = {options.name: options for options in config.remediations}
-    actions = context(config.guards)
+    actions = acting.context(config.guards)
     units = listed_units(config)
 
     def plans(ladder: Ladder, incident: Incident) -> tuple[Planned, ...]:
@@ -80,7 +85,8 @@ def _plan(step: StepOptions, incident: Incident, actions: Context, environment: 
         except TemplateError as error:
             raise PlanError(str(error)) from error
 
-    planned = Planned(action=step.action, timeout=step.timeout)
+    disruptive = registry.action(step.action).disruptive
+    planned = Planned(action=step.action, timeout=step.timeout, disruptive=disruptive)
     try:
         forbidden = sandbox.refusal_reason(registry.action(step.action), environment)
         if forbidden is not None:

@@ -21,7 +21,7 @@ from remediations import sandbox
 from rules.group import RuleGroup
 
 _log = log.get("reload")
-_SWAPPED = frozenset({"rules", "incidents", "remediations", "guards", "freezes", "inhibitions"})
+_SWAPPED = frozenset({"rules", "incidents", "remediations", "guards", "actions", "approvals", "freezes", "inhibitions"})
 """Tables that a reload takes over; changes in any other need a restart."""
 
 
@@ -66,6 +66,7 @@ class Reloading:
         situations.planner = planning.planner(new, sandbox.detect(os.environ, new.paths.procfs))
         situations.stop_file = new.guards.stop_file
         situations.settle_seconds = new.incidents.settle
+        situations.presence = building.looking(new)
         parts.desk.rules = building.desk_rules(new, parts.desk.rules.host)
         changes = parts.ruleset.replace(groups, batch.now)
         parts.series.require(parts.ruleset.horizons(), new.state.history)

@@ -65,6 +65,8 @@ class _Assembly:
         for section in ("remediations", "freezes", "inhibitions", "tickets", "alertmanagers"):
             self._check_names(section, (entry.name for entry in getattr(config, section)))
         self._check_names("web.tokens", (token.name for token in config.web.tokens))
+        for name in sorted(config.actions.keys() - self.registries.actions.keys()):
+            self._wrong(f"actions.{name}", unknown("action", name, self.registries.actions))
         self.problems.extend(
             ladders.problems(self.tables.get("remediations"), self.base, config.guards, self.registries)
         )

@@ -8,12 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from agent.config import credentials, durations
-from agent.config.options import Config, RemediationOptions, VerifyOptions
+from agent.config.acting import RemediationOptions, VerifyOptions
+from agent.config.options import Config
 from agent.config.problems import Problem
 from agent.config.registries import Registries
 from agent.config.values import address
 from collectors.sample import Origin
-from remediations.guards import Mode
+from remediations.situation import Mode
 from rules import matchers
 from rules.alerting import AlertingRule
 from rules.group import RuleGroup

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from agent.config import durations, toml
+from agent.config.acting import ActionOptions, StepOptions
 from agent.config.option import Seconds
-from agent.config.options import CollectorOptions, Config, PathOptions, StepOptions, TicketOptions
+from agent.config.options import CollectorOptions, Config, PathOptions, TicketOptions
 from agent.config.registries import BOOK, Registries, shipped
 from agent.config.structure import is_duration, key
 from remediations.parameters import declared
@@ -37,6 +38,9 @@ def render(registries: Registries) -> str:
             blocks += _collectors(registries)
         elif name == "tickets":
             blocks += _tickets(registries)
+        elif name == "actions":
+            action = next(iter(registries.actions))
+            blocks.append([*_prose(ActionOptions.__doc__), f"# [actions.{action}]", *_options(ActionOptions)])
         elif get_origin(kind) is tuple:
             blocks.append(_list(name, get_args(kind)[0], registries))
         else:

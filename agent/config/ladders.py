@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from agent.config.options import GuardOptions, StepOptions, context
+from agent.config.acting import GuardOptions, StepOptions, context
 from agent.config.problems import Problem, unknown
 from agent.config.registries import Registries
 from agent.config.structure import structure

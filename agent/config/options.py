@@ -8,21 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from agent.config import durations
+from agent.config.acting import ActionOptions, ApprovalOptions, GuardOptions, RemediationOptions
 from agent.config.option import Seconds, option, required
 from agent.config.quiet_options import FreezeOptions, InhibitionOptions
-from agent.config.values import (
-    check_labels,
-    check_listen,
-    check_name,
-    check_optional_url,
-    check_sha256,
-    check_unit,
-    check_url,
-)
-from collectors.sample import Origin
-from remediations.guards import Limits, Mode
-from remediations.spec import Context
+from agent.config.values import check_labels, check_listen, check_name, check_optional_url, check_sha256, check_url
 from rules import matchers
 
 
@@ -150,87 +139,6 @@ class IncidentOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyOptions:
-    """When an attempt counts as a fix."""
-
-    expr: str = option(
-        "", "PromQL that must hold (yield something); default: the alert's own expression yields nothing."
-    )
-    hold: Seconds = option(Seconds(30.0), "How long it must stay healthy.", zero=True)
-    timeout: Seconds = option(Seconds(120.0), "When the attempt counts as ineffective.")
-
-    def __post_init__(self) -> None:
-        if self.hold >= self.timeout:
-            hold, timeout = durations.render(self.hold), durations.render(self.timeout)
-            raise ValueError(f"hold ({hold}) must be shorter than timeout ({timeout})")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitOptions:
-    """How often a remediation may act on one resource."""
-
-    attempts: int = option(3, "Passes of the whole ladder before a person is asked.")
-    healthy_reset: Seconds = option(Seconds(3600.0), "Passes are forgotten after this long without the alert.")
-    runs: int = option(6, "Executions within `per`.")
-    per: Seconds = option(Seconds(3600.0), "The window of `runs`.")
-    cooldown: Seconds = option(Seconds(300.0), "Rest between two passes.", zero=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepOptions:
-    """One step of a ladder; the action's parameters stand in the same table, as text that may hold templates."""
-
-    action: str = required("Which action.")
-    timeout: Seconds = option(Seconds(30.0), "When the execution is ended, with all its children.")
-    parameters: Mapping[str, Any] = field(
-        default_factory=dict, metadata={"help": "The action's parameters.", "rest": True}
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemediationOptions:
-    """What is done about alerts: the first remediation in this file that matches an alert is its own."""
-
-    name: str = required("Its name in logs, metrics and records.", example="restart-web", check=check_name)
-    match: tuple[str, ...] = required(
-        "Alertmanager matchers that the alert's labels must all meet.",
-        example=['alertname="SystemdUnitFailed"', 'name=~"nginx.service|php-fpm.service"'],
-        check=matchers.parse,
-        filled=True,
-    )
-    mode: Mode = option(Mode.OBSERVE, "observe, propose, approve or auto.")
-    steps: tuple[StepOptions, ...] = required(
-        "The ladder: what is tried, one after the other, until an attempt is verified.", filled=True
-    )
-    origins: tuple[Origin, ...] = option((Origin.LOCAL,), "Origins of alerts that may start it.")
-    verify: VerifyOptions = field(default=VerifyOptions(), metadata={"help": "When an attempt counts as a fix."})
-    limits: LimitOptions = field(default=LimitOptions(), metadata={"help": "How often it may run."})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardOptions:
-    """Limits of the whole host."""
-
-    max_parallel: int = option(2, "Executions at the same time.")
-    actions_per_hour: int = option(20, "Executions an hour, all remediations together.")
-    storm_incidents: int = option(20, "More new incidents than this within `storm_within` are a storm.")
-    storm_within: Seconds = option(Seconds(10.0), "The window of `storm_incidents`.")
-    stop_file: Path = option(Path("/etc/paramedic/stop"), "While this file exists nothing is done.")
-    units: tuple[str, ...] = option(
-        (),
-        "Units that actions may touch, besides those that steps name literally.",
-        example=["nginx.service"],
-        check=check_unit,
-    )
-    script_dirs: tuple[Path, ...] = option(
-        (), "Where run_script finds its scripts.", example=["/etc/paramedic/scripts"]
-    )
-    free_space_roots: tuple[Path, ...] = option(
-        Context().free_space_roots, "Directories in and below which free_space may delete."
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MqttOptions:
     """An MQTT 5 broker that is told about incidents and the daemon's state."""
 
@@ -299,6 +207,8 @@ class Config:
     rules: RuleOptions = RuleOptions()
     incidents: IncidentOptions = IncidentOptions()
     guards: GuardOptions = GuardOptions()
+    actions: dict[str, ActionOptions] = field(default_factory=dict)
+    approvals: ApprovalOptions = ApprovalOptions()
     remediations: tuple[RemediationOptions, ...] = ()
     freezes: tuple[FreezeOptions, ...] = ()
     inhibitions: tuple[InhibitionOptions, ...] = ()
@@ -306,23 +216,3 @@ class Config:
     mqtt: MqttOptions = MqttOptions()
     alertmanagers: tuple[AlertmanagerOptions, ...] = ()
     drill: DrillOptions = DrillOptions()
-
-
-def limits(options: LimitOptions, guards: GuardOptions) -> Limits:
-    """Return the limits that the guards read for one remediation."""
-    return Limits(
-        attempts=options.attempts,
-        healthy_reset=options.healthy_reset,
-        runs=options.runs,
-        per=options.per,
-        cooldown=options.cooldown,
-        max_parallel=guards.max_parallel,
-        actions_per_hour=guards.actions_per_hour,
-        storm_incidents=guards.storm_incidents,
-        storm_within=guards.storm_within,
-    )
-
-
-def context(guards: GuardOptions) -> Context:
-    """Return what actions need to know about this host to make a plan."""
-    return Context(script_dirs=guards.script_dirs, free_space_roots=guards.free_space_roots)

@@ -59,3 +59,9 @@ def check_unit(text: str) -> None:
     if text.startswith("-") or not re.fullmatch(UNIT.pattern, text, re.ASCII):
         raise ValueError(f"must be {UNIT.says}, not {text!r}")
     UNIT.convert(text)
+
+
+def check_approver(text: str) -> None:
+    """Accept a name, or a channel and a name."""
+    if not re.fullmatch(r"(?:(?:cli|token|mqtt|rt|roundup):)?[^\s:]{1,64}", text):
+        raise ValueError(f'must be a name such as "ann", or one on a channel such as "rt:ann", not {text!r}')

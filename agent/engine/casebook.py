@@ -1,6 +1,7 @@
 """The incidents that are not closed, in memory, found by id and by subject; and when each wants to be asked again."""
 
 import heapq
+import itertools
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from dataclasses import replace
 from agent.incidents.incident import ACTIVE, Incident, State
 
 _REMEMBERED = 1000
+_WORKING = frozenset({State.REMEDIATING, State.VERIFYING})
 
 
 class Casebook:
@@ -17,6 +19,7 @@ class Casebook:
         self._by_id: dict[str, Incident] = {}
         self._by_key: dict[str, str] = {}
         self._holding: dict[str, set[str]] = {}
+        self._working: set[str] = set()
         self._wakes: list[tuple[float, str]] = []
         self.opened_at: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED)
         """(when, alertname) of new incidents, for the storm brake."""
@@ -34,6 +37,10 @@ class Casebook:
     def put(self, incident: Incident) -> None:
         """Take the incident's newest revision; a closed one is forgotten."""
         before = self._by_id.get(incident.id)
+        if incident.state in _WORKING:
+            self._working.add(incident.id)
+        else:
+            self._working.discard(incident.id)
         if incident.state is State.CLOSED:
             self._by_id.pop(incident.id, None)
             if self._by_key.get(incident.key) == incident.id:
@@ -75,13 +82,22 @@ class Casebook:
         return None
 
     def verifying(self) -> list[Incident]:
-        return [i for i in self._by_id.values() if i.state is State.VERIFYING]
+        return [i for i in self.working() if i.state is State.VERIFYING]
+
+    def working(self) -> list[Incident]:
+        """Return the incidents on which an attempt runs or is being verified."""
+        return [self._by_id[incident_id] for incident_id in sorted(self._working)]
 
     def active(self) -> list[Incident]:
         return [i for i in self._by_id.values() if i.state in ACTIVE]
 
     def children(self, parent: str) -> list[Incident]:
         return [i for i in self._by_id.values() if parent in (i.parent, i.covered_by)]
+
+    def opened_since(self, since: float) -> tuple[float, ...]:
+        """Return when incidents were opened, oldest first."""
+        recent = itertools.takewhile(lambda opened: opened[0] >= since, reversed(self.opened_at))
+        return tuple(at for at, _ in recent)[::-1]
 
     def shift(self, delta: float) -> list[Incident]:
         """Move every interval that is still open by a step of the wall clock. Return the incidents that changed."""

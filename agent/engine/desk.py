@@ -9,6 +9,7 @@ from agent.engine.casebook import Casebook
 from agent.engine.delivery import Delivery
 from agent.engine.ledger import Ledger
 from agent.engine.situations import Situations
+from agent.engine.tally import Tally
 from agent.incidents.advance import Context
 from agent.incidents.decide import decide
 from agent.incidents.decision import Decision, Reason
@@ -19,7 +20,7 @@ from agent.incidents.opening import described, is_storm, opened, preexisting, st
 from agent.incidents.policy import Policy
 from agent.store import writes
 from agent.telemetry import log, metrics
-from remediations.guards import Limits
+from remediations.limits import Limits
 from rules.alert import Alert, AlertChange, AlertState, Recovery
 from rules.matchers import Matcher
 
@@ -46,6 +47,7 @@ class Desk:
         self._ledger = ledger
         self._situations = situations
         self._delivery = delivery
+        self.tally = Tally(ledger, lambda: situations.policy)
         self.rules = rules
         self.first_start = False
         """True while faults that are there already at the very first start are taken in."""
@@ -159,22 +161,13 @@ class Desk:
             batch.writes.append(writes.audit(batch.now, event, decision))
             self._tell(before, decision)
         if decision.reason is Reason.ATTEMPT_STARTED:
-            self._count_start(batch, after)
+            self.tally.started(batch, after)
+        self.tally.judged(batch, before, after)
         for effect in decision.effects:
             self._delivery.owe(batch, effect, after)
         ended = before is not None and before.state in ACTIVE and after.state not in ACTIVE
         if ended:
             self._ended(batch, after)
-
-    def _count_start(self, batch: Batch, incident: Incident) -> None:
-        attempt = incident.attempts[-1]
-        ladder = self.policy.ladder(attempt.remediation)
-        reset = ladder.limits.healthy_reset if ladder is not None else 0.0
-        owner = (attempt.remediation, attempt.resource)
-        batch.writes.append(writes.start_run(incident, attempt))
-        batch.writes += self._ledger.started(
-            owner, attempt.run_id, batch.now, first_step=attempt.step == 0, reset=reset
-        )
 
     def _ended(self, batch: Batch, after: Incident) -> None:
         """The healthy time of what was repaired begins; a storm or summary ends with its last member."""
@@ -194,7 +187,6 @@ class Desk:
         name = ladder.name if ladder is not None else ""
         if before is None and not incident.drill:
             metrics.INCIDENTS_OPENED.labels(incident.priority).inc()
-        self._count_verdict(before, incident)
         if decision.guard is not None and decision.reason is not Reason.WOULD_RUN:
             metrics.REFUSALS.labels(name, decision.guard).inc()
         if decision.reason is Reason.WOULD_RUN:
@@ -211,14 +203,6 @@ class Desk:
             **({"detail": decision.detail} if decision.detail else {}),
             **({"actor": decision.actor} if decision.actor else {}),
         )
-
-    @staticmethod
-    def _count_verdict(before: Incident | None, after: Incident) -> None:
-        judged = {a.run_id for a in before.attempts if a.verified is not None} if before is not None else set()
-        for attempt in after.attempts:
-            if attempt.verified is not None and attempt.run_id not in judged:
-                result = "fixed" if attempt.verified else "ineffective"
-                metrics.VERIFICATIONS.labels(attempt.remediation, result).inc()
 
 
 def _recovered(parent: Incident, now: float) -> AlertChange:

@@ -22,7 +22,7 @@ from agent.incidents.incident import Incident, Outcome, State
 from agent.store import writes
 from agent.telemetry import log, metrics
 from collectors.sample import Failure, Reading
-from remediations.guards import HostPhase
+from remediations.situation import HostPhase
 from rules.alert import Alert
 
 _log = log.get("engine")
@@ -151,8 +151,7 @@ class Engine:
 
     def attempt_settled(self, batch: Batch, incident_id: str, event: AttemptSettled, remediation: str) -> None:
         """Write the end of a run down and tell its incident."""
-        resource = self._p.ledger.running.get(event.run_id, "")
-        self._p.ledger.ended((remediation, resource), event.run_id, batch.now)
+        self._p.ledger.ended(event.run_id, batch.now)
         metrics.ATTEMPTS.labels(remediation, event.outcome).inc()
         batch.writes.append(
             writes.end_run(

@@ -27,7 +27,7 @@ _SENT_DAYS = 7 * 86400.0
 def shift(parts: Parts, delta: float) -> list[Write]:
     """Move every open interval by a step of the wall clock. Return what must be written."""
     moved = parts.casebook.shift(delta)
-    parts.ledger.shift(delta)
+    standings = parts.ledger.shift(delta)
     parts.delivery.outbox.shift(delta)
     parts.series.shift(delta)
     parts.ruleset.shift(delta)
@@ -38,6 +38,7 @@ def shift(parts: Parts, delta: float) -> list[Write]:
         *anchor(parts.clock),
         silencing.put_maintenance(muting),
         *writes.shift_counters(delta),
+        *standings,
         *(writes.put_incident(incident) for incident in moved),
         *(writes.put_alert(alert) for alert in parts.ruleset.active()),
     ]
@@ -61,6 +62,7 @@ def report(parts: Parts, now: float) -> None:
     states = [alert.state for alert in parts.ruleset.active()]
     for state in (AlertState.PENDING, AlertState.FIRING, AlertState.NO_DATA):
         metrics.ALERTS.labels(state).set(states.count(state))
+    parts.desk.tally.report(now)
     _report_alerts(parts, now)
     _report_outbox(parts, now)
     metrics.SERIES.set(parts.series.series_count)

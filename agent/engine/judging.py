@@ -17,6 +17,8 @@ from rules.ruleset import Evaluation, Health, Ruleset
 
 _log = log.get("rules")
 _REPEAT_SECONDS = 3600.0
+_FRESH_SECONDS = 120.0
+"""How old what a pre-flight expression is judged by may be."""
 _HEALTHY = {Health.HEALTHY: True, Health.UNHEALTHY: False, Health.UNKNOWN: None}
 
 
@@ -92,6 +94,16 @@ class Judging:
         else:
             health = self._ruleset.healthy(incident.rule, incident.labels, work.settled_at, now)
         return HealthSeen(healthy=_HEALTHY[health])
+
+
+def unmet(ruleset: Ruleset, expression: str, now: float) -> str:
+    """Return why a pre-flight expression does not hold, on samples of the last minutes; empty: it does."""
+    health = ruleset.holds(_query(expression), now - _FRESH_SECONDS, now)
+    if health is Health.HEALTHY:
+        return ""
+    if health is Health.UNHEALTHY:
+        return f"the precondition does not hold: {expression}"
+    return f"no fresh data says whether the precondition holds: {expression}"
 
 
 @cache

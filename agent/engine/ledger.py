@@ -1,56 +1,137 @@
-"""The counters that guards read. They belong to (remediation, resource), never to an incident, and survive restarts."""
+"""The counters that guards read. They belong to remediations, action kinds and resources, and survive restarts."""
 
+import itertools
 import sqlite3
 from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from agent.store import writes
+from agent.store import documents, writes
 from agent.store.database import Write
+from remediations.limits import BreakerLimits
+from remediations.standing import UNTRIED, Standing, judged, shifted, tried
 
 Owner = tuple[str, str]
 """(remediation, resource)"""
+Subject = tuple[str, str]
+"""What has a standing: ("remediation", its name) or ("action", its kind)."""
 
 _KEPT = 1000
 
 
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One execution. `ended_at` is None while it runs."""
+
+    run_id: str
+    remediation: str
+    resource: str
+    action: str
+    started_at: float
+    ended_at: float | None = None
+    first_step: bool = False
+    """It begins a pass of the ladder."""
+
+    @property
+    def owner(self) -> Owner:
+        return (self.remediation, self.resource)
+
+
 class Ledger:
-    """Runs and passes in memory; every change comes with the write that makes it durable."""
+    """Runs, passes and standings in memory; every change comes with the writes that make it durable."""
 
     def __init__(self) -> None:
-        self._runs: dict[Owner, deque[float]] = defaultdict(lambda: deque(maxlen=_KEPT))
-        self._last: dict[Owner, float] = {}
+        self._all: deque[Run] = deque(maxlen=_KEPT)
+        self._by_owner: dict[Owner, deque[Run]] = defaultdict(lambda: deque(maxlen=_KEPT))
+        self._by_action: dict[str, deque[Run]] = defaultdict(lambda: deque(maxlen=_KEPT))
         self._passes: dict[Owner, tuple[int, float]] = {}
-        self.host_runs: deque[float] = deque(maxlen=_KEPT)
+        self._standings: dict[Subject, Standing] = {}
         self.running: dict[str, str] = {}
         """run id -> resource of executions that have not ended."""
 
     def load(self, connection: sqlite3.Connection) -> None:
-        """Rebuild the counters from the record."""
+        """Rebuild the counters from the record. What was refused never ran."""
         rows = connection.execute(
-            "SELECT remediation, resource, started_at, ended_at FROM runs ORDER BY started_at DESC LIMIT ?", (_KEPT,)
+            "SELECT run_id, remediation, resource, action, started_at, ended_at FROM runs"
+            " WHERE outcome IS NOT 'refused' ORDER BY started_at DESC LIMIT ?",
+            (_KEPT,),
         ).fetchall()
-        for remediation, resource, started, ended in reversed(rows):
-            self._note((remediation, resource), started)
-            self._last[remediation, resource] = ended if ended is not None else started
+        for run_id, remediation, resource, action, started, ended in reversed(rows):
+            run = Run(
+                run_id=run_id,
+                remediation=remediation,
+                resource=resource,
+                action=action,
+                started_at=started,
+                ended_at=ended,
+            )
+            self._note(run)
         for remediation, resource, count, unhealthy in connection.execute("SELECT * FROM passes"):
             self._passes[remediation, resource] = (count, unhealthy)
+        for scope, name, document in connection.execute("SELECT scope, name, document FROM standings"):
+            self._standings[scope, name] = documents.standing(document)
 
-    def _note(self, owner: Owner, at: float) -> None:
-        self._runs[owner].append(at)
-        self.host_runs.append(at)
-        self._last[owner] = at
+    def _note(self, run: Run) -> None:
+        for runs in self._lists(run):
+            runs.append(run)
 
-    def started(self, owner: Owner, run_id: str, now: float, *, first_step: bool, reset: float) -> list[Write]:
-        """Count an execution, and a pass if it is the first step of one. Return what must be written."""
-        self._note(owner, now)
-        self.running[run_id] = owner[1]
-        if not first_step:
-            return []
-        self._passes[owner] = (self.passes(owner, now, reset) + 1, now)
-        return [writes.put_passes(*owner, *self._passes[owner])]
+    def _lists(self, run: Run) -> tuple[deque[Run], ...]:
+        return (self._all, self._by_owner[run.owner], self._by_action[run.action])
 
-    def ended(self, owner: Owner, run_id: str, now: float) -> None:
-        self._last[owner] = now
+    def started(self, run: Run, *, reset: float, breakers: Iterable[tuple[Subject, BreakerLimits]]) -> list[Write]:
+        """Count an execution, and a pass if it begins one. Return what must be written."""
+        self._note(run)
+        self.running[run.run_id] = run.resource
+        now = run.started_at
+        changes = [
+            write
+            for subject, limits in breakers
+            for write in self.stand(subject, tried(self.standing(subject), limits, now))
+        ]
+        if run.first_step:
+            self._passes[run.owner] = (self.passes(run.owner, now, reset) + 1, now)
+            changes.append(writes.put_passes(*run.owner, *self._passes[run.owner]))
+        return changes
+
+    def ended(self, run_id: str, now: float) -> None:
         self.running.pop(run_id, None)
+        for run in reversed(self._all):
+            if run.run_id == run_id:
+                run.ended_at = now
+                return
+
+    def never_ran(self, run_id: str) -> list[Write]:
+        """Take an execution back that was counted and refused before anything happened. Return what must be written."""
+        self.running.pop(run_id, None)
+        run = next((run for run in reversed(self._all) if run.run_id == run_id), None)
+        if run is None:
+            return []
+        for runs in self._lists(run):
+            runs.remove(run)
+        count, unhealthy = self._passes.get(run.owner, (0, run.started_at))
+        if not run.first_step or not count:
+            return []
+        self._passes[run.owner] = (count - 1, unhealthy)
+        return [writes.put_passes(*run.owner, count - 1, unhealthy)]
+
+    def judged(self, subject: Subject, limits: BreakerLimits, *, helped: bool, now: float) -> list[Write]:
+        """Take the verdict on an attempt into a standing. Return what must be written."""
+        return self.stand(subject, judged(self.standing(subject), limits, helped=helped, now=now))
+
+    def stand(self, subject: Subject, standing: Standing) -> list[Write]:
+        """Take a new standing. Return what must be written."""
+        if standing == self.standing(subject):
+            return []
+        self._standings[subject] = standing
+        return [writes.put_standing(*subject, standing)]
+
+    def standing(self, subject: Subject) -> Standing:
+        return self._standings.get(subject) or UNTRIED
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """Return what was ever judged or tried."""
+        return tuple(self._standings)
 
     def unhealthy(self, owner: Owner, now: float) -> list[Write]:
         """Note that the resource was not well until now: the healthy time that resets passes begins anew."""
@@ -62,17 +143,41 @@ class Ledger:
         count, unhealthy_at = self._passes.get(owner, (0, now))
         return 0 if now - unhealthy_at >= reset else count
 
-    def runs(self, owner: Owner) -> tuple[float, ...]:
-        return tuple(self._runs.get(owner, ()))
+    def runs(self, owner: Owner, since: float) -> tuple[float, ...]:
+        """Return when executions on (remediation, resource) started, oldest first."""
+        return _starts(self._by_owner.get(owner), since)
+
+    def runs_of(self, action: str, since: float) -> tuple[float, ...]:
+        """Return when executions of this kind of action started, oldest first."""
+        return _starts(self._by_action.get(action), since)
+
+    def host_runs(self, since: float) -> tuple[float, ...]:
+        """Return when executions on this host started, oldest first."""
+        return _starts(self._all, since)
 
     def last_run_at(self, owner: Owner) -> float | None:
-        return self._last.get(owner)
+        """Return when the last execution on (remediation, resource) ended, or started if it has not ended."""
+        return _last(self._by_owner.get(owner))
 
-    def shift(self, delta: float) -> None:
+    def last_run_of(self, action: str) -> float | None:
+        return _last(self._by_action.get(action))
+
+    def shift(self, delta: float) -> list[Write]:
         """Move every instant by a step of the wall clock, so that intervals keep their length."""
-        for runs in (*self._runs.values(), self.host_runs):
-            moved = [at + delta for at in runs]
-            runs.clear()
-            runs.extend(moved)
-        self._last = {owner: at + delta for owner, at in self._last.items()}
+        for run in self._all:
+            run.started_at += delta
+            run.ended_at = run.ended_at + delta if run.ended_at is not None else None
         self._passes = {owner: (count, at + delta) for owner, (count, at) in self._passes.items()}
+        self._standings = {subject: shifted(standing, delta) for subject, standing in self._standings.items()}
+        return [writes.put_standing(*subject, standing) for subject, standing in self._standings.items()]
+
+
+def _starts(runs: deque[Run] | None, since: float) -> tuple[float, ...]:
+    recent = itertools.takewhile(lambda run: run.started_at >= since, reversed(runs or ()))
+    return tuple(run.started_at for run in recent)[::-1]
+
+
+def _last(runs: deque[Run] | None) -> float | None:
+    if not runs:
+        return None
+    return max(run.ended_at if run.ended_at is not None else run.started_at for run in runs)

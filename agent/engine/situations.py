@@ -12,8 +12,9 @@ from agent.incidents.incident import Incident
 from agent.incidents.muting import Muting
 from agent.incidents.policy import Ladder, Policy
 from agent.incidents.situation import Situation, Step
-from remediations import guards
+from remediations import situation as guards
 from remediations.plan import Plan
+from remediations.standing import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,8 @@ class Planned:
 
     action: str
     timeout: float
+    disruptive: bool = True
+    """It interrupts a service."""
     plan: Plan | None = None
     error: str = ""
 
@@ -33,6 +36,14 @@ class _Shared:
     muted: str
     muted_until: float | None
     settled_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """Who or what is at work on this host by hand (empty: nobody), and when that is over if nothing more is heard."""
+
+    what: str = ""
+    until: float | None = None
 
 
 Planner = Callable[[Ladder, Incident], tuple[Planned, ...]]
@@ -59,6 +70,11 @@ class Situations:
         self.degraded = ""
         self.warming: Callable[[], Mapping[str, bool]] = dict
         """Tells which rules, by identity, lack history still."""
+        self.presence: Callable[[float], Presence] = lambda _now: Presence()
+        """Looks who is at work on this host. Asked when an action is decided about, never otherwise."""
+        self.unmet: Callable[[str, float], str] = lambda _expression, _now: ""
+        """Tells why a pre-flight expression does not hold; empty: it does."""
+        self._seen: tuple[float, Presence] = (0.0, Presence())
 
     def stopped(self) -> str:
         """Return why the global stop is on; empty: it is off."""
@@ -117,7 +133,10 @@ class Situations:
     ) -> guards.Situation:
         resource = planned.plan.resource if planned.plan is not None else ""
         owner = (ladder.name, resource)
+        limits = ladder.limits
         origin_fine = str(incident.origin) in ladder.origins
+        present = self._present(now) if planned.disruptive and not incident.drill else Presence()
+        standing = self._ledger.standing(("remediation", ladder.name))
         return guards.Situation(
             stopped=self.stopped(),
             phase=self.phase,
@@ -128,14 +147,57 @@ class Situations:
             muted_until=shared.muted_until,
             acknowledged_by=incident.acknowledged_by,
             acknowledged_until=incident.acknowledged_until,
-            mode=ladder.mode,
-            new_incidents=tuple(at for at, _ in self._casebook.opened_at),
-            passes=self._ledger.passes(owner, now, ladder.limits.healthy_reset),
+            disruptive=planned.disruptive,
+            operator=present.what,
+            operator_until=present.until,
+            mode=effective_mode(ladder.mode, standing),
+            standing=standing,
+            kind=self._kind(planned.action, now),
+            new_incidents=self._casebook.opened_since(now - limits.storm_within),
+            passes=self._ledger.passes(owner, now, limits.healthy_reset),
             continuing=continuing,
-            runs=self._ledger.runs(owner),
-            host_runs=tuple(self._ledger.host_runs),
+            runs=self._ledger.runs(owner, now - limits.per),
+            host_runs=self._ledger.host_runs(now - _HOUR),
             last_run_at=self._ledger.last_run_at(owner),
             resource_busy=resource in self._ledger.running.values(),
             running=len(self._ledger.running),
+            side_effect_of=self._side_effect(incident, resource),
+            unmet=self.unmet(ladder.precondition, now) if ladder.precondition else "",
             cooldown_lifted=incident.retry,
         )
+
+    def _kind(self, action: str, now: float) -> guards.ActionKind:
+        limits = self.policy.kind(action)
+        return guards.ActionKind(
+            name=action,
+            limits=limits,
+            runs=self._ledger.runs_of(action, now - limits.per),
+            last_run_at=self._ledger.last_run_of(action),
+            standing=self._ledger.standing(("action", action)),
+        )
+
+    def _present(self, now: float) -> Presence:
+        """Look once for all decisions of an instant."""
+        if self._seen[0] != now:
+            self._seen = (now, self.presence(now))
+        return self._seen[1]
+
+    def _side_effect(self, incident: Incident, resource: str) -> str:
+        """Return the work that may have caused this incident: on its resource or service, begun before it did."""
+        service = dict(incident.labels).get("service")
+        for other in self._casebook.working():
+            work = other.work
+            if other.id == incident.id or work is None or incident.active_at < work.began_at:
+                continue
+            if work.resource == resource or (service and dict(other.labels).get("service") == service):
+                return f"{work.remediation} on {work.resource}, incident {other.id}"
+        return ""
+
+
+def effective_mode(configured: guards.Mode, standing: Standing) -> guards.Mode:
+    """Return how far a remediation may go: one that was demoted needs approval until a person promotes it."""
+    demoted = configured is guards.Mode.AUTO and standing.demoted_at is not None
+    return guards.Mode.APPROVE if demoted else configured
+
+
+_HOUR = 3600.0

@@ -7,7 +7,8 @@ from agent.incidents.effects import Effect, Kind
 from agent.incidents.incident import Attempt, Incident, Resolution, State, Work
 from agent.incidents.policy import Ladder, Policy
 from agent.incidents.situation import Situation, Step
-from remediations.guards import Guard, Mode, Refusal, Then, refusals
+from remediations.guards import Guard, Refusal, Then, refusals
+from remediations.situation import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

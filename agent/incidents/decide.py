@@ -82,6 +82,7 @@ def _describe(incident: Incident, alert: Alert) -> Incident:
         severity=alert.label("severity"),
         priority=priority_of(alert.label("severity")),
         value=alert.value,
+        active_at=alert.active_at,
         fingerprint=alert.fingerprint,
         rule_version=alert.rule_version,
         alert_state="firing",

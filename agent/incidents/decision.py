@@ -42,6 +42,10 @@ class Reason(StrEnum):
     RETRY_ORDERED = "retry_ordered"
     WINDOW_OVER = "window_over"
     RULE_REMOVED = "rule_removed"
+    BREAKER_OPENED = "breaker_opened"
+    BREAKER_CLOSED = "breaker_closed"
+    DEMOTED = "demoted"
+    PROMOTED = "promoted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,15 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class Verdict(StrEnum):
+    """What verification found."""
+
+    FIXED = "fixed"
+    INEFFECTIVE = "ineffective"
+    WORSE = "worse"
+    BY_ITSELF = "by_itself"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One execution of one step: what was run and how it ended. Its `run_id` is unique for ever."""
@@ -56,6 +65,10 @@ class Attempt:
     outcome: Outcome | None = None
     detail: str = ""
     verified: bool | None = None
+    verdict: Verdict | None = None
+    """What fresh data said about it; `verified` is whether it helped."""
+    compensates: str = ""
+    """The run that made things worse and that this one is to undo; empty: it is a step of the ladder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,13 @@
 """What the configuration says about incidents, ready for deciding."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.incidents.incident import Incident
 from collectors.sample import Labels
-from remediations.guards import Limits, Mode
+from remediations.limits import DEFAULT_KIND, DEFAULT_TARGET, KindLimits, Limits, Target
+from remediations.situation import Mode
 from rules.matchers import Matcher
 
 
@@ -29,6 +31,9 @@ class Ladder:
     origins: frozenset[str]
     verify: Verify
     limits: Limits
+    target: Target = DEFAULT_TARGET
+    precondition: str = ""
+    """PromQL that must hold (yield something) before each attempt."""
 
     def matches(self, labels: Labels) -> bool:
         pairs = dict(labels)
@@ -49,6 +54,8 @@ class Policy:
     """Everything `decide` takes from the configuration; durations in seconds."""
 
     ladders: tuple[Ladder, ...] = ()
+    kinds: Mapping[str, KindLimits] = field(default_factory=dict)
+    """Limits by action kind, where they are not the default."""
     tickets: tuple[TicketPolicy, ...] = (TicketPolicy(name="book"),)
     publish: tuple[str, ...] = ()
     """Targets that are told about every revision of an incident."""
@@ -65,6 +72,9 @@ class Policy:
     def ladder_for(self, labels: Labels) -> Ladder | None:
         """Return the first remediation in file order that matches, None if none does."""
         return next((ladder for ladder in self.ladders if ladder.matches(labels)), None)
+
+    def kind(self, action: str) -> KindLimits:
+        return self.kinds.get(action) or DEFAULT_KIND
 
     def ladder(self, name: str) -> Ladder | None:
         return next((ladder for ladder in self.ladders if ladder.name == name), None)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from remediations import guards
+from remediations import situation as guards
 from remediations.plan import Plan
 
 

@@ -6,7 +6,7 @@ from agent.incidents import advance
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import HealthSeen
-from agent.incidents.incident import Incident, Resolution, State, Work
+from agent.incidents.incident import Incident, Resolution, State, Verdict, Work
 
 
 def seen(incident: Incident, event: HealthSeen, context: Context) -> Decision:
@@ -29,7 +29,7 @@ def seen(incident: Incident, event: HealthSeen, context: Context) -> Decision:
 def _healthy(incident: Incident, work: Work, hold: float, context: Context) -> Decision:
     since = work.healthy_since if work.healthy_since is not None else context.now
     if context.now - since >= hold:
-        fixed = _judge(replace(incident, alert_state="resolved"), verified=True)
+        fixed = _judge(replace(incident, alert_state="resolved"), Verdict.FIXED)
         return advance.resolve(fixed, Resolution.FIXED, Reason.FIXED, context)
     held = replace(incident, work=replace(work, healthy_since=since), wake_at=since + hold)
     reason = Reason.LOOKS_HEALTHY if work.healthy_since is None else Reason.UNCHANGED
@@ -38,14 +38,18 @@ def _healthy(incident: Incident, work: Work, hold: float, context: Context) -> D
 
 def _ineffective(incident: Incident, why: str, context: Context) -> Decision:
     """The attempt did not help. If the alert is over all the same, nothing more is done about it."""
-    failed = replace(_judge(incident, verified=False), state=State.OPEN)
-    if failed.alert_state == "resolved":
+    over = incident.alert_state == "resolved"
+    failed = replace(_judge(incident, Verdict.BY_ITSELF if over else Verdict.INEFFECTIVE), state=State.OPEN)
+    if over:
         return advance.resolve(failed, Resolution.BY_ITSELF, Reason.RESOLVED_BY_ITSELF, context)
     decision = advance.proceed(failed, context, otherwise=Reason.INEFFECTIVE)
     return replace(decision, detail=decision.detail or why)
 
 
-def _judge(incident: Incident, *, verified: bool) -> Incident:
+def _judge(incident: Incident, verdict: Verdict) -> Incident:
     run_id = incident.work.run_id if incident.work is not None else ""
-    attempts = tuple(replace(a, verified=verified) if a.run_id == run_id else a for a in incident.attempts)
+    helped = verdict is Verdict.FIXED
+    attempts = tuple(
+        replace(a, verified=helped, verdict=verdict) if a.run_id == run_id else a for a in incident.attempts
+    )
     return replace(incident, attempts=attempts)

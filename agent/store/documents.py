@@ -7,12 +7,14 @@ import msgspec
 from agent.incidents.incident import Incident
 from agent.incidents.silences import Silence
 from agent.incidents.windows import Recurrence
+from remediations.standing import Standing
 from rules import matchers
 from rules.alert import Alert
 
 _encoder = msgspec.json.Encoder()
 _incident = msgspec.json.Decoder(Incident)
 _alert = msgspec.json.Decoder(Alert)
+_standing = msgspec.json.Decoder(Standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +56,7 @@ def silence(text: str) -> Silence:
     stored = _silence.decode(text)
     plain = {field.name: getattr(stored, field.name) for field in fields(_Silence)}
     return Silence(**plain | {"matchers": tuple(matchers.parse(each) for each in stored.matchers)})
+
+
+def standing(text: str) -> Standing:
+    return _standing.decode(text)

@@ -6,6 +6,7 @@ from agent.incidents.incident import Attempt, Incident
 from agent.incidents.silences import Silence
 from agent.store.database import Statement, Write
 from agent.store.documents import encode, silence_text
+from remediations.standing import Standing
 from rules.alert import Alert
 
 
@@ -89,6 +90,10 @@ def end_run(run_id: str, *, at: float, outcome: str, exit_code: int | None, outp
 
 def put_passes(remediation: str, resource: str, count: int, unhealthy_at: float) -> Write:
     return ("INSERT OR REPLACE INTO passes VALUES (?, ?, ?, ?)", (remediation, resource, count, unhealthy_at))
+
+
+def put_standing(scope: str, name: str, standing: Standing) -> Write:
+    return ("INSERT OR REPLACE INTO standings VALUES (?, ?, ?)", (scope, name, encode(standing)))
 
 
 def owe(row: int, effect: Effect, payload: str, now: float) -> Write:

@@ -79,6 +79,18 @@ REFUSALS = _counter("paramedic_remediation_refusals_total", "Refused attempts by
 WOULD_RUN = _counter("paramedic_remediation_would_run_total", "Attempts that observe mode held back.", "remediation")
 SUPPRESSED = _gauge("paramedic_incidents_suppressed", "Incidents that need work and are muted.")
 SILENCES = _gauge("paramedic_silences", "Silences by state.", "state")
+BREAKER_STATE = _gauge(
+    "paramedic_breaker_state",
+    "Circuit breaker of a remediation or action kind: 0 closed, 1 half-open, 2 open.",
+    "scope",
+    "name",
+)
+VERIFIED_SUCCESS = _gauge(
+    "paramedic_verified_success_ratio", "Share of the last ten verified attempts that helped.", "scope", "name"
+)
+DEMOTED = _gauge(
+    "paramedic_remediation_demoted", "1 while a remediation needs approval for its poor results.", "remediation"
+)
 STOPPED = _gauge("paramedic_stopped", "1 while the global stop is on.")
 
 # outbox

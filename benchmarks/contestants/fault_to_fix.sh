@@ -12,6 +12,7 @@ listen = "127.0.0.1:$BENCH_PORT"
 settle = "0s"
 [guards]
 actions_per_hour = 10000
+operator_idle = "0s"
 [[collectors.processes.watch]]
 name = "service"
 pidfile = "$SERVICE_PIDFILE"

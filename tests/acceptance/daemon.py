@@ -200,7 +200,13 @@ class Daemon:
             "host": {"name": "test-host"},
             "rules": {"packs": [], "files": [self.rules], "interval": "1s"},
             "incidents": {"settle": "0s"},
-            "guards": {"actions_per_hour": 1000, "script_dirs": [self.scripts]},
+            "guards": {
+                "actions_per_hour": 1000,
+                "script_dirs": [self.scripts],
+                "operator_idle": "0s",
+                "lock_files": [],
+            },
+            "actions": {"run_script": {"breaker": {"failures": 1000, "of": 1000}}},
             "drill": {"enabled": False},
         }
         merged = base | {

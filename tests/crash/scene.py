@@ -152,7 +152,12 @@ class Scene:
             "web": {"listen": listen, "open_ingest": bool(listen)},
             "rules": {"packs": [], "files": [self.folder / "rules.json"], "interval": "1s"},
             "incidents": {"settle": "0s"},
-            "guards": {"stop_file": self.folder / "stop", "free_space_roots": [self.folder]},
+            "guards": {
+                "stop_file": self.folder / "stop",
+                "free_space_roots": [self.folder],
+                "operator_idle": "0s",
+                "lock_files": [],
+            },
             "drill": {"enabled": False},
         }
         tables |= {f"collectors.{spec.name}": {"enabled": False} for spec in SPECS}

@@ -47,6 +47,8 @@ settle = "0s"
 [guards]
 units = {units}
 actions_per_hour = 1000
+operator_idle = "0s"
+lock_files = []
 script_dirs = ["/etc/paramedic/scripts"]
 [[tickets]]
 system = "rt"

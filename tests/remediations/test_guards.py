@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediations.guards import GUARDS, Guard, HostPhase, Limits, Mode, Situation, Then, refusal, refusals
+from remediations.guards import GUARDS, Guard, Then, refusal, refusals
+from remediations.limits import BreakerLimits, KindLimits, Limits
+from remediations.situation import ActionKind, HostPhase, Mode, Situation
+from remediations.standing import Standing, Verdict
 
 NOW = 1_700_000_000.0
 CALM = Situation(mode=Mode.AUTO)
@@ -29,13 +32,22 @@ SINGLE = {
     Guard.TARGET: (replace(CALM, target_error="unit is empty"), Then.ESCALATE, None),
     Guard.FREEZE: (replace(CALM, muted="silence 7", muted_until=NOW + 9), Then.WAIT, NOW + 9),
     Guard.ACKNOWLEDGED: (replace(CALM, acknowledged_by="ann", acknowledged_until=NOW + 8), Then.WAIT, NOW + 8),
+    Guard.OPERATOR: (
+        replace(CALM, disruptive=True, operator="ann on pts/0", operator_until=NOW + 7),
+        Then.WAIT,
+        NOW + 7,
+    ),
     Guard.MODE: (replace(CALM, mode=Mode.APPROVE), Then.WAIT, None),
+    Guard.BREAKER: (replace(CALM, standing=Standing(opened_at=NOW - 600)), Then.ESCALATE, NOW + 3000),
     Guard.STORM: (replace(CALM, new_incidents=(NOW - 1,) * 21), Then.ESCALATE, None),
     Guard.ATTEMPTS: (replace(CALM, passes=3), Then.ESCALATE, None),
     Guard.RATE: (replace(CALM, runs=tuple(NOW - 3000 + at for at in range(6))), Then.WAIT, NOW + 600),
     Guard.COOLDOWN: (replace(CALM, last_run_at=NOW - 100), Then.WAIT, NOW + 200),
     Guard.PARALLEL: (replace(CALM, resource_busy=True), Then.WAIT, None),
+    Guard.LOOP: (replace(CALM, side_effect_of="restart-db on unit:db.service"), Then.WAIT, None),
+    Guard.PREFLIGHT: (replace(CALM, unmet="the precondition does not hold"), Then.ESCALATE, None),
 }
+"""For each guard a situation that it alone forbids, what follows, and when to ask again."""
 
 
 @pytest.mark.parametrize("guard", SINGLE)
@@ -46,9 +58,17 @@ def test_a_guard_alone_says_what_then_and_when_to_retry(guard):
     assert answer.reason
 
 
-def test_every_guard_but_the_breaker_has_its_place():
-    assert list(SINGLE) == [guard for guard in Guard if guard is not Guard.BREAKER]
+def test_every_guard_has_its_place():
+    assert list(SINGLE) == list(Guard)
     assert len(GUARDS) == len(SINGLE)
+
+
+@pytest.mark.parametrize("place", range(len(GUARDS)))
+def test_without_a_guard_nothing_else_forbids_what_it_forbids(place, monkeypatch):
+    """Each guard is needed: what it refuses runs as soon as it is left out, and only that does."""
+    monkeypatch.setattr("remediations.guards.GUARDS", (*GUARDS[:place], *GUARDS[place + 1 :]))
+    ran = [guard for guard, (situation, _, _) in SINGLE.items() if not guards(situation)]
+    assert ran == [list(Guard)[place]]
 
 
 def test_all_guards_are_evaluated_and_the_first_is_reported():
@@ -130,6 +150,44 @@ def test_the_host_limit_holds_when_the_resource_has_room():
     assert answer.retry_at == NOW - 19 + 3600
 
 
+def test_the_limits_of_an_action_kind_hold_beside_those_of_the_remediation():
+    """Two policies on one action: whichever is full refuses, and waiting ends when both have room."""
+    kind = ActionKind(name="restart_unit", limits=KindLimits(runs=2, per=600, cooldown=60), runs=(NOW - 500, NOW - 400))
+    answer = refusal(LIMITS, replace(CALM, kind=kind), NOW)
+    assert (answer.guard, answer.retry_at) == (Guard.RATE, NOW + 100)
+    assert "action restart_unit" in answer.reason
+    both = replace(CALM, kind=kind, runs=tuple(NOW - 3000 + at for at in range(6)))
+    assert refusal(LIMITS, both, NOW).retry_at == NOW + 600
+    mine = replace(CALM, kind=replace(kind, runs=()), runs=both.runs)
+    assert refusal(LIMITS, mine, NOW).guard is Guard.RATE
+
+
+def test_the_cool_down_of_an_action_kind_rests_between_steps_too():
+    kind = ActionKind(name="restart_unit", limits=KindLimits(cooldown=60), last_run_at=NOW - 10)
+    assert guards(replace(CALM, kind=kind, continuing=True)) == [Guard.COOLDOWN]
+    assert guards(replace(CALM, kind=kind, cooldown_lifted=True)) == []
+
+
+def test_the_open_breaker_of_an_action_kind_stops_every_remediation_that_uses_it():
+    kind = ActionKind(name="restart_unit", standing=Standing(opened_at=NOW))
+    answer = refusal(LIMITS, replace(CALM, kind=kind), NOW)
+    assert (answer.guard, answer.retry_at) == (Guard.BREAKER, NOW + 3600)
+    assert "action restart_unit" in answer.reason
+
+
+def test_a_half_open_breaker_lets_one_try():
+    assert guards(replace(CALM, standing=Standing(opened_at=NOW - 3600))) == []
+    tried = Standing(opened_at=NOW - 3600, trial_at=NOW - 1)
+    assert guards(replace(CALM, standing=tried)) == [Guard.BREAKER]
+
+
+def test_an_operator_holds_back_only_what_interrupts_a_service():
+    at_work = replace(CALM, operator="ann on pts/0")
+    assert guards(at_work) == []
+    assert guards(replace(at_work, disruptive=True)) == [Guard.OPERATOR]
+    assert guards(replace(at_work, disruptive=True, operator_until=NOW)) == []
+
+
 def test_max_parallel_holds_for_the_host():
     assert guards(replace(CALM, running=1)) == []
     assert guards(replace(CALM, running=2)) == [Guard.PARALLEL]
@@ -158,6 +216,21 @@ def test_all_limits_out_of_range_are_named_at_once():
 
 ago = st.integers(0, 8000).map(lambda seconds: NOW - seconds)
 until = st.none() | st.integers(-100, 100).map(lambda seconds: NOW + seconds)
+breakers = st.builds(
+    lambda failures, more, half_open: BreakerLimits(failures=failures, of=failures + more, half_open=half_open),
+    st.integers(1, 4),
+    st.integers(0, 4),
+    st.floats(1, 7200),
+)
+kind_limits = st.builds(
+    KindLimits, runs=st.integers(1, 8), per=st.floats(1, 7200), cooldown=st.floats(0, 900), breaker=breakers
+)
+standings = st.builds(
+    Standing,
+    verdicts=st.lists(st.builds(Verdict, at=ago, helped=st.booleans()), max_size=8).map(tuple),
+    opened_at=st.none() | ago,
+    trial_at=st.none() | ago,
+)
 situations = st.builds(
     Situation,
     stopped=st.sampled_from(["", "file"]),
@@ -178,6 +251,20 @@ situations = st.builds(
     host_runs=st.lists(ago, max_size=40).map(tuple),
     last_run_at=st.none() | ago,
     resource_busy=st.booleans(),
+    disruptive=st.booleans(),
+    operator=st.sampled_from(["", "ann on pts/0"]),
+    operator_until=until,
+    standing=standings,
+    kind=st.builds(
+        ActionKind,
+        name=st.just("restart_unit"),
+        limits=kind_limits,
+        runs=st.lists(ago, max_size=12).map(tuple),
+        last_run_at=st.none() | ago,
+        standing=standings,
+    ),
+    side_effect_of=st.sampled_from(["", "restart-db on unit:db.service"]),
+    unmet=st.sampled_from(["", "the precondition does not hold"]),
     running=st.integers(0, 4),
     cooldown_lifted=st.booleans(),
     shadow=st.booleans(),
@@ -188,6 +275,7 @@ limits = st.builds(
     runs=st.integers(1, 8),
     per=st.floats(1, 7200),
     cooldown=st.floats(0, 900),
+    breaker=breakers,
     max_parallel=st.integers(1, 3),
     actions_per_hour=st.integers(1, 30),
     storm_incidents=st.integers(1, 25),
@@ -202,7 +290,7 @@ def test_refusals_are_in_order_have_reasons_and_retry_later(limits, situation):
     assert places == sorted(set(places))
     assert all(answer.reason for answer in answers)
     assert all(answer.retry_at > NOW for answer in answers if answer.retry_at is not None)
-    assert all(answer.retry_at is None for answer in answers if answer.then is Then.ESCALATE)
+    assert {answer.guard for answer in answers if answer.then is Then.ESCALATE and answer.retry_at} <= {Guard.BREAKER}
     assert refusal(limits, situation, NOW) == (answers[0] if answers else None)
 
 
@@ -213,17 +301,23 @@ def test_asked_again_at_retry_at_the_same_guard_does_not_refuse(limits, situatio
             assert answer.guard not in guards(situation, limits, answer.retry_at)
 
 
-@given(limits, st.lists(st.tuples(st.integers(0, 900), st.booleans()), max_size=80))
-def test_no_history_of_requests_breaks_a_limit_on_runs_or_the_cool_down(limits, requests):
+@given(limits, kind_limits, st.lists(st.tuples(st.integers(0, 900), st.booleans()), max_size=80))
+def test_no_history_of_requests_breaks_a_limit_of_remediation_action_kind_or_host(limits, own, requests):
     now, runs, host_runs = NOW, [], []
     for wait, elsewhere in requests:
         now += wait
         mine = [] if elsewhere else runs
         last = mine[-1] if mine else None
-        if refusal(limits, replace(CALM, runs=tuple(mine), host_runs=tuple(host_runs), last_run_at=last), now):
+        kind = ActionKind(
+            name="restart_unit", limits=own, runs=tuple(host_runs), last_run_at=max(host_runs, default=None)
+        )
+        situation = replace(CALM, runs=tuple(mine), host_runs=tuple(host_runs), last_run_at=last, kind=kind)
+        if refusal(limits, situation, now):
             continue
         assert last is None or now >= last + limits.cooldown
+        assert not host_runs or now >= host_runs[-1] + own.cooldown
         mine.append(now)
         host_runs.append(now)
         assert sum(now < at + limits.per for at in mine) <= limits.runs
         assert sum(now < at + 3600 for at in host_runs) <= limits.actions_per_hour
+        assert sum(now < at + own.per for at in host_runs) <= own.runs

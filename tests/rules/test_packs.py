@@ -173,6 +173,16 @@ CASES = {
         [line("paramedic_queue_dropped_total", 0, 0.1, kind="readings")],
         [line("paramedic_queue_dropped_total", 5, kind="readings")],
     ),
+    "ParamedicBreakerOpen": (
+        0,
+        [line("paramedic_breaker_state", 2, scope="remediation", name="restart-web")],
+        [line("paramedic_breaker_state", 1, scope="remediation", name="restart-web")],
+    ),
+    "ParamedicRemediationDemoted": (
+        0,
+        [line("paramedic_remediation_demoted", 1, remediation="restart-web")],
+        [line("paramedic_remediation_demoted", 0, remediation="restart-web")],
+    ),
     "ParamedicReloadFailed": (
         0,
         [line("paramedic_config_last_reload_successful", 0)],

@@ -6,11 +6,16 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import agent.config.options as options_module
+from agent.config.acting import (
+    LimitOptions,
+    StepOptions,
+    VerifyOptions,
+)
 from agent.config.example import render
 from agent.config.load import load
-from agent.config.options import CollectorOptions, Config, LimitOptions, StepOptions, TokenOptions, VerifyOptions
+from agent.config.options import CollectorOptions, Config, TokenOptions
 from agent.config.registries import shipped
-from remediations.guards import Limits
+from remediations.limits import Limits
 from remediations.spec import Context
 
 COMMITTED = Path(__file__).parents[3] / "config.example.toml"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config import toml
-from agent.config.options import VerifyOptions
+from agent.config.acting import VerifyOptions
 
 VALUES = st.recursive(
     st.text() | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.floats(allow_nan=False, allow_infinity=False),

@@ -20,8 +20,9 @@ from agent.incidents.policy import Ladder, Policy, TicketPolicy, Verify
 from agent.store.database import Database
 from agent.store.reader import Reader
 from collectors.sample import Failure, Reading, Sample, Source, labels
-from remediations.guards import Limits, Mode
+from remediations.limits import Limits
 from remediations.plan import Plan
+from remediations.situation import Mode
 from rules import matchers, rulefile
 from rules.ruleset import Ruleset
 from rules.series import SeriesStore

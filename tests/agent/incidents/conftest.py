@@ -10,7 +10,8 @@ from agent.incidents.opening import described, opened
 from agent.incidents.policy import Ladder, Policy, TicketPolicy, Verify
 from agent.incidents.situation import Situation, Step
 from collectors.sample import labels
-from remediations import guards
+from remediations import limits as limiting
+from remediations import situation as guards
 from remediations.plan import Plan
 from rules.alert import Alert, AlertChange, AlertState, Recovery
 
@@ -28,7 +29,7 @@ class World:
         steps=("restart_unit", "run_script"),
         origins=frozenset({"local"}),
         verify=Verify(hold=30.0, timeout=120.0),
-        limits=guards.Limits(),
+        limits=limiting.Limits(),
     )
 
     def __init__(self):

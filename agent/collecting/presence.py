@@ -1,0 +1,122 @@
+"""Whether somebody is at work on this host by hand: a session with recent input, a held lock, a file that says so.
+
+It is asked when an action is decided about, not periodically: some `stat` calls, one read of `/proc/locks` and of the
+list of sessions. Nothing here needs privileges: locks are found by the inode of their file, not by trying to take them.
+"""
+
+import os
+import platform
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.engine.situations import Presence
+
+_USER_PROCESS = 7
+_RECORD = 400 if platform.machine() == "aarch64" else 384
+"""Bytes of a record of utmp(5) in glibc."""
+_HEAD = struct.Struct("hi32s4s32s")
+_MAX_UTMP = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where to look, and how long ago the last input may be. With `idle_seconds` 0 sessions are not looked at."""
+
+    idle_seconds: float
+    locked: Sequence[Path]
+    """Files that are held by flock(2) or fcntl(2) while somebody is at work."""
+    existing: Sequence[Path]
+    """Files that exist while somebody is at work."""
+    root: Path = Path("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Somebody who is logged in on a terminal."""
+
+    user: str
+    line: str
+    """As in "pts/0"."""
+
+
+def presence(places: Places, now: float) -> Presence:
+    """Return who or what is at work at wall second `now`: the first that is found, surest first."""
+    for path in places.existing:
+        if path.exists():
+            return Presence(what=f"{path} exists")
+    held = _locks(places.root / "proc/locks") if places.locked else frozenset()
+    for path in places.locked:
+        if _identity(path) in held:
+            return Presence(what=f"{path} is locked")
+    return _typing(places, now) if places.idle_seconds else Presence()
+
+
+def _typing(places: Places, now: float) -> Presence:
+    """The time of the last input on a terminal is the access time of its device, to within eight seconds."""
+    latest: tuple[float, Session] | None = None
+    for session in _sessions(places.root):
+        try:
+            typed = (places.root / "dev" / session.line).stat().st_atime
+        except OSError:
+            continue
+        if now - typed < places.idle_seconds and (latest is None or typed > latest[0]):
+            latest = typed, session
+    if latest is None:
+        return Presence()
+    typed, session = latest
+    return Presence(what=f"{session.user} on {session.line}", until=typed + places.idle_seconds)
+
+
+def _sessions(root: Path) -> Iterator[Session]:
+    """Yield who is logged in, after logind where it keeps its sessions, and after utmp where that is still written."""
+    for file in sorted(root.glob("run/systemd/sessions/*")):
+        if file.suffix != ".ref":
+            yield from _logind_session(file)
+    try:
+        with (root / "run/utmp").open("rb") as utmp:
+            content = utmp.read(_MAX_UTMP)
+    except OSError:
+        return
+    for start in range(0, len(content) - _RECORD + 1, _RECORD):
+        kind, _pid, line, _id, user = _HEAD.unpack_from(content, start)
+        if kind == _USER_PROCESS:
+            yield from _session(user=_text(user), line=_text(line))
+
+
+def _logind_session(file: Path) -> Iterator[Session]:
+    try:
+        lines = file.read_text(errors="replace").splitlines()
+    except OSError:
+        return
+    fields = dict(line.split("=", 1) for line in lines if "=" in line)
+    if fields.get("CLASS", "user") == "user" and fields.get("STATE") != "closing":
+        yield from _session(user=fields.get("USER", ""), line=fields.get("TTY", ""))
+
+
+def _session(*, user: str, line: str) -> Iterator[Session]:
+    if line and ".." not in line and not line.startswith((":", "/")):
+        yield Session(user=user or "somebody", line=line)
+
+
+def _text(field: bytes) -> str:
+    return field.split(b"\0", 1)[0].decode(errors="replace")
+
+
+def _locks(path: Path) -> frozenset[str]:
+    """Return the files that are locked, as "major:minor:inode" the way the kernel writes them."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(words[-3] for line in lines if len(words := line.split()) > 3 and "->" not in words)  # noqa: PLR2004 - the last three are file, start and end
+
+
+def _identity(path: Path) -> str:
+    """Return the file as `/proc/locks` names it; empty: there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"

@@ -1,0 +1,125 @@
+"""Counting what attempts came to: runs and passes when they start, standings when fresh data has judged them."""
+
+from collections.abc import Callable
+
+from agent.engine.batch import Batch
+from agent.engine.ledger import Ledger, Run, Subject
+from agent.incidents.decision import Decision, Reason
+from agent.incidents.incident import Attempt, Incident
+from agent.incidents.policy import Policy
+from agent.store import writes
+from agent.telemetry import log, metrics
+from remediations.limits import BreakerLimits
+from remediations.situation import Mode
+from remediations.standing import Breaker, breaker, demoted, falls_short, objection, promoted, success
+
+_log = log.get("standing")
+_SHOWN = {Breaker.CLOSED: 0, Breaker.HALF_OPEN: 1, Breaker.OPEN: 2}
+
+
+class Tally:
+    """Joins the ledger with the policy by which it is read."""
+
+    def __init__(self, ledger: Ledger, policy: Callable[[], Policy]) -> None:
+        self._ledger = ledger
+        self._policy = policy
+
+    def started(self, batch: Batch, incident: Incident) -> None:
+        """Count the attempt that was begun last."""
+        attempt = incident.attempts[-1]
+        ladder = self._policy().ladder(attempt.remediation)
+        batch.writes.append(writes.start_run(incident, attempt))
+        run = Run(
+            run_id=attempt.run_id,
+            remediation=attempt.remediation,
+            resource=attempt.resource,
+            action=attempt.action,
+            started_at=batch.now,
+            first_step=attempt.step == 0 and not attempt.compensates,
+        )
+        reset = ladder.limits.healthy_reset if ladder is not None else 0.0
+        subjects = _subjects(attempt, incident)
+        batch.writes += self._ledger.started(
+            run, reset=reset, breakers=[(subject, self.breaker_limits(subject)) for subject in subjects]
+        )
+
+    def judged(self, batch: Batch, before: Incident | None, after: Incident) -> None:
+        """Take verdicts that this decision brought into the standings."""
+        known = {a.run_id for a in before.attempts if a.verified is not None} if before is not None else set()
+        for attempt in after.attempts:
+            if attempt.verified is not None and attempt.run_id not in known:
+                metrics.VERIFICATIONS.labels(attempt.remediation, attempt.verdict or "ineffective").inc()
+                self._judge(batch, attempt, after)
+
+    def _judge(self, batch: Batch, attempt: Attempt, incident: Incident) -> None:
+        if attempt.compensates:  # it is there to undo harm, not to help
+            return
+        for subject in _subjects(attempt, incident):
+            limits = self.breaker_limits(subject)
+            was = breaker(self._ledger.standing(subject), limits, batch.now)
+            batch.writes += self._ledger.judged(subject, limits, helped=bool(attempt.verified), now=batch.now)
+            now_is = breaker(self._ledger.standing(subject), limits, batch.now)
+            if now_is is not was and now_is is not Breaker.HALF_OPEN:
+                word = Reason.BREAKER_OPENED if now_is is Breaker.OPEN else Reason.BREAKER_CLOSED
+                self._note(batch, incident, word, " ".join(subject))
+        self._demote(batch, attempt, incident)
+        self.report(batch.now)
+
+    def _demote(self, batch: Batch, attempt: Attempt, incident: Incident) -> None:
+        """Take the right to act alone from a remediation that does not do what it is trusted for."""
+        ladder = self._policy().ladder(attempt.remediation)
+        subject = ("remediation", attempt.remediation)
+        standing = self._ledger.standing(subject)
+        if ladder is None or ladder.mode is not Mode.AUTO or standing.demoted_at is not None:
+            return
+        if falls_short(standing, ladder.target):
+            share = success(standing, ladder.target.attempts) or 0.0
+            batch.writes += self._ledger.stand(subject, demoted(standing, batch.now))
+            detail = (
+                f"{ladder.name} needs approval from now on: {share:.0%} of its last {ladder.target.attempts} attempts"
+                f" helped, the target is {ladder.target.success:.0%}"
+            )
+            self._note(batch, incident, Reason.DEMOTED, detail)
+
+    def promote(self, batch: Batch, name: str) -> str:
+        """Give a demoted remediation its mode back. Return why not; empty: it is done."""
+        ladder = self._policy().ladder(name)
+        if ladder is None:
+            return f"there is no remediation {name!r}"
+        subject = ("remediation", name)
+        standing = self._ledger.standing(subject)
+        if not (why := objection(standing, ladder.target)):
+            batch.writes += self._ledger.stand(subject, promoted(standing))
+            self.report(batch.now)
+        return why
+
+    def _note(self, batch: Batch, incident: Incident, reason: Reason, detail: str) -> None:
+        batch.writes.append(
+            writes.audit(batch.now, "Standing", Decision(incident=incident, reason=reason, detail=detail))
+        )
+        metrics.DECISIONS.labels(reason).inc()
+        _log.warning(str(reason), incident=incident.id, detail=detail)
+
+    def breaker_limits(self, subject: Subject) -> BreakerLimits:
+        scope, name = subject
+        if scope == "action":
+            return self._policy().kind(name).breaker
+        ladder = self._policy().ladder(name)
+        return ladder.limits.breaker if ladder is not None else BreakerLimits()
+
+    def report(self, now: float) -> None:
+        """Bring the gauges about standings up to date."""
+        for subject in self._ledger.subjects:
+            standing = self._ledger.standing(subject)
+            state = breaker(standing, self.breaker_limits(subject), now)
+            metrics.BREAKER_STATE.labels(*subject).set(_SHOWN[state])
+            share = success(standing, 10)
+            metrics.VERIFIED_SUCCESS.labels(*subject).set(share if share is not None else float("nan"))
+            if subject[0] == "remediation":
+                metrics.DEMOTED.labels(subject[1]).set(standing.demoted_at is not None)
+
+
+def _subjects(attempt: Attempt, incident: Incident) -> tuple[Subject, ...]:
+    """Return whose standing the attempt counts for. A drill says nothing about what its kind of action is good for."""
+    own = ("remediation", attempt.remediation)
+    return (own,) if incident.drill else (own, ("action", attempt.action))
