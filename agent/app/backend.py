@@ -13,6 +13,7 @@ from agent.engine.engine import Engine
 from agent.engine.judgements import Judgement
 from agent.engine.parts import Parts
 from agent.incidents.incident import ACTIVE
+from agent.incidents.muting import Muting
 from agent.store.reader import Reader
 from agent.version import VERSION
 from agent.web.backend import Target
@@ -41,6 +42,10 @@ class DaemonBackend:
     @property
     def store(self) -> SeriesStore:
         return self._parts.series
+
+    @property
+    def muting(self) -> Muting:
+        return self._parts.situations.muting
 
     def ready(self) -> tuple[bool, str]:
         return (True, "") if self._ready() else (False, "not every collector has been run yet")

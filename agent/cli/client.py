@@ -57,6 +57,11 @@ class Client:
         """Return the answer to POST /control/PATH with these fields. Raise ControlError."""
         return self._ask("POST", ("control", *path), body=json.dumps(fields).encode())
 
+    def alertmanager(self, method: str, *path: str, body: object = None, **query: Sequence[str]) -> Any:  # noqa: ANN401 - JSON
+        """Return the answer to a request for /api/v2/PATH, Alertmanager's API. Raise ControlError."""
+        content = json.dumps(body).encode() if body is not None else None
+        return self._ask(method, ("api", "v2", *path), query=urlencode(query, doseq=True), body=content)
+
     def _ask(self, method: str, path: Sequence[str], *, query: str = "", body: bytes | None = None) -> Any:  # noqa: ANN401
         target = "/" + "/".join(quote(part, safe="") for part in path) + (f"?{query}" if query else "")
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -73,11 +78,11 @@ class Client:
 
 def _understood(status: int, content: bytes) -> Any:  # noqa: ANN401 - JSON
     try:
-        answer = json.loads(content)
+        answer = json.loads(content or b"null")
     except ValueError as error:
         raise ControlError(f"the daemon's answer ({status}) is not JSON", status) from error
     if status >= http.client.BAD_REQUEST:
-        reason = answer.get("error") if isinstance(answer, Mapping) else None
+        reason = answer.get("error") if isinstance(answer, Mapping) else answer
         raise ControlError(str(reason or f"the daemon answers {status}"), status)
     return answer
 

@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _offline(commands)
     _incidents(commands)
+    _silences(commands)
     _daemon(commands)
     _drill(commands)
     _test(commands)
@@ -208,6 +209,37 @@ def _incidents(commands: Any) -> None:  # noqa: ANN401 - see above
     for command in (show, ack, release, resolve, retry):
         command.add_argument("id", metavar="ID", help="as `incident list` shows it")
     for command in (listing, show, ack, release, resolve, retry):
+        _client(command)
+
+
+def _silences(commands: Any) -> None:  # noqa: ANN401 - see above
+    silence = _group(commands, "silence", "be quiet about some alerts for a while: no action, no ticket, no message")
+    verbs = silence.add_subparsers(title="verbs", metavar="VERB", required=True)
+    add = _command(
+        verbs,
+        "add",
+        "make a silence, and print its id",
+        module="silences",
+        example='paramedic silence add alertname=DiskFull \'mountpoint=~"/srv/.*"\' --for 2h --comment "new disk"',
+    )
+    add.add_argument(
+        "matchers", nargs="+", metavar="MATCHER", help='as in Alertmanager, e.g. name=~"web.*"; all must fit'
+    )
+    span = add.add_mutually_exclusive_group(required=True)
+    span.add_argument("--for", dest="duration", type=seconds, metavar="DURATION", help="how long, as in 90m or 2h")
+    span.add_argument("--until", type=point_in_time, metavar="TIME", help="when it ends")
+    add.add_argument("--start", type=point_in_time, metavar="TIME", help="when it begins; default: now")
+    add.add_argument("--comment", required=True, help="why; shown in lists")
+    add.add_argument("--author", default="", help="default: you")
+    for name, text in (("days", "sat or mon-fri"), ("times", "22:00-06:00"), ("dates", "2026-12-24 or 12-24..01-02")):
+        add.add_argument(f"--{name}", nargs="+", default=[], metavar=name.upper(), help=f"only then, e.g. {text}")
+    add.add_argument("--zone", default="UTC", help='time zone of these, e.g. "Europe/Berlin"; default: UTC')
+    listing = _command(verbs, "list", "list silences that are not over", module="silences")
+    listing.add_argument("matchers", nargs="*", metavar="MATCHER", help="only those whose matchers meet all of these")
+    listing.add_argument("--all", action="store_true", help="those that are over, too")
+    expire = _command(verbs, "expire", "end silences now", module="silences")
+    expire.add_argument("ids", nargs="+", metavar="ID", help="as `silence list` shows it")
+    for command in (add, listing, expire):
         _client(command)
 
 

@@ -8,8 +8,8 @@ from agent.incidents.incident import Incident
 from agent.incidents.silences import Silence
 from agent.incidents.windows import Recurrence
 from remediations.standing import Standing
-from rules import matchers
 from rules.alert import Alert
+from rules.matchers import Matcher, Operator
 
 _encoder = msgspec.json.Encoder()
 _incident = msgspec.json.Decoder(Incident)
@@ -19,10 +19,10 @@ _standing = msgspec.json.Decoder(Standing)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Silence:
-    """A silence with its matchers as text."""
+    """A silence, with name, operator and value of its matchers."""
 
     id: str
-    matchers: tuple[str, ...]
+    matchers: tuple[tuple[str, Operator, str], ...]
     starts_at: float
     ends_at: float
     created_by: str
@@ -48,14 +48,16 @@ def alert(text: str) -> Alert:
 
 def silence_text(silence: Silence) -> str:
     plain = {field.name: getattr(silence, field.name) for field in fields(_Silence)}
-    return encode(_Silence(**plain | {"matchers": tuple(map(str, silence.matchers))}))
+    triples = tuple((matcher.name, matcher.operator, matcher.value) for matcher in silence.matchers)
+    return encode(_Silence(**plain | {"matchers": triples}))
 
 
 def silence(text: str) -> Silence:
     """Return the silence. Raise ValueError if it cannot be understood any more."""
     stored = _silence.decode(text)
     plain = {field.name: getattr(stored, field.name) for field in fields(_Silence)}
-    return Silence(**plain | {"matchers": tuple(matchers.parse(each) for each in stored.matchers)})
+    matchers = tuple(Matcher(name=name, operator=sign, value=value) for name, sign, value in stored.matchers)
+    return Silence(**plain | {"matchers": matchers})
 
 
 def standing(text: str) -> Standing:

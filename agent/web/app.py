@@ -22,6 +22,7 @@ from agent.web.prometheus_api_rules import RulesApi
 from agent.web.prometheus_api_status import StatusApi
 from agent.web.query_thread import QueryThread
 from agent.web.request import RequestError, answer
+from agent.web.silences_api import SilencesApi
 
 Handler = Callable[[Request, Peer], Awaitable[Response]]
 
@@ -68,13 +69,36 @@ def public_rows(pages: Pages, *, metrics: Need) -> Sequence[Row]:
     )
 
 
-def alert_rows(*, backend: Backend, caller: Caller) -> Sequence[Row]:
-    api = AlertsApi(backend=backend, caller=caller)
+def alert_rows(*, backend: Backend, caller: Caller, clock: Clock) -> Sequence[Row]:
+    """Return Alertmanager's v2 API; its errors are JSON texts."""
+    api = AlertsApi(backend=backend, caller=caller, clock=clock)
+    silences = SilencesApi(backend=backend, caller=caller, clock=clock)
     posting = PostingApi(backend=backend, caller=caller)
-    return (
-        Row(method="GET", path="/api/v2/alerts", handler=api.active, need=Need.READ),
-        Row(method="POST", path="/api/v2/alerts", handler=posting.post, need=Need.INGEST),
+    table: Sequence[tuple[str, str, Handler, Need]] = (
+        ("GET", "status", api.status, Need.READ),
+        ("GET", "receivers", api.receivers, Need.READ),
+        ("GET", "alerts", api.alerts, Need.READ),
+        ("POST", "alerts", posting.post, Need.INGEST),
+        ("GET", "alerts/groups", api.groups, Need.READ),
+        ("GET", "silences", silences.silences, Need.READ),
+        ("POST", "silences", silences.post, Need.OPERATE),
+        ("GET", "silence/{id}", silences.silence, Need.READ),
+        ("DELETE", "silence/{id}", silences.delete, Need.OPERATE),
     )
+    return [
+        Row(method=method, path=f"/api/v2/{path}", handler=_saying_why(handler), need=need)
+        for method, path, handler, need in table
+    ]
+
+
+def _saying_why(handler: Handler) -> Handler:
+    async def handle(request: Request, peer: Peer) -> Response:
+        try:
+            return await handler(request, peer)
+        except (RequestError, CommandError) as error:
+            return answer(str(error), error.status)
+
+    return handle
 
 
 def control_rows(control: Control) -> Sequence[Row]:
@@ -128,7 +152,7 @@ def full_rows(
     """Return every route: of the control socket and of `listen`."""
     return (
         *public_rows(Pages(backend=backend, exposition=exposition, clock=clock), metrics=Need.READ),
-        *alert_rows(backend=backend, caller=caller),
+        *alert_rows(backend=backend, caller=caller, clock=clock),
         *prometheus_rows(backend=backend, queries=queries, clock=clock),
         *control_rows(Control(backend=backend, caller=caller, clock=clock)),
     )

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from agent.engine.commands import Command
 from agent.engine.judgements import Judgement
+from agent.incidents.muting import Muting
 from collectors.sample import Labels, Metric
 from rules.alert import Alert
 from rules.group import RuleGroup
@@ -29,10 +30,14 @@ class Target:
 
 
 class Backend(Protocol):
-    """`ready`, `alerts`, `store` and what is about rules and collectors never wait; the rest may, on other threads."""
+    """Commands, incidents, drills and `status` may wait, on other threads; the rest never does."""
 
     @property
     def store(self) -> SeriesStore: ...
+
+    @property
+    def muting(self) -> Muting:
+        """What keeps alerts quiet; to be asked, not changed."""
 
     def ready(self) -> tuple[bool, str]:
         """Tell whether every collector has been run; if not, what is missing."""

@@ -44,7 +44,7 @@ def test_every_command_has_a_module_that_runs_it():
     modules = set(re.findall(r'module="(\w+)"', parsing.__loader__.get_source(parsing.__name__)))
     assert all(callable(importlib.import_module(f"agent.cli.{module}").run) for module in modules)
     tools = {"check_rules", "rule_tests", "promql_tests", "query"}
-    assert {"run", "check", "collect", "incidents", "daemon", "drill", "about", "polkit"} | tools == modules
+    assert {"run", "check", "collect", "incidents", "daemon", "drill", "about", "polkit", "silences"} | tools == modules
 
 
 @pytest.mark.parametrize(

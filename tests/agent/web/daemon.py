@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.clock import SystemClock
+from agent.incidents.muting import Muting
 from agent.web.access import EVERY_SCOPE, Access, Token
 from agent.web.exposition import Exposition
 from agent.web.loop import LoopThread
@@ -26,6 +27,7 @@ class Backend:
 
     def __init__(self) -> None:
         self.store = SeriesStore()
+        self.muting = Muting()
         self.commands: list[Any] = []
         self.is_ready = (True, "")
         self.error: Exception | None = None
@@ -46,7 +48,7 @@ class Backend:
         if self.error:
             raise self.error
         self.commands.append(command)
-        return {"done": type(command).__name__}
+        return {"done": type(command).__name__, "silenceID": "one"}
 
     def incidents(self, state, limit):
         self.asked.append((state, limit))
@@ -56,7 +58,7 @@ class Backend:
         return {"id": incident_id} if incident_id == "one" else None
 
     def status(self):
-        return {"ok": True}
+        return {"ok": True, "started_at": 1_800_000_000.0}
 
     def drill(self, drill_id):
         return {"drill": drill_id} if drill_id == "one" else None

@@ -11,6 +11,7 @@ import pytest
 
 from agent.engine.commands import BusyError, CommandError, OnIncident, PostAlerts, Reload, SetStop, StartDrill
 from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
+from agent.intake.silences import parse
 from agent.web.access import Need
 from agent.web.app import full_rows, metrics_rows
 from rules.alert import AlertState
@@ -19,6 +20,13 @@ from tests.agent.web.scraped import ALERTS, alert
 
 BEARER = f"Bearer {TOKEN}"
 ALERT = [{"labels": {"alertname": "Down"}}]
+SILENCE = {
+    "matchers": [{"name": "alertname", "value": "Down", "isRegex": False}],
+    "startsAt": "2026-01-01T00:00:00Z",
+    "endsAt": "2026-01-02T00:00:00Z",
+    "createdBy": "ann",
+    "comment": "deploy",
+}
 OPEN = {"/-/healthy", "/-/ready", "/metrics"}
 NOTHING: Any = None
 PARTS = {"backend": NOTHING, "exposition": NOTHING, "clock": NOTHING}
@@ -39,6 +47,7 @@ def daemon(tmp_path_factory):
 def _clean(daemon):
     daemon.backend.commands.clear()
     daemon.backend.asked.clear()
+    daemon.backend.muting.silences = {"one": parse(json.dumps(SILENCE).encode())}
     daemon.backend.error = None
 
 
@@ -46,7 +55,8 @@ def request_of(row):
     path = row.path.replace("{id}", "one")
     body = None
     if row.method == "POST":
-        body = ALERT if path.startswith("/api") else {"reason": "because"} if path.endswith(("retry", "stop")) else {}
+        reasoned = {"reason": "because"} if path.endswith(("retry", "stop")) else {}
+        body = {"/api/v2/alerts": ALERT, "/api/v2/silences": SILENCE}.get(path, reasoned)
     return row.method, path, body
 
 
@@ -133,8 +143,8 @@ def test_alerts_that_fire_or_lack_data_are_listed_as_alertmanager_lists_them(dae
     daemon.backend.listed = ()
     assert [one["labels"]["alertname"] for one in listed] == ["DiskFull", "UnitFailed"]
     assert (listed[0]["startsAt"], listed[0]["endsAt"]) == (
-        "1970-01-01T00:00:01.000000Z",
-        "1970-01-01T00:04:01.000000Z",
+        "1970-01-01T00:00:01.000Z",
+        "1970-01-01T00:04:01.000Z",
     )
     assert listed[0]["status"] == {"state": "active", "silencedBy": [], "inhibitedBy": [], "mutedBy": []}
 
@@ -153,7 +163,7 @@ def test_a_refused_command_carries_its_status_and_reason(daemon):
 def test_good_alerts_are_taken_although_a_neighbour_is_refused(daemon):
     answer = daemon.unix("POST", "/api/v2/alerts", [*ALERT, {"labels": {"x": "y"}}])
     assert answer.status == 400
-    assert "alert 1: it has no alertname" in answer.json["error"]
+    assert "alert 1: it has no alertname" in answer.json
     assert len(daemon.backend.commands[0].alerts) == 1
 
 
@@ -175,7 +185,7 @@ def test_good_alerts_are_taken_although_a_neighbour_is_refused(daemon):
 def test_odd_bodies_get_a_clear_answer(daemon, body, headers, status):
     answer = daemon.tcp("POST", "/api/v2/alerts", body, authorization=BEARER, **headers)
     assert answer.status == status
-    assert status == 200 or answer.json["error"]
+    assert status == 200 or isinstance(answer.json, str)
     assert daemon.backend.commands == []
 
 
@@ -254,4 +264,4 @@ def test_a_failing_backend_is_500_and_the_next_request_is_served(daemon, capsys)
     daemon.backend.error = ZeroDivisionError("boom")
     answer = daemon.unix("POST", "/control/reload")
     assert (answer.status, b"boom" in answer.body) == (500, False)
-    assert json.loads(daemon.unix("GET", "/control/status").body) == {"ok": True}
+    assert json.loads(daemon.unix("GET", "/control/status").body)["ok"] is True
