@@ -10,7 +10,7 @@ from rules.promql import sums
 from rules.promql.aggregate import check_quantile, highest, lowest
 from rules.promql.moment import Moment
 from rules.promql.tree import Call
-from rules.promql.values import Keys, Span, Vector, Window, Windows
+from rules.promql.values import Keys, Reduce, Span, Vector, Window, Windows
 
 Evaluate = Callable[[Moment], Any]
 Builder = Callable[[Call, tuple[Evaluate, ...]], Evaluate]
@@ -30,7 +30,7 @@ def with_results(keys: Keys, results: Sequence[float | None]) -> Vector:
 # -- of the values alone
 
 
-def of_values(function: Callable[[Sequence[float]], float], *, keeps_name: bool = False) -> Builder:
+def of_values(function: Reduce, *, keeps_name: bool = False) -> Builder:
     """Build a function that always has a result and needs no times."""
 
     def build(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
@@ -39,7 +39,7 @@ def of_values(function: Callable[[Sequence[float]], float], *, keeps_name: bool 
         def evaluate(moment: Moment) -> Vector:
             windows: Windows = argument(moment)
             keys = windows.keys if keeps_name else windows.keys.dropped()
-            return Vector(keys, [function(values) for _, values in windows.columns])
+            return Vector(keys, windows.each(function))
 
         return evaluate
 

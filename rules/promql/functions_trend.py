@@ -1,7 +1,7 @@
 """Functions of range vectors that see a trend: straight lines and smoothing."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import mul
 from typing import Any
 
@@ -14,37 +14,41 @@ from rules.promql.values import Vector, Windows
 
 Evaluate = Callable[[Moment], Any]
 Builder = Callable[[Call, tuple[Evaluate, ...]], Evaluate]
+Line = tuple[float, float]
+"""Slope per second, and value at the origin."""
 
 
 class Fit:
-    """Least squares lines through windows that mostly share their times: what depends on times alone is kept."""
+    """Least squares lines through windows that all have these times: what depends on times alone is worked out once."""
 
-    def __init__(self, origin: int | None) -> None:
-        self._origin = origin
-        self._times: list[int] | None = None
-        self._centered: list[float] = []
-        self._mean = self._squares = 0.0
+    def __init__(self, times: Sequence[int], origin: int | None) -> None:
+        """`origin`: the time (milliseconds) at which lines tell their value; None: at the first sample."""
+        seconds = [(time - (times[0] if origin is None else origin)) / 1000 for time in times]
+        self._mean = math.fsum(seconds) / len(seconds)
+        self._centered = [second - self._mean for second in seconds]
+        self._squares = math.fsum(map(mul, self._centered, self._centered))
 
-    def line(self, times: list[int], values: list[float]) -> tuple[float, float]:
-        """Return slope per second, and value at the origin (None: the first sample)."""
+    def line(self, values: Sequence[float], average: float) -> Line:
+        """Return slope per second, and value at the origin."""
         first = values[0]
         if first == values[-1] and values.count(first) == len(values):
             return (math.nan, math.nan) if math.isinf(first) else (0.0, first)
-        if times is not self._times:
-            self._take(times)
-        average = sums.mean(values)
         if not math.isfinite(average):
             return math.nan, math.nan
         slope = sums.total(list(map(mul, self._centered, values))) / self._squares
         return slope, average - slope * self._mean
 
-    def _take(self, times: list[int]) -> None:
-        origin = times[0] if self._origin is None else self._origin
-        seconds = [(time - origin) / 1000 for time in times]
-        self._times = times
-        self._mean = math.fsum(seconds) / len(seconds)
-        self._centered = [second - self._mean for second in seconds]
-        self._squares = math.fsum(map(mul, self._centered, self._centered))
+
+def _lines(windows: Windows, origin: int | None) -> Iterator[Line | None]:
+    """Yield the line through each window, None where there is but one sample."""
+    fit, fitted = None, None
+    for (times, values), average in zip(windows, windows.each(sums.mean), strict=True):
+        if len(values) < 2:  # noqa: PLR2004 (a line needs two)
+            yield None
+            continue
+        if fit is None or times is not fitted:
+            fit, fitted = Fit(times, origin), times
+        yield fit.line(values, average)
 
 
 def _deriv(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
@@ -52,9 +56,7 @@ def _deriv(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
 
     def evaluate(moment: Moment) -> Vector:
         windows: Windows = argument(moment)
-        fit = Fit(None)
-        results = [fit.line(times, values)[0] if len(values) > 1 else None for times, values in windows.columns]
-        return with_results(windows.keys.dropped(), results)
+        return with_results(windows.keys.dropped(), [line and line[0] for line in _lines(windows, None)])
 
     return evaluate
 
@@ -65,14 +67,7 @@ def _predict_linear(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
     def evaluate(moment: Moment) -> Vector:
         windows: Windows = argument(moment)
         ahead = ahead_of(moment)
-        fit = Fit(moment.at)
-        results: list[float | None] = []
-        for times, values in windows.columns:
-            if len(values) > 1:
-                slope, value = fit.line(times, values)
-                results.append(slope * ahead + value)
-            else:
-                results.append(None)
+        results = [line and line[0] * ahead + line[1] for line in _lines(windows, moment.at)]
         return with_results(windows.keys.dropped(), results)
 
     return evaluate

@@ -13,7 +13,7 @@ from rules.matchers import Matcher, Operator
 from rules.promql.errors import OutOfScopeSampleError
 from rules.promql.moment import Moment, Queried
 from rules.promql.tree import Range, Selector
-from rules.promql.values import EMPTY, NO_KEYS, Keys, Vector, Window, Windows
+from rules.promql.values import EMPTY, NO_KEYS, Keys, Reduce, Vector, Window, Windows
 
 NAME = "__name__"
 MAX_KNOWN_FALLS = 4096
@@ -23,7 +23,7 @@ MAX_KNOWN_FALLS = 4096
 class Group:
     """Series that share an axis: one look at the times serves them all."""
 
-    __slots__ = ("_falls", "axis", "columns", "first", "newest_offset", "uniform")
+    __slots__ = ("_falls", "_reduced", "axis", "columns", "first", "newest_offset", "uniform")
 
     def __init__(self, axis: Axis, columns: "list[tuple[array[float], int]]", first: int) -> None:
         self.axis = axis
@@ -34,6 +34,7 @@ class Group:
         self.uniform = [values for values, _ in columns] if len({offset for _, offset in columns}) == 1 else None
         """The columns, where they all begin at the same time."""
         self._falls: dict[int, list[int]] = {}
+        self._reduced: tuple[tuple[Reduce, int, int], list[float]] | None = None
 
     def index_at(self, at: int) -> int:
         """Return the place on the axis of the newest time not after `at`, -1 if there is none."""
@@ -90,6 +91,16 @@ class Group:
         return known
 
 
+    def reduced(self, reduce: Reduce, low: int, high: int) -> list[float]:
+        """Return what the function makes of this part of each column. The last one is kept: rules share windows."""
+        wanted = reduce, low, high
+        if self._reduced is not None and self._reduced[0] == wanted:
+            return self._reduced[1]
+        results = [reduce(values[low:high]) for values in self.uniform or []]
+        self._reduced = (wanted, results)
+        return results
+
+
 class Slices(NamedTuple):
     """Windows that all begin at `low` in their columns: a `Span`."""
 
@@ -110,9 +121,12 @@ class Slices(NamedTuple):
             for position in self.group.falls_at(index):
                 yield position, values[position][index - 1]
 
-    def windows(self) -> list[Window]:
-        low, high, times = self.low, self.low + len(self.times), self.times
-        return [Window(times, values[low:high].tolist()) for values in self.group.uniform or []]
+    def each(self, reduce: Reduce) -> list[float]:
+        return self.group.reduced(reduce, self.low, self.low + len(self.times))
+
+    def columns(self) -> Iterator[Sequence[float]]:
+        low, high = self.low, self.low + len(self.times)
+        return (values[low:high] for values in self.group.uniform or [])
 
 
 def _plain(times: list[int], values: "array[float]") -> Window:
@@ -274,7 +288,9 @@ def ranged(node: Range, chosen: Chosen) -> Callable[[Moment], Windows]:
         spans = [part for part in parts if isinstance(part, Slices)]
         if len(spans) == len(parts):
             return Windows(keys, None, start, end, spans=spans)
-        columns = [window for part in parts for window in (part.windows() if isinstance(part, Slices) else part)]
+        columns: list[Window] = []
+        for part in parts:
+            columns += [Window(part.times, list(v)) for v in part.columns()] if isinstance(part, Slices) else part
         present = [place for place, window in enumerate(columns) if window[0]]
         if len(present) < len(columns):
             columns = [columns[place] for place in present]

@@ -48,8 +48,10 @@ def _compensated(values: Sequence[float]) -> float:
 def mean(values: Sequence[float]) -> float:
     """Return the average; where the sum would overflow, by moving the mean along."""
     quick = _exact(values)
-    if quick is not None:
-        return quick / len(values)
+    return quick / len(values) if quick is not None else _compensated_mean(values)
+
+
+def _compensated_mean(values: Sequence[float]) -> float:
     result, lost = values[0], 0.0
     for count, value in enumerate(values[1:], 2):
         following = added(value, result, lost)

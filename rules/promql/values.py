@@ -1,6 +1,6 @@
 """What expressions evaluate to: columns of keys and values."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -10,6 +10,9 @@ from rules.promql.errors import EvaluationError
 
 DESCRIPTIONS = frozenset({"__type__", "__unit__"})
 """Labels that say what kind of metric it is."""
+
+Reduce = Callable[[Sequence[float]], float]
+"""Makes one number of a window's values."""
 
 WORTH_KEEPING = 0.25
 """What part of a vector's keys must be picked for the result to be kept."""
@@ -128,7 +131,11 @@ class Span(Protocol):
     def falls(self) -> Iterable[tuple[int, float]]:
         """Return series (by position) that fell, each time with the value they fell from."""
 
-    def windows(self) -> list[Window]: ...
+    def each(self, reduce: Reduce) -> list[float]:
+        """Return what the function makes of each window's values."""
+
+    def columns(self) -> Iterator[Sequence[float]]:
+        """Yield each window's values."""
 
 
 class Windows:
@@ -146,11 +153,23 @@ class Windows:
         """The same windows by columns, where all have the same times as others; else empty."""
         self._columns = columns
 
+    def each(self, reduce: Reduce) -> list[float]:
+        """Return what the function makes of each window's values."""
+        if self._columns is None:
+            return [result for span in self.spans for result in span.each(reduce)]
+        return [reduce(values) for _, values in self._columns]
+
+    def __iter__(self) -> Iterator[tuple[Sequence[int], Sequence[float]]]:
+        """Yield each window's times and values."""
+        if self._columns is None:
+            return ((span.times, values) for span in self.spans for values in span.columns())
+        return iter(self._columns)
+
     @property
     def columns(self) -> list[Window]:
         """The windows, one for each key."""
         if self._columns is None:
-            self._columns = [window for span in self.spans for window in span.windows()]
+            self._columns = [Window(span.times, list(values)) for span in self.spans for values in span.columns()]
         return self._columns
 
 
