@@ -33,6 +33,10 @@ def is_foreign(value: float) -> bool:
     return value != value and struct.pack("<d", value) == _FOREIGN_BYTES  # noqa: PLR0124 (as above)
 
 
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
 class Key(NamedTuple):
     """What names a series or an element of a result. `dropped`: the name is to be removed when the query ends."""
 

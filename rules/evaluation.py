@@ -14,6 +14,7 @@ from rules.promql.values import Scalar, Vector
 from rules.provenance import ALERTS, RULES, Hearing, Living, Provenance, Witnesses
 from rules.recording import RecordingRule
 from rules.series import SeriesStore
+from rules.spells import Told
 
 _SHOWN = {state: ("alertstate", state.value) for state in (AlertState.PENDING, AlertState.FIRING)}
 
@@ -159,12 +160,14 @@ class Absences:
 
 def _show(state: RuleState, scene: Scene) -> None:
     """Store the rule's alerts as `ALERTS` and `ALERTS_FOR_STATE`."""
-    samples: list[Sample] = []
+    if not state.alerts and not state.written:
+        return
+    told: dict[Told, float] = {}
     for alert in state.alerts.values():
-        shown = _SHOWN.get(alert.state, _SHOWN[AlertState.FIRING])
-        samples.append(Sample("ALERTS", 1.0, tuple(sorted((*alert.labels, shown)))))
-        samples.append(Sample("ALERTS_FOR_STATE", alert.active_at, alert.labels))
-    _write(state, scene, ALERTS, samples)
+        told[Told("ALERTS", alert.labels, _SHOWN.get(alert.state, _SHOWN[AlertState.FIRING]))] = 1.0
+        told[Told("ALERTS_FOR_STATE", alert.labels)] = alert.active_at
+    scene.store.tell(Source(ALERTS, state.rule.identity), scene.at - state.group.query_offset_seconds, told)
+    state.written = bool(told)
 
 
 def _record(state: RuleState, rule: RecordingRule, vector: list[tuple[Labels, float]], scene: Scene) -> None:
@@ -175,17 +178,13 @@ def _record(state: RuleState, rule: RecordingRule, vector: list[tuple[Labels, fl
     samples = [Sample(rule.name, value, _recorded(labels, own)) for labels, value in vector]
     if len({sample.labels for sample in samples}) < len(samples):
         raise RuleEvaluationError("two series have the same labels once the rule's labels are set")
-    _write(state, scene, RULES, samples)
+    if samples or state.written:
+        at = scene.at - state.group.query_offset_seconds
+        scene.store.append(Reading(source=Source(RULES, state.rule.identity), at=at, samples=samples))
+    state.written = bool(samples)
 
 
 def _recorded(labels: Labels, own: dict[str, str]) -> Labels:
     pairs = dict(labels) | own
     pairs.pop("__name__", None)
     return tuple(sorted((name, value) for name, value in pairs.items() if value))
-
-
-def _write(state: RuleState, scene: Scene, collector: str, samples: list[Sample]) -> None:
-    if samples or state.written:
-        at = scene.at - state.group.query_offset_seconds
-        scene.store.append(Reading(source=Source(collector, state.rule.identity), at=at, samples=samples))
-    state.written = bool(samples)

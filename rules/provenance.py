@@ -11,7 +11,8 @@ from rules.matchers import Matcher
 from rules.promql.expression import parse
 from rules.promql.selectors import accepting
 from rules.promql.tree import Aggregation, Binary, Call, Expression, Negation, Range, Selector, Subquery
-from rules.series import SeriesStore, SourceHealth
+from rules.series import SeriesStore
+from rules.sources import SourceHealth
 
 RULES = "rules"
 """The collector name under which recorded samples are stored: they are as fresh as what they are made of."""

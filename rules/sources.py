@@ -7,6 +7,25 @@ from dataclasses import dataclass
 
 from collectors.sample import Labels, Origin, Sample, Source
 from rules.columns import LATE_MILLISECONDS, Axis, Key, Series
+from rules.spells import Spells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceHealth:
+    """How a source is: times are wall-clock seconds, None where it never happened."""
+
+    source: Source
+    origin: Origin
+    last_success_at: float | None
+    last_failure_at: float | None
+    reason: str
+    """Why it last failed; empty when the last run succeeded."""
+    polled: bool = True
+    """Whether it ever yielded its whole truth; False for one that only tells of events."""
+
+    @property
+    def healthy(self) -> bool:
+        return self.last_success_at is not None and not self.reason
 
 
 def _nothing(_value: float) -> None:
@@ -33,12 +52,16 @@ def _shifted(axis: Axis, seconds: float) -> Axis:
 class SourceState:
     """One source's part of the store. Only the writer uses it, but for the times of its runs."""
 
-    def __init__(self, source: Source, origin: Origin) -> None:
+    def __init__(self, source: Source, origin: Origin, external: Labels = ()) -> None:
         self.source = source
         self.origin = origin
+        self.external = external
+        """Labels that its series get where they lack them."""
         self.axis = Axis()
         self.index: dict[tuple[str, Labels], Series] = {}
         """Series by the name and labels that the source gives them."""
+        self.spells = Spells(external)
+        """The series that it tells."""
         self.plan: Plan | None = None
         self.run = 0
         self.first_at: float | None = None
@@ -56,6 +79,20 @@ class SourceState:
     def failed(self, at: float, reason: str) -> None:
         self.last_failure_at = at
         self.reason = reason or "failed"
+
+    @property
+    def health(self) -> SourceHealth:
+        return SourceHealth(
+            source=self.source,
+            origin=self.origin,
+            last_success_at=self.last_success_at,
+            last_failure_at=self.last_failure_at,
+            reason=self.reason,
+            polled=self.polled,
+        )
+
+    def started_before(self, at: float) -> bool:
+        return self.first_at is not None and self.first_at <= at
 
     def is_late(self, at: int) -> bool:
         """Return whether a run at `at` is older news than the last one (and the clock was not set back)."""
@@ -159,6 +196,7 @@ class SourceState:
     def shift(self, seconds: float) -> None:
         """Move every time, because the clock that told them was set. Readers keep the columns that they have."""
         self.axis = _shifted(self.axis, seconds)
+        self.spells.shift(round(seconds * 1000))
         self.plan = None
         for series in self.index.values():
             axis, values, offset = series.columns

@@ -7,7 +7,8 @@ from agent.collecting.sink import Settings
 from agent.web.backend import Target
 from agent.web.query_view import QueryView
 from collectors.sample import Labels
-from rules.series import SeriesStore, SourceHealth
+from rules.series import SeriesStore
+from rules.sources import SourceHealth
 
 
 def targets(store: SeriesStore, collectors: Mapping[str, Settings], external: Labels) -> Sequence[Target]:

@@ -9,8 +9,9 @@ from agent.incidents.silences import SilenceState
 from agent.store import writes
 from agent.store.database import Write, set_meta
 from agent.telemetry import metrics
-from collectors.sample import Reading, Sample, Source, gauge
+from collectors.sample import Source, gauge
 from rules.alert import AlertState
+from rules.spells import Told
 
 ALERT_STATE = gauge("paramedic_alert_state", "1 for every alert that is pending, firing or without data.")
 ALERT_STATES = Source("alert_state")
@@ -80,9 +81,8 @@ def _report_muting(parts: Parts, now: float) -> None:
 def _report_alerts(parts: Parts, now: float) -> None:
     """Store the state of every alert, so that dashboards find here what `/metrics` shows."""
     alerts = (*parts.ruleset.active(), *parts.intake.active())
-    shown = {tuple(sorted({**dict(alert.labels), "alertstate": alert.state.value}.items())) for alert in alerts}
-    samples = [Sample(ALERT_STATE.name, 1.0, labels) for labels in sorted(shown)]
-    parts.series.append(Reading(source=ALERT_STATES, at=now, samples=samples))
+    told = {Told(ALERT_STATE.name, alert.labels, ("alertstate", alert.state.value)): 1.0 for alert in alerts}
+    parts.series.tell(ALERT_STATES, now, told)
 
 
 def _report_outbox(parts: Parts, now: float) -> None:

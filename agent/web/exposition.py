@@ -18,7 +18,7 @@ from agent.telemetry.metrics import REGISTRY
 from agent.web.lines import Dialect, families_of, head, labelled, plain, special
 from collectors import scrape
 from collectors.sample import Labels, Metric, Source
-from rules.alert import Alert
+from rules.alert import Alert, AlertState
 from rules.columns import Axis, Series
 from rules.provenance import ALERTS, RULES
 from rules.series import SeriesStore
@@ -73,6 +73,7 @@ class Exposition:
         self._external = frozenset(external)
         self._hidden_sources = hidden_sources
         self._layouts: dict[Dialect, tuple[SeriesStore, int, list[Block]]] = {}
+        self._alert_texts: dict[tuple[Labels, AlertState], str] = {}
         # Creation times would be a third of the lines, and nobody asks for them.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -111,16 +112,19 @@ class Exposition:
         return labelled(series.key.name, (pair for pair in series.key.labels if pair not in self._external))
 
     def _alert_lines(self, dialect: Dialect, alerts: Iterable[Alert]) -> list[str]:
-        lines: dict[str, None] = {}
-        for alert in alerts:
-            # Posted alerts may bring label names that this format does not have.
-            labels = {plain(name): value for name, value in alert.labels if (name, value) not in self._external}
-            labels["alertstate"] = alert.state.value
-            lines[f"{labelled(ALERT_STATE.name, sorted(labels.items()))}1\n"] = None
-        if not lines:
+        known = self._alert_texts
+        shown = [(alert.labels, alert.state) for alert in alerts]
+        self._alert_texts = {each: known.get(each) or self._alert_line(*each) for each in shown}
+        if not shown:
             return []
         (family,) = families_of([ALERT_STATE.name], {ALERT_STATE.name: ALERT_STATE}, dialect)
-        return [head(family, dialect), *lines]
+        return [head(family, dialect), *dict.fromkeys(self._alert_texts.values())]
+
+    def _alert_line(self, labels: Labels, state: AlertState) -> str:
+        # Posted alerts may bring label names that this format does not have.
+        pairs = {plain(name): value for name, value in labels if (name, value) not in self._external}
+        pairs["alertstate"] = state.value
+        return f"{labelled(ALERT_STATE.name, sorted(pairs.items()))}1\n"
 
 
 def chosen(accept: str) -> Dialect:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rules.columns import Key
+from rules.columns import Key, milliseconds
 from rules.promql import (
     aggregate,
     binary,
@@ -38,7 +38,6 @@ from rules.promql.tree import (
     kind,
 )
 from rules.promql.values import Matrix, RangeSeries, Scalar, String, Value, Vector, Windows
-from rules.series import milliseconds
 
 Evaluate = Callable[[Moment], Any]
 

@@ -90,7 +90,6 @@ class Group:
                 self._falls = {index: known}
         return known
 
-
     def reduced(self, reduce: Reduce, low: int, high: int) -> list[float]:
         """Return what the function makes of this part of each column. The last one is kept: rules share windows."""
         wanted = reduce, low, high
