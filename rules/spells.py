@@ -52,16 +52,13 @@ class _State(NamedTuple):
             yield Spell(*told, value, first, self.end - 1)
 
 
-_NOTHING = _State(array("q"), 0, 0, [], 0, {})
-
-
 class Spells:
     """All that one source has told. One thread writes, any may read."""
 
     def __init__(self, external: Labels = ()) -> None:
         """`external` labels are added to every series that lacks them."""
         self._external = external
-        self._state = _NOTHING
+        self._state = _State(array("q"), 0, 0, [], 0, {})
         self._made: dict[str, tuple[_State, list[Series]]] = {}
 
     def __bool__(self) -> bool:

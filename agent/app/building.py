@@ -149,6 +149,7 @@ def desk_rules(config: Config, host: str) -> DeskRules:
         match=_matchers(config.incidents.match),
         ignore_labels=frozenset(config.incidents.ignore_labels),
         limits=limits(LimitOptions(), config.guards),
+        keep_resolved=bool(config.alertmanagers),
     )
 
 

@@ -35,6 +35,8 @@ class DeskRules:
     match: Sequence[Matcher]
     ignore_labels: Collection[str]
     limits: Limits
+    keep_resolved: bool = False
+    """Whether somebody must hear of an alert's end even if a crash comes first: it stays on record for a while."""
 
 
 class Desk:
@@ -62,7 +64,8 @@ class Desk:
         alert = change.alert
         self._situations.muting.note([alert], batch.now)
         gone = alert.state is AlertState.RESOLVED and change.before is AlertState.PENDING
-        batch.writes.append(writes.drop_alert(alert.fingerprint) if gone else writes.put_alert(alert))
+        over = alert.state is AlertState.RESOLVED and not self.rules.keep_resolved
+        batch.writes.append(writes.drop_alert(alert.fingerprint) if gone or over else writes.put_alert(alert))
         if not gone and alert.state is not AlertState.PENDING:
             batch.alerts.append(alert)
         if alert.state is AlertState.PENDING or gone or not self._wanted(alert):

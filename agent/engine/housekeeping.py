@@ -23,6 +23,8 @@ ALIVE_SECONDS = 60.0
 ALIVE = "alive_at"
 _PRUNE_ROWS = 500
 _SENT_DAYS = 7 * 86400.0
+_RESOLVED_SECONDS = 3600.0
+"""An Alertmanager that has not heard of an alert's end by then has let it expire."""
 
 
 def shift(parts: Parts, delta: float) -> list[Write]:
@@ -112,7 +114,7 @@ def routine(parts: Parts, now: float) -> list[Write]:
 
 
 def _prune(parts: Parts, now: float) -> list[Write]:
-    """Forget old output, sent effects and closed incidents, a few rows at a time, oldest first; open work never."""
+    """Forget old output, sent effects, resolved alerts and closed incidents, oldest first; open work never."""
     keep = parts.orders.keep
     old = f"ORDER BY updated_at LIMIT {_PRUNE_ROWS}"
     gone = f"SELECT id FROM incidents WHERE state = 'closed' AND updated_at < ? {old}"  # noqa: S608 - a constant
@@ -122,6 +124,10 @@ def _prune(parts: Parts, now: float) -> list[Write]:
         writes.drop_orders(incidents),
         ("UPDATE runs SET output = NULL WHERE output IS NOT NULL AND ended_at < ?", (now - keep.output,)),
         ("DELETE FROM outbox WHERE state = 'done' AND settled_at < ?", (now - _SENT_DAYS,)),
+        (
+            "DELETE FROM alerts WHERE state = 'resolved' AND json_extract(document, '$.resolved_at') < ?",
+            (now - _RESOLVED_SECONDS,),
+        ),
         (f"DELETE FROM audit WHERE incident_id IN ({gone})", (incidents,)),  # noqa: S608 - a constant
         (f"DELETE FROM runs WHERE incident_id IN ({gone})", (incidents,)),  # noqa: S608 - a constant
         (f"DELETE FROM tickets WHERE incident_id IN ({gone})", (incidents,)),  # noqa: S608 - a constant

@@ -228,3 +228,29 @@ def test_a_state_of_a_newer_version_is_refused_and_left_alone(bench, tmp_path):
 
     with pytest.raises(StoreError, match="newer paramedic"):
         Database(tmp_path / "new")
+
+
+def alert_rows(bench):
+    return bench.database.connection.execute("SELECT state FROM alerts").fetchall()
+
+
+def test_a_resolved_alert_is_forgotten_at_once_where_nobody_has_to_hear_of_it(bench):
+    bench.process(up=0)
+    assert alert_rows(bench) == [("firing",)]
+    bench.pass_time(1)
+    bench.process(up=1)
+    assert alert_rows(bench) == []
+
+
+def test_a_resolved_alert_stays_on_record_for_an_hour_where_somebody_must_hear_of_it(bench):
+    bench.parts.desk.rules.keep_resolved = True
+    bench.process(up=0)
+    bench.pass_time(1)
+    bench.process(up=1)
+    bench.restart()
+    assert [alert.state for alert in bench.told][-1] == "resolved"
+    bench.pass_time(3500)
+    assert alert_rows(bench) == [("resolved",)]
+    bench.pass_time(3700)
+    bench.turn()
+    assert alert_rows(bench) == []
