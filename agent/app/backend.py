@@ -37,6 +37,8 @@ class DaemonBackend:
         self.endpoints: Mapping[str, str] = {}
         self.collectors: Mapping[str, Settings] = {}
         self.external: Labels = ()
+        self.subscribed: Sequence[Metric] = ()
+        """Metrics that messages become."""
         self.drill_room: DrillRoom | None = None
 
     @property
@@ -104,7 +106,7 @@ class DaemonBackend:
         return targeting.targets(self._parts.series, self.collectors, self.external)
 
     def metadata(self) -> Sequence[Metric]:
-        return catalog(SPECS)
+        return [*catalog(SPECS), *self.subscribed]
 
 
 def catalog(specs: Sequence[Spec]) -> list[Metric]:

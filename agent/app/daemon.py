@@ -137,6 +137,7 @@ class Daemon:
         )
         backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=collecting.ready.is_set)
         backend.collectors, backend.external = self.config.collectors, building.external(self.config)
+        backend.subscribed = outward.subscribed_metrics(self.config)
         if self.config.drill.enabled:
             backend.drill_room = DrillRoom(state / "drill", Reader(database.path))
             stack.callback(backend.drill_room.close)
@@ -178,6 +179,8 @@ class Daemon:
             self.config, database, self._clock, self._outside, owner=secrets.token_hex(8), publish=client is not None
         )
         self.engine = Engine(self._parts)
+        if (subscriber := outward.subscriber(self.config, self._clock, self.engine.queue.order)) is not None:
+            services.append(subscriber)
         pool = Pool(outward.performers(self.config, repairs, client), self.engine.settled)
         self._outside.hand_over = pool.hand_over
         self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
@@ -214,7 +217,9 @@ class Daemon:
             ),
             access=doors.access(options),
             backend=backend,
-            exposition=Exposition(catalog=catalog(SPECS), external=building.external(self.config)),
+            exposition=Exposition(
+                catalog=[*backend.subscribed, *catalog(SPECS)], external=building.external(self.config)
+            ),
             clock=self._clock,
         )
         web.start(loop)

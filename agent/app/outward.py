@@ -1,32 +1,42 @@
 """Everything that talks to the world outside, made from the configuration."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent.app.building import host_name, pushed
 from agent.clock import Clock
+from agent.config.mqtt_options import SubscriptionOptions
 from agent.config.options import Config, TicketOptions
 from agent.executor import ticketing
 from agent.executor.pool import Performer
 from agent.executor.repairs import Repairs
 from agent.incidents.incident import Incident
+from agent.intake import topics
 from agent.mqtt.client import MqttClient
 from agent.mqtt.link import Broker
 from agent.mqtt.summary import Summary
 from agent.mqtt.topics import Message, incident_message
 from agent.tickets.credentials import read_secret
 from agent.tickets.registry import ADAPTERS
+from collectors.sample import Metric, MetricType
 
 if TYPE_CHECKING:
+    from agent.mqtt.feed import Subscription
+    from agent.mqtt.subscriber import Order, Subscriber
     from agent.notify.alertmanager import AlertmanagerSync
 
 
 def mqtt(config: Config) -> MqttClient | None:
     """Return the client of the configured broker; None if there is none."""
-    options = config.mqtt
-    if not options.host:
+    if not config.mqtt.host:
         return None
-    broker = Broker(
+    return MqttClient(_broker(config), prefix=config.mqtt.prefix, host=host_name(config))
+
+
+def _broker(config: Config) -> Broker:
+    options = config.mqtt
+    return Broker(
         host=options.host,
         port=options.port,
         client_id=options.client_id or f"paramedic-{host_name(config)}",
@@ -36,7 +46,48 @@ def mqtt(config: Config) -> MqttClient | None:
         ca_file=options.ca_file,
         keepalive_seconds=int(options.keepalive),
     )
-    return MqttClient(broker, prefix=options.prefix, host=host_name(config))
+
+
+def subscriber(config: Config, clock: Clock, order: "Order") -> "Subscriber | None":
+    """Return what hears the subscribed topics, over a connection of its own; None if there are none."""
+    if not (config.mqtt.host and config.mqtt.subscriptions):
+        return None
+    from agent.mqtt.feed import Feed  # noqa: PLC0415 - loaded only where something is subscribed to
+    from agent.mqtt.subscriber import Subscriber  # noqa: PLC0415 - same
+
+    broker = _broker(config)
+    return Subscriber(
+        replace(broker, client_id=f"{broker.client_id}-in"),
+        Feed([_subscription(options) for options in config.mqtt.subscriptions], clock),
+        order,
+        receive_maximum=config.mqtt.receive_maximum,
+        session_expiry_seconds=int(config.mqtt.session_expiry),
+    )
+
+
+def _subscription(options: SubscriptionOptions) -> "Subscription":
+    from agent.mqtt.feed import Subscription  # noqa: PLC0415 - same
+
+    return Subscription(
+        name=options.called,
+        pattern=topics.parse(options.topic),
+        metric=options.metric,
+        path=tuple(options.path.split(".")) if options.path else (),
+        labels=tuple(sorted((name, value) for name, value in options.labels.items() if value)),
+        qos=options.qos,
+        retained=options.retained,
+        expect_every_seconds=options.expect_every,
+        max_topics=options.max_topics,
+    )
+
+
+def subscribed_metrics(config: Config) -> list[Metric]:
+    """Return the metrics that subscribed messages become."""
+    return [
+        Metric(each.metric, MetricType(each.type), "Told by MQTT messages.")
+        for each in config.mqtt.subscriptions
+        if each.metric
+    ]
 
 
 def retained(config: Config, incidents: Iterable[Incident]) -> list[Message]:

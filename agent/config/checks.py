@@ -163,6 +163,12 @@ def doors(subject: Subject) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "mqtt.tls", "is off: the password travels unencrypted")
 
 
+def unheard(subject: Subject) -> Iterator[Finding]:
+    """Name subscriptions that no broker is asked for."""
+    if subject.config.mqtt.subscriptions and not subject.config.mqtt.host:
+        yield Finding(Level.ERROR, "mqtt.subscriptions", "nothing is heard: set host to the broker")
+
+
 def secrets(subject: Subject) -> Iterator[Finding]:
     """Look at every file that holds a secret: it must be there, and be nobody else's to read."""
     config = subject.config
@@ -207,6 +213,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     unmatched,
     foreign_origins,
     doors,
+    unheard,
     secrets,
     experimental,
 )

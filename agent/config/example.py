@@ -44,8 +44,19 @@ def render(registries: Registries) -> str:
         elif get_origin(kind) is tuple:
             blocks.append(_list(name, get_args(kind)[0], registries))
         else:
-            blocks.append([*_prose(kind.__doc__), f"[{name}]", *_options(kind)])
+            nested = {field.name: element for field, element in _nested(kind)}
+            blocks.append([*_prose(kind.__doc__), f"[{name}]", *_options(kind, hidden=nested)])
+            blocks += [_list(f"{name}.{field}", element, registries) for field, element in nested.items()]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+
+
+def _nested(kind: type[Any]) -> Iterator[tuple[Field[Any], type[Any]]]:
+    """Yield the options that are lists of tables and say nothing by an example."""
+    hints = get_type_hints(kind)
+    for field in fields(kind):
+        element = get_args(hints[field.name])[0] if get_origin(hints[field.name]) is tuple else None
+        if isinstance(element, type) and is_dataclass(element) and not field.metadata.get("example"):
+            yield field, element
 
 
 def _collectors(registries: Registries) -> Iterator[list[str]]:

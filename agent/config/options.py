@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.config.acting import ActionOptions, ApprovalOptions, GuardOptions, RemediationOptions
+from agent.config.mqtt_options import MqttOptions
 from agent.config.option import Seconds, option, required
 from agent.config.quiet_options import FreezeOptions, InhibitionOptions
 from agent.config.values import check_labels, check_listen, check_name, check_optional_url, check_sha256, check_url
@@ -136,23 +137,6 @@ class IncidentOptions:
     ignore_labels: tuple[str, ...] = option(("pid",), "Labels that do not make a different incident.")
     reopen_window: Seconds = option(Seconds(3600.0), "A recurrence within this re-opens the incident and its ticket.")
     no_data_after: Seconds = option(Seconds(900.0), "Missing data for this long escalates.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MqttOptions:
-    """An MQTT 5 broker that is told about incidents and the daemon's state."""
-
-    host: str = option("", 'The broker; "" for none.')
-    port: int = option(1883, "Its port; 8883 is usual with TLS.", most=65535)
-    prefix: str = option("paramedic", "First part of every topic.")
-    user: str = option("", "User name.")
-    password_file: Path | None = option(None, "File holding the password.", example="/etc/paramedic/mqtt-password")
-    tls: bool = option(False, "Use TLS.")
-    ca_file: Path | None = option(
-        None, "Certificates to trust instead of the system's.", example="/etc/paramedic/ca.pem"
-    )
-    client_id: str = option("", "Client id; default: paramedic-<host>.")
-    keepalive: Seconds = option(Seconds(30.0), "MQTT keep-alive.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

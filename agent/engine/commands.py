@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
 from agent.incidents.silences import Silence
+from collectors.sample import Failure, Reading
 
 
 class CommandError(Exception):
@@ -37,6 +38,17 @@ class PostAlerts:
 
     alerts: Sequence[Mapping[str, Any]]
     origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest:
+    """What messages said. Answer: {} when the readings are in the series store and the alerts durable.
+
+    It may be ordered again after a failure: a sample that is there already is only written once more.
+    """
+
+    readings: Sequence[Reading | Failure] = ()
+    alerts: Sequence[PostAlerts] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,4 +100,4 @@ class StartDrill:
     actor: str
 
 
-Command = OnIncident | PostAlerts | SetStop | SetMaintenance | PutSilence | ExpireSilence | Reload | StartDrill
+Command = OnIncident | PostAlerts | Ingest | SetStop | SetMaintenance | PutSilence | ExpireSilence | Reload | StartDrill

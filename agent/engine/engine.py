@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.engine import housekeeping
 from agent.engine.batch import Batch
-from agent.engine.commands import BusyError, Command
+from agent.engine.commands import BusyError, Command, Ingest
 from agent.engine.durable import Durable
 from agent.engine.judgements import Judgement
 from agent.engine.judging import Judging
@@ -126,14 +126,26 @@ class Engine:
             self._ordered(batch, item)
 
     def _reading(self, batch: Batch, reading: Reading) -> None:
+        touched = self._append(batch, reading)
+        if reading.pushed:
+            self._judging.touched(batch, touched)
+
+    def _append(self, batch: Batch, reading: Reading) -> frozenset[str]:
         if reading.at > batch.now:  # it was stamped before the clock was set back
             reading = replace(reading, at=batch.now)
-        touched = self._p.series.append(reading)
-        if not reading.pushed:
-            return
-        if batch.pushed_at is None:
+        if reading.pushed and batch.pushed_at is None:
             batch.pushed_at = reading.at
-        self._judging.touched(batch, touched)
+        return self._p.series.append(reading)
+
+    def _ingest(self, batch: Batch, readings: Iterable[Reading | Failure]) -> None:
+        """Take many readings at once, and judge once what depends on any of them."""
+        touched: set[str] = set()
+        for reading in readings:
+            if isinstance(reading, Reading):
+                touched |= self._append(batch, reading)
+            else:
+                self._p.series.fail(reading)
+        self._judging.touched(batch, frozenset(touched))
 
     def _settled(self, batch: Batch, settled: EffectSettled) -> None:
         answered = self._p.delivery.settle(batch, settled)
@@ -170,6 +182,8 @@ class Engine:
             situations.settled_at = max(situations.settled_at, batch.now + self._p.orders.settle_seconds)
 
     def _ordered(self, batch: Batch, ordered: Ordered) -> None:
+        if isinstance(ordered.command, Ingest):
+            self._ingest(batch, ordered.command.readings)
         answer = self._p.orders.carry_out(batch, ordered.command)
         batch.answers.append((ordered.answer, answer))
 

@@ -13,6 +13,7 @@ from agent.engine.commands import (
     Command,
     CommandError,
     ExpireSilence,
+    Ingest,
     OnIncident,
     PostAlerts,
     PutSilence,
@@ -81,8 +82,8 @@ class Orders:
         match command:
             case OnIncident():
                 return self._on_incident(batch, command)
-            case PostAlerts():
-                return self._intake.receive(batch, command)
+            case PostAlerts() | Ingest():
+                return self._receive(batch, command)
             case SetStop():
                 return self._set_stop(batch, command)
             case SetMaintenance():
@@ -97,6 +98,12 @@ class Orders:
                 return self.reload(batch)
             case StartDrill():
                 raise CommandError("drills are not for the engine", 500)
+
+    def _receive(self, batch: Batch, command: PostAlerts | Ingest) -> Mapping[str, Any]:
+        """Take alerts in; the readings of an ingest are with the engine already."""
+        for posted in command.alerts if isinstance(command, Ingest) else (command,):
+            self._intake.receive(batch, posted)
+        return {}
 
     def _on_incident(self, batch: Batch, command: OnIncident) -> Mapping[str, Any]:
         incident = self._casebook.get(command.incident_id)

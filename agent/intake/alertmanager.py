@@ -24,8 +24,8 @@ class _Document(TypedDict, total=False):
 
     labels: Required[dict[str, str]]
     annotations: dict[str, str]
-    startsAt: str
-    endsAt: str
+    startsAt: str | None
+    endsAt: str | None
     generatorURL: str
 
 

@@ -100,6 +100,12 @@ EFFECTS = _counter("paramedic_effects_total", "Effects performed, by target and 
 
 # outside
 MQTT_CONNECTED = _gauge("paramedic_mqtt_connected", "1 while connected to the broker.")
+MQTT_INPUT_CONNECTED = _gauge(
+    "paramedic_mqtt_input_connected", "1 while connected to the broker with every subscription granted.", "broker"
+)
+MQTT_MESSAGES = _counter("paramedic_mqtt_messages_total", "Messages received, by result.", "subscription", "result")
+MQTT_TOPICS = _gauge("paramedic_mqtt_topics", "Topics that were heard.", "subscription")
+MQTT_SILENT = _gauge("paramedic_mqtt_silent_topics", "Topics without the message that was expected.", "subscription")
 ALERTMANAGER_PUSHES = _counter("paramedic_alertmanager_pushes_total", "Pushes to an Alertmanager.", "target", "result")
 RELOAD_OK = _gauge("paramedic_config_last_reload_successful", "1 if the last reload was taken over.")
 RELOAD_TIME = _gauge("paramedic_config_last_reload_success_timestamp_seconds", "When a reload was last taken over.")

@@ -149,3 +149,9 @@ def test_a_file_that_two_patterns_name_is_loaded_once(tmp_path):
 def test_a_credential_is_only_there_for_the_service(tmp_path):
     text = "[web]\ntoken_file = '${CREDENTIALS_DIRECTORY}/token'"
     assert "only the service" in found(tmp_path, text)[Level.WARNING, "web.token_file"]
+
+
+def test_subscriptions_without_a_broker_are_named(tmp_path):
+    subscription = "[[mqtt.subscriptions]]\ntopic = 'a/{b}'\nmetric = 'm'\n"
+    assert (Level.ERROR, "mqtt.subscriptions") in found(tmp_path, subscription)
+    assert "mqtt.subscriptions" not in paths(tmp_path, f"[mqtt]\nhost = 'broker'\n{subscription}")

@@ -5,6 +5,7 @@ import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
+import agent.config.mqtt_options as mqtt_module
 import agent.config.options as options_module
 from agent.config.acting import (
     LimitOptions,
@@ -55,7 +56,9 @@ def test_the_example_knows_every_table_and_every_plugin():
 
 def test_every_option_of_ours_is_shown_with_a_help_text():
     shown = set(re.findall(r"^## .+\n# (\w+) = ", TEXT, re.MULTILINE))
-    sections = {options for options in vars(options_module).values() if is_dataclass(options)} - UNSHOWN
+    shown |= set(re.findall(r"^# \[\[\w+\.(\w+)\]\]$", TEXT, re.MULTILINE))
+    everything = vars(options_module) | vars(mqtt_module)
+    sections = {options for options in everything.values() if is_dataclass(options)} - UNSHOWN
     for section in sections:
         names = {field.name for field in fields(section) if not field.metadata.get("rest")}
         assert names <= shown, section

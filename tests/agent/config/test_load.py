@@ -267,3 +267,23 @@ def test_two_tokens_of_one_name_are_named(tmp_path):
 )
 def test_external_labels_and_the_address_are_checked(tmp_path, line, place):
     assert list(problems(tmp_path, f"[host]\n{line}\n")) == [place]
+
+
+SUBSCRIPTION = "mqtt.subscriptions[0]"
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "message"),
+    [
+        ("metric = 'x'", SUBSCRIPTION + ".topic", "is missing"),
+        ("topic = 'a/{b'", SUBSCRIPTION + ".topic", "a level is a text, + or {label}"),
+        ("topic = 'a/{b}'\nmetric = '1x'", SUBSCRIPTION, "no name of a metric"),
+        ("topic = 'a/{b}'\npath = 'x'", SUBSCRIPTION, "a path needs a metric"),
+        ("topic = 'a/{b}'\nlabels = { b = 'x' }", SUBSCRIPTION, "given by the topic and by labels"),
+        ("topic = 'a/{b}'\nlabels = { __x = 'x' }", SUBSCRIPTION, "no name of a label"),
+        ("topic = 'a/{b}'\nqos = 2", SUBSCRIPTION + ".qos", "must be 1 at most"),
+        ("topic = 'a'\nmetric = 'm'\n[[mqtt.subscriptions]]\ntopic = 'b'\nmetric = 'm'", "mqtt", "are called 'm'"),
+    ],
+)
+def test_a_wrong_subscription_is_named(tmp_path, options, path, message):
+    assert message in problems(tmp_path, f"[[mqtt.subscriptions]]\n{options}")[path]

@@ -31,6 +31,12 @@ def test_an_alert_as_prometheus_sends_it_is_taken_without_what_means_nothing():
     assert result.alerts == (alert,)
 
 
+def test_times_that_are_null_are_times_not_given():
+    alert = {"labels": {"alertname": "A"}, "startsAt": None, "endsAt": None}
+    assert posted(alert).alerts == (alert,)
+    assert len(posted(alert, {"labels": {}}).errors) == 1
+
+
 def test_good_alerts_survive_bad_neighbours():
     result = posted({"labels": {"alertname": "A"}}, {"labels": {"x": "y"}}, {"labels": {"alertname": "B"}})
     assert [alert["labels"]["alertname"] for alert in result.alerts] == ["A", "B"]

@@ -1,0 +1,65 @@
+"""What messages said: taken together, judged once, answered when it is durable."""
+
+from agent.engine.commands import Ingest, PostAlerts
+from collectors.sample import Failure, Origin, Reading, Sample, Source, labels
+
+ALERT = {"labels": {"alertname": "DiskBroken", "severity": "critical"}}
+
+
+def reading(bench, name, value):
+    sample = Sample("paramedic_process_up", float(value), labels(name=name))
+    return Reading(
+        source=Source("mqtt", name), at=bench.clock.now(), samples=[sample], complete=False, pushed=True, origin="mqtt"
+    )
+
+
+def test_many_readings_are_judged_in_one_evaluation(bench, monkeypatch):
+    judged = []
+    touched = bench.parts.ruleset.touched
+    monkeypatch.setattr(bench.parts.ruleset, "touched", lambda *given: judged.append(given) or touched(*given))
+    answer = bench.engine.queue.order(Ingest(readings=[reading(bench, f"n{n}", 0) for n in range(5)]))
+
+    bench.turn()
+
+    assert answer.result(0) == {}
+    assert len(judged) == 1
+    assert {incident["alertname"] for incident in bench.incidents()} == {"ProcessDown"}
+    assert len(bench.incidents()) == 5
+
+
+def test_what_came_by_mqtt_starts_no_action_that_takes_local_alerts_only(bench):
+    bench.engine.queue.order(Ingest(readings=[reading(bench, "web", 0)]))
+    bench.turn()
+    assert bench.take("runner") == []
+    assert bench.incident()["escalated_reason"].startswith("target: ")
+
+
+def test_a_failed_source_is_without_data(bench):
+    bench.engine.queue.order(Ingest(readings=[reading(bench, "web", 0)]))
+    bench.turn()
+    bench.clock.advance(400.0)
+    failure = Failure(source=Source("mqtt", "web"), at=bench.clock.now(), reason="no message for 60 s")
+    bench.engine.queue.order(Ingest(readings=[failure]))
+    bench.turn()
+    bench.pass_time(15.0)
+    assert bench.incident()["alert_state"] == "no_data"
+
+
+def test_alerts_are_answered_for_when_they_are_durable_and_survive_a_crash(bench):
+    post = PostAlerts(alerts=[ALERT], origin=Origin.MQTT)
+    answer = bench.engine.queue.order(Ingest(readings=[reading(bench, "web", 1)], alerts=[post]))
+    bench.turn()
+    assert answer.result(0) == {}
+    bench.restart()
+    bench.turn()
+    assert [incident["alertname"] for incident in bench.incidents()] == ["DiskBroken"]
+
+
+def test_an_ingest_that_is_ordered_again_changes_nothing(bench):
+    again = Ingest(readings=[reading(bench, "web", 0)])
+    for _ in range(2):
+        bench.engine.queue.order(again)
+        bench.turn()
+    assert len(bench.incidents()) == 1
+    assert bench.parts.series.sample_count == sum(len(s) for s in bench.parts.series.select(None))
+    assert len(bench.parts.series.select("paramedic_process_up")[0]) == 1
