@@ -111,13 +111,21 @@ class BusSpec:
     """Bus: pure functions from D-Bus messages to samples; the host owns the connection.
 
     `listed(options, units, properties)` turns a full listing into samples; `changed(options, unit, properties)` turns
-    one PropertiesChanged signal into samples (None: not ours). Shapes are documented where the functions are.
+    one PropertiesChanged signal into samples (None: not ours). `learned(unit, known, told)` returns what is known of a
+    unit after a signal or an answer, `seen(unit, known, row)` after a listing; `questions(options, unit, known)` names
+    what to ask of it, as `Interface.Name`. Of what signals tell only `telling` counts, and only a change of `pushed` is
+    handed on at once. Shapes are documented where the functions are.
     """
 
     name: str
     options: type[Any]
     listed: Callable[..., Iterable[Sample]]
     changed: Callable[..., Iterable[Sample] | None]
+    learned: Callable[..., dict[str, Any]]
+    seen: Callable[..., dict[str, Any]]
+    questions: Callable[..., tuple[str, ...]]
+    telling: frozenset[str]
+    pushed: frozenset[str]
     metrics: tuple[Metric, ...]
     enabled: bool = True
     interval_seconds: float = INTERVAL_SECONDS

@@ -1,28 +1,39 @@
-"""States of systemd units, from what its manager says on D-Bus.
+"""States of systemd units, and why services end, from what its manager says on D-Bus.
 
 Shapes of the arguments, all of them plain Python values:
 
-- `units`: the rows of `Manager.ListUnits`, of which the first four fields count: name, description, load state,
-  active state.
-- `properties`: for units by name, what is known of them: `Type` and `NRestarts` of a service. Under "" the manager's
-  own `SystemState`. Whatever is missing gives no sample.
-- for `changed`, one unit's properties as they are after the change: what was known of it, updated by what the signal
-  `PropertiesChanged` brought. `Type` must be among them for a service, because it is part of the series' name.
+- `units`: the rows of `Manager.ListUnits`: name, description, load state, active state, sub state, then some that do
+  not count, and from the eighth on the number, the type and the path of its job.
+- `properties`: for units by name, what is known of them, as `learned` returns it. Under "" the manager's own
+  `SystemState`. Whatever is missing gives no sample.
+- for `changed`, one unit's properties as they are after the change. `Type` must be among them for a service, because it
+  is part of the series' name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from collectors import filters
+from collectors import filters, systemd_endings
 from collectors.sample import Labels, Sample, counter, gauge
 from collectors.spec import BusSpec
+from collectors.systemd_endings import CAUSE, CAUSES, QUESTIONS
 
 UNIT_STATE = gauge("node_systemd_unit_state", "1 for the state that the unit is in, 0 for the others.")
 UNITS = gauge("node_systemd_units", "Loaded and unloaded units by state.")
 RESTARTS = counter("node_systemd_service_restart_total", "How often systemd restarted the service.")
 RUNNING = gauge("node_systemd_system_running", "1 if the system is up and no unit has failed.")
+ACCEPTED = counter("node_systemd_socket_accepted_connections_total", "Connections that the socket accepted.")
+CURRENT = gauge("node_systemd_socket_current_connections", "Connections of the socket that are open.")
+REFUSED = counter("node_systemd_socket_refused_connections_total", "Connections that the socket refused.")
+ENDED = gauge(
+    "paramedic_systemd_service_ended",
+    "1 for why the service runs no longer: a request, its own exit, a failure, to be restarted, or given up.",
+)
 STATES = ("active", "activating", "deactivating", "inactive", "failed")
+OF_SOCKETS = {"NAccepted": ACCEPTED, "NConnections": CURRENT, "NRefused": REFUSED}
+PUSHED = frozenset({"ActiveState", "LoadState", "Type", "NRestarts", CAUSE})
+TELLING = frozenset({*PUSHED, "SubState", "Job", "Result"})
 
 Properties = Mapping[str, object]
 
@@ -44,6 +55,41 @@ def wanted(options: UnitOptions, unit: str) -> bool:
     return bool(include.fullmatch(unit)) and not exclude.fullmatch(unit)
 
 
+def learned(unit: str, known: Properties, told: Properties) -> dict[str, object]:
+    """Return what is known of a unit after it was told of.
+
+    A socket that accepts connections is told of without the numbers, so these are to be asked for again.
+    """
+    if unit.endswith(".service"):
+        return systemd_endings.learned(known, told)
+    return {**(known if told.keys() & OF_SOCKETS else _uncounted(known)), **told}
+
+
+def seen(unit: str, known: dict[str, object], row: Sequence[object]) -> dict[str, object]:
+    """Return what is known of a unit after a listing. One that changed without a signal is as good as new."""
+    state, sub_state = row[3:5]
+    if known.get("NConnections"):
+        return _uncounted(known)  # the end of a connection is not told
+    if not unit.endswith(".service") or (known.get("ActiveState"), known.get("SubState")) == (state, sub_state):
+        return known
+    return learned(unit, {}, {"ActiveState": state, "SubState": sub_state, "Job": (row[7], row[9])})
+
+
+def _uncounted(known: Properties) -> dict[str, object]:
+    return {name: value for name, value in known.items() if name not in OF_SOCKETS}
+
+
+def questions(options: UnitOptions, unit: str, known: Properties) -> tuple[str, ...]:
+    """Return which properties, as `Interface.Name`, are to be asked for: what no signal has told yet."""
+    if unit.endswith(".service"):
+        if known.get("Type") is None:
+            return ("Service.Type", "Service.NRestarts")
+        return systemd_endings.questions(known) if wanted(options, unit) else ()
+    if unit.endswith(".socket") and "NRefused" not in known and wanted(options, unit):
+        return tuple(f"Socket.{name}" for name in OF_SOCKETS)
+    return ()
+
+
 def listed(
     options: UnitOptions, units: Iterable[Sequence[object]], properties: Mapping[str, Properties]
 ) -> Iterator[Sample]:
@@ -62,10 +108,10 @@ def listed(
 
 
 def changed(options: UnitOptions, unit: str, properties: Properties) -> tuple[Sample, ...] | None:
-    """Return the samples of one unit whose properties changed, or None if it is not shown."""
+    """Return the samples of one unit whose properties changed, or None if it is not shown, or not in this state."""
     if not wanted(options, unit) or properties.get("LoadState", "loaded") != "loaded":
         return None
-    if unit.endswith(".service") and "Type" not in properties:
+    if unit.endswith(".service") and (properties.get("Type") is None or systemd_endings.passing(properties)):
         return None
     return tuple(_unit(unit, properties)) or None
 
@@ -73,11 +119,19 @@ def changed(options: UnitOptions, unit: str, properties: Properties) -> tuple[Sa
 def _unit(name: str, properties: Properties) -> Iterator[Sample]:
     if "ActiveState" in properties:
         now = properties["ActiveState"]
-        for state, labels in zip(STATES, _state_labels(name, str(properties.get("Type", ""))), strict=True):
+        for state, labels in zip(STATES, _state_labels(name, str(properties.get("Type") or "")), strict=True):
             yield Sample(UNIT_STATE.name, float(now == state), labels)
     restarts = properties.get("NRestarts")
     if isinstance(restarts, int):
         yield Sample(RESTARTS.name, float(restarts), (("name", name),))
+    why = properties.get(CAUSE)
+    if why is not None and why not in QUESTIONS:
+        for cause in CAUSES:
+            yield Sample(ENDED.name, float(why == cause), (("cause", cause), ("name", name)))
+    for key, metric in OF_SOCKETS.items():
+        count = properties.get(key)
+        if isinstance(count, int):
+            yield Sample(metric.name, float(count), (("name", name),))
 
 
 @lru_cache(maxsize=1024)
@@ -92,5 +146,10 @@ SPEC = BusSpec(
     options=UnitOptions,
     listed=listed,
     changed=changed,
-    metrics=(UNIT_STATE, UNITS, RESTARTS, RUNNING),
+    seen=seen,
+    learned=learned,
+    questions=questions,
+    telling=TELLING,
+    pushed=PUSHED,
+    metrics=(UNIT_STATE, UNITS, RESTARTS, RUNNING, ACCEPTED, CURRENT, REFUSED, ENDED),
 )

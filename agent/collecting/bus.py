@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any
 
 from agent.clock import Clock
@@ -14,10 +14,6 @@ from agent.telemetry import metrics
 from collectors.sample import Reading, Source
 from collectors.spec import BusSpec
 
-ASKED = ("Type", "NRestarts")
-"""What is asked once of each service; signals keep it true."""
-TELLING = frozenset({"ActiveState", "LoadState", *ASKED})
-"""Properties that any sample is made of; systemd announces dozens more."""
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 PHASES = {"initializing": "starting", "starting": "starting", "stopping": "stopping", "offline": "stopping"}
@@ -46,8 +42,8 @@ class Bus:
         self._state = ""
         self._known: dict[str, Properties] = {}
         """What is known of the loaded units."""
-        self._heard: dict[str, Properties] = {}
-        """What signals said since the listing began."""
+        self._heard: set[str] = set()
+        """Units of which signals told something new since the listing began."""
         self._pause_seconds = FIRST_RETRY_SECONDS
         self._caught_up = False
         """Whether this session has listed the units."""
@@ -105,15 +101,14 @@ class Bus:
 
     async def _list(self, systemd: Systemd, *, pushed: bool) -> None:
         """List every unit and hand the whole truth on. What signals say meanwhile is newer than what was asked."""
-        begun, self._heard = self._clock.boottime(), {}
+        begun, self._heard = self._clock.boottime(), set()
         self._tell_state(await systemd.state())
         rows = await systemd.units()
-        self._known = {str(row[0]): self._known.get(str(row[0]), {}) for row in rows if row[2] == "loaded"}
-        new = [name for name, known in self._known.items() if name.endswith(".service") and "Type" not in known]
-        for name, found in (await systemd.services(new, ASKED)).items():
-            self._known[name] = {**found, **self._known.get(name, {})}
+        self._take(rows)
+        await self._ask(systemd, tuple(self._known))
         for row in rows:
-            row[3] = self._heard.get(str(row[0]), {}).get("ActiveState", row[3])
+            if row[0] in self._heard:
+                row[3] = self._known.get(row[0], {}).get("ActiveState", row[3])
         properties = {**self._known, "": {"SystemState": self._state}}
         spec, options = self._collector.spec, self._collector.options
         samples = attempt(lambda: tuple(spec.listed(options, rows, properties)))
@@ -124,41 +119,65 @@ class Bus:
             self._health.ran(self._source, samples, at=at, seconds=seconds, pushed=pushed)
         self._listed, self._pause_seconds = True, FIRST_RETRY_SECONDS
         self._health.heard(self._collector.name)
-        self._catch_up(systemd)
+        self._catch_up(systemd, {row[0] for row in rows})
+
+    def _take(self, rows: Iterable[list[Any]]) -> None:
+        """Learn from the rows about the units of which no signal told since the listing began; forget the others."""
+        known, self._known = self._known, {}
+        for row in rows:
+            unit = str(row[0])
+            if row[2] == "loaded":
+                before = known.get(unit, {})
+                self._known[unit] = before if unit in self._heard else self._collector.spec.seen(unit, before, row)
+
+    async def _ask(self, systemd: Systemd, units: Iterable[str]) -> None:
+        """Ask of the units what no signal tells; an answer may raise one more question."""
+        spec, options = self._collector.spec, self._collector.options
+        for _ in range(2):
+            asked = {unit: spec.questions(options, unit, self._known.get(unit, {})) for unit in units}
+            units = [unit for unit, names in asked.items() if names]
+            for unit, found in (await systemd.ask({unit: asked[unit] for unit in units})).items():
+                known = self._known.get(unit, {})
+                told = {name: value for name, value in found.items() if known.get(name) is None}
+                self._known[unit] = spec.learned(unit, known, told)
 
     def _changed(self, systemd: Systemd, unit: str, properties: Properties) -> None:
-        told = {name: value for name, value in properties.items() if name in TELLING}
-        if not told:
+        """Take a signal. systemd sends every property each time, and most of them say nothing new."""
+        spec, before = self._collector.spec, self._known.get(unit, {})
+        told = {name: value for name, value in properties.items() if name in spec.telling}
+        known = spec.learned(unit, before, told)
+        if known == before:
             return
         metrics.WATCH_EVENTS.labels(self._collector.name).inc()
-        self._heard.setdefault(unit, {}).update(told)
+        self._heard.add(unit)
+        self._known[unit] = known
         if self._caught_up:
-            self._hand_on(systemd, unit, told)
+            self._hand_on(systemd, unit, before)
 
-    def _catch_up(self, systemd: Systemd) -> None:
-        """After a session's first listing, hand on what was heard before.
+    def _catch_up(self, systemd: Systemd, listed: Collection[str]) -> None:
+        """After a session's first listing, hand on what was heard of units that it did not have yet.
 
         Told before any listing, a change would be all that is known of the host: every other unit would seem to be
         gone, and its alert over. For the same reason that listing is pushed: no change may overtake it.
         """
         if not self._caught_up:
             self._caught_up = True
-            for unit, told in self._heard.items():
-                self._hand_on(systemd, unit, told)
+            for unit in self._heard.difference(listed):
+                self._hand_on(systemd, unit, {})
 
-    def _hand_on(self, systemd: Systemd, unit: str, told: Properties) -> None:
-        known = self._known.setdefault(unit, {})
-        known.update(told)
-        if unit.endswith(".service") and "Type" not in known:
-            self._later(self._learn(systemd, unit))
-        else:
+    def _hand_on(self, systemd: Systemd, unit: str, before: Properties) -> None:
+        """Say what is new of the unit, and ask at once what remains to be known of that."""
+        spec, known = self._collector.spec, self._known[unit]
+        if any(before.get(name) != known.get(name) for name in spec.pushed):
             self._say(unit)
+            if spec.questions(self._collector.options, unit, known):
+                self._later(self._settle(systemd, unit))
 
-    async def _learn(self, systemd: Systemd, unit: str) -> None:
-        """Ask what no signal tells of a unit that was not there at the last listing, then hand its change on."""
-        found = await systemd.services([unit], ASKED)
-        self._known[unit] = {**found[unit], **self._known.get(unit, {})}
-        self._say(unit)
+    async def _settle(self, systemd: Systemd, unit: str) -> None:
+        before = self._known.get(unit, {})
+        await self._ask(systemd, (unit,))
+        if unit in self._known:
+            self._hand_on(systemd, unit, before)
 
     def _say(self, unit: str) -> None:
         spec, options = self._collector.spec, self._collector.options

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +19,7 @@ MATCHES = (
     *(
         f"type='signal',sender='{NAME}',path_namespace='{UNIT_PATH}',interface='{PROPERTIES}',"
         f"member='PropertiesChanged',arg0='{NAME}.{kind}'"
-        for kind in ("Unit", "Service")
+        for kind in ("Unit", "Service", "Socket")
     ),
     f"type='signal',sender='{NAME}',path='{PATH}',interface='{MANAGER}',member='StartupFinished'",
     f"type='signal',sender='{NAME}',path='{PATH}',interface='{MANAGER}',member='JobNew',arg2='shutdown.target'",
@@ -74,20 +74,20 @@ class Systemd:
         """Return the manager's SystemState."""
         return str(await self._get(PATH, MANAGER, "SystemState"))
 
-    async def services(self, names: Iterable[str], wanted: Iterable[str]) -> dict[str, Properties]:
-        """Return the wanted properties of the services; one that went away meanwhile is left out."""
+    async def ask(self, questions: Mapping[str, Iterable[str]]) -> dict[str, Properties]:
+        """Return by unit the properties asked for, each as `Interface.Name`; None for one that there is not."""
         limit = asyncio.Semaphore(AT_ONCE)
-        wanted = tuple(wanted)
 
-        async def ask(name: str) -> tuple[str, Properties]:
+        async def ask_one(unit: str, wanted: Iterable[str]) -> tuple[str, Properties]:
             async with limit:
                 found: Properties = {}
-                with suppress(_RefusedError):
-                    for key in wanted:
-                        found[key] = await self._get(unit_path(name), f"{NAME}.Service", key)
-                return name, found
+                for interface, _, name in (each.partition(".") for each in wanted):
+                    found[name] = None
+                    with suppress(_RefusedError):
+                        found[name] = await self._get(unit_path(unit), f"{NAME}.{interface}", name)
+                return unit, found
 
-        return dict(await asyncio.gather(*map(ask, names)))
+        return dict(await asyncio.gather(*(ask_one(unit, wanted) for unit, wanted in questions.items())))
 
     async def rest(self, seconds: float, again: asyncio.Event) -> None:
         """Wait so long, or until `again` is set; raise at once if the connection ends meanwhile."""

@@ -56,7 +56,12 @@ def samples(spec: Spec, root: Path) -> list[Sample]:
                 watch.close()
         case BusSpec():
             units = [("cron.service", "Cron", "loaded", "active", "running"), ("a.mount", "", "loaded", "failed", "")]
-            properties = {"cron.service": {"Type": "simple", "NRestarts": 2}, "": {"SystemState": "running"}}
+            units.append(("b.socket", "", "loaded", "active", ""))
+            properties = {
+                "cron.service": {"Type": "simple", "NRestarts": 2, "paramedic.Cause": "exit"},
+                "b.socket": {"NAccepted": 1, "NConnections": 1, "NRefused": 0},
+                "": {"SystemState": "running"},
+            }
             return list(spec.listed(options, units, properties))
 
 

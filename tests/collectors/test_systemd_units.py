@@ -2,7 +2,7 @@
 
 import pytest
 
-from collectors.systemd_units import STATES, UnitOptions, changed, listed
+from collectors.systemd_units import STATES, UnitOptions, changed, learned, listed, questions, seen
 
 OPTIONS = UnitOptions()
 UNITS = [
@@ -86,3 +86,36 @@ def test_units_can_be_chosen_and_patterns_match_whole_names():
     assert set(states(listed(chosen, UNITS, PROPERTIES))) == {"nginx.service", "cron.service"}
     none_left_out = UnitOptions(unit_exclude="")
     assert "dev-sda.device" in states(listed(none_left_out, UNITS, PROPERTIES))
+
+
+COUNTED = {"NAccepted": 5, "NConnections": 1, "NRefused": 0}
+ASKED = tuple(f"Socket.{name}" for name in COUNTED)
+
+
+def test_connections_of_sockets_are_told(values):
+    units = [("echo.socket", "", "loaded", "active", "listening", "", "", 0, "", "/")]
+    found = values(listed(OPTIONS, units, {"echo.socket": COUNTED}), name="echo.socket")
+    assert found["node_systemd_socket_accepted_connections_total"] == 5
+    assert found["node_systemd_socket_current_connections"] == 1
+    assert found["node_systemd_socket_refused_connections_total"] == 0
+
+
+def test_a_socket_is_asked_again_after_a_signal_and_while_it_has_connections():
+    row = ("echo.socket", "", "loaded", "active", "listening", "", "", 0, "", "/")
+    assert questions(OPTIONS, "echo.socket", {}) == ASKED
+    known = learned("echo.socket", {}, COUNTED)
+    assert questions(OPTIONS, "echo.socket", known) == ()
+    assert questions(OPTIONS, "echo.socket", learned("echo.socket", known, {"Result": "success"})) == ASKED
+    assert questions(OPTIONS, "echo.socket", seen("echo.socket", known, row)) == ASKED
+    idle = {**known, "NConnections": 0}
+    assert questions(OPTIONS, "echo.socket", seen("echo.socket", idle, row)) == ()
+
+
+def test_a_service_that_changed_without_a_signal_is_as_good_as_new():
+    row = ("nginx.service", "", "loaded", "failed", "failed", "", "", 0, "", "/")
+    known = {"Type": "simple", "NRestarts": 2, "ActiveState": "active", "SubState": "running"}
+    assert seen("nginx.service", {**known, "ActiveState": "failed", "SubState": "failed"}, row)["Type"] == "simple"
+    assert questions(OPTIONS, "nginx.service", seen("nginx.service", known, row)) == (
+        "Service.Type",
+        "Service.NRestarts",
+    )

@@ -164,10 +164,12 @@ class Patient:
 
         until(look, 30.0, self.journal)
 
-    def metric(self, name: str) -> float:
+    def metrics(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-        (line,) = re.findall(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+            return answer.read().decode()
+
+    def metric(self, name: str) -> float:
+        (line,) = re.findall(rf"^{re.escape(name)} (\S+)$", self.metrics(), re.MULTILINE)
         return float(line)
 
     def journal(self) -> str:

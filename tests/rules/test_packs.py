@@ -137,7 +137,21 @@ CASES = {
         [line("node_systemd_unit_state", 1, name="a.service", state="failed")],
         [line("node_systemd_unit_state", 0, name="a.service", state="failed")],
     ),
-    "SystemdUnitFlapping": (16 * MINUTE, [], [line("node_systemd_unit_state", 1, name="a.service", state="active")]),
+    "SystemdServiceGivenUp": (
+        0,
+        [line("paramedic_systemd_service_ended", 1, name="a.service", cause="given_up")],
+        [line("paramedic_systemd_service_ended", 1, name="a.service", cause="restart")],
+    ),
+    "SystemdServiceEnded": (
+        0,
+        [line("paramedic_systemd_service_ended", 1, name="a.service", cause="exit")],
+        [line("paramedic_systemd_service_ended", 1, name="a.service", cause="request")],
+    ),
+    "SystemdServiceFlapping": (
+        16 * MINUTE,
+        [line("node_systemd_service_restart_total", 0, 0.01, name="a.service")],
+        [line("node_systemd_service_restart_total", 0, 0.001, name="a.service")],
+    ),
     "ProcessDown": (
         0,
         [line("paramedic_process_up", 0, name="nginx")],
@@ -242,17 +256,6 @@ def test_a_fault_raises_its_alert_and_its_texts_render(alert):
 def test_a_healthy_host_raises_no_alert(alert):
     seconds, _, good = CASES[alert]
     assert outcome(alert, seconds, good) == []
-
-
-def test_a_unit_that_keeps_restarting_is_flapping():
-    host = Host("SystemdUnitFlapping")
-    firing = []
-    for minute in range(16):
-        state = line("node_systemd_unit_state", minute % 2, name="a.service", state="active")
-        host.read(1000.0 + 60 * minute, [state.sample(0)])
-        firing = host.firing(1000.0 + 60 * minute)
-    (alert,) = firing
-    assert dict(alert.annotations)["summary"] == "a.service on web1 keeps starting and stopping"
 
 
 def test_a_filesystem_that_was_writable_and_is_not_any_more_is_told():

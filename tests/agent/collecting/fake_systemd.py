@@ -21,12 +21,17 @@ def changed(unit, kind, properties):
 
 
 class FakeSystemd:
-    """Holds services by name as [active state, restarts]; connected from `start` to `stop`, on a loop of its own."""
+    """Holds units by name as [active state, restarts]; connected from `start` to `stop`, on a loop of its own.
+
+    `more` are further properties by unit; units in `unlisted` are there, but in no listing.
+    """
 
     def __init__(self, address):
         self.address = address
         self.state = "running"
         self.services = {}
+        self.more = {}
+        self.unlisted = set()
         self.calls = []
         self.silent = False
         self.meanwhile = []
@@ -62,17 +67,27 @@ class FakeSystemd:
             values[1] = properties["NRestarts"]
             self._changed(unit, "Service", {"NRestarts": Variant("u", values[1])})
 
+    def tell(self, unit, kind, **properties):
+        """Say that the unit's properties, given as D-Bus variants, have changed, and nothing else."""
+        self._changed(unit, kind, properties)
+
     def say(self, member, signature, body):
         self._send(Message.new_signal(PATH, f"{NAME}.Manager", member, signature, body))
 
     def _changed(self, unit, kind, properties):
         self._send(changed(unit, kind, properties))
 
-    def _send(self, message):
+    def tell_all(self, *messages):
+        """Send the messages in one breath: no question is answered between them."""
+
         async def send():
-            await self.bus.send(message)
+            for sent in [self.bus.send(message) for message in messages]:
+                await sent
 
         self._do(send())
+
+    def _send(self, message):
+        self.tell_all(message)
 
     def _do(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
@@ -101,11 +116,13 @@ class FakeSystemd:
             return Message.new_error(message, ERROR, "no such unit")
         while name == "Type" and self.meanwhile:
             self.sending.add(self.bus.send(self.meanwhile.pop()))
+        more = next((more for unit, more in self.more.items() if path_of(unit) == message.path), {})
         value = Variant("s", "notify") if name == "Type" else Variant("u", found[0][1])
-        return Message.new_method_return(message, "v", [value])
+        return Message.new_method_return(message, "v", [more.get(name, value)])
 
     def _rows(self):
         return [
             [unit, unit, "loaded", state, "running", "", path_of(unit), 0, "", "/"]
             for unit, (state, _) in self.services.items()
+            if unit not in self.unlisted
         ]

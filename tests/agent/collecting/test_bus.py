@@ -136,6 +136,82 @@ def test_who_asks_for_fresh_data_gets_a_pushed_listing_at_once(collecting, syste
     assert [listing.pushed for listing in listings(heard)] == [True, True]
 
 
+FAILED = {"ActiveState": Variant("s", "failed"), "SubState": Variant("s", "failed")}
+RESTARTS = {"ActiveState": Variant("s", "activating"), "SubState": Variant("s", "auto-restart")}
+
+
+def ended(heard, unit):
+    """Return every cause that the changes gave for the end of the unit, in order, each once in a row."""
+    causes = []
+    for change in changes(heard):
+        told = {dict(each.labels)["cause"]: each.value for each in change.samples if each.name.endswith("_ended")}
+        cause = next((cause for cause, value in told.items() if value), "")
+        if dict(change.samples[0].labels)["name"] == unit and causes[-1:] != [cause]:
+            causes.append(cause)
+    return causes
+
+
+def test_a_service_that_is_stopped_by_hand_ends_at_a_request(collecting, systemd, heard):
+    collecting()
+    assert heard.until(lambda: listings(heard))
+    job, none = Variant("(uo)", [7, f"{path_of('x')[:24]}/job/7"]), Variant("(uo)", [0, "/"])
+    success = Variant("s", "success")
+    systemd.tell("nginx.service", "Unit", ActiveState=Variant("s", "active"), Job=job)
+    systemd.tell("nginx.service", "Service", Result=success)
+    systemd.tell("nginx.service", "Unit", ActiveState=Variant("s", "deactivating"), Job=job)
+    systemd.tell("nginx.service", "Service", Result=Variant("s", "timeout"))
+    systemd.tell("nginx.service", "Unit", ActiveState=Variant("s", "failed"), Job=none)
+    assert heard.until(lambda: [state(each, "nginx.service") for each in changes(heard)][-1:] == ["failed"])
+    assert ended(heard, "nginx.service") == ["request"]
+
+
+def test_what_is_to_be_known_of_an_end_is_asked_for(collecting, systemd, heard):
+    systemd.more["nginx.service"] = {
+        "UnitFileState": Variant("s", "enabled"),
+        "TriggeredBy": Variant("as", []),
+        "Type": Variant("s", "simple"),
+    }
+    collecting()
+    assert heard.until(lambda: listings(heard))
+    systemd.change("nginx.service", ActiveState="inactive")
+    assert heard.until(lambda: ended(heard, "nginx.service") == ["", "exit"])
+
+
+def test_a_service_that_is_failed_for_a_moment_only_is_never_said_to_be(collecting, systemd, heard):
+    collecting()
+    assert heard.until(lambda: listings(heard))
+    failed, restarts = changed("nginx.service", "Unit", FAILED), changed("nginx.service", "Unit", RESTARTS)
+    systemd.tell_all(failed, restarts)
+    assert heard.until(lambda: ended(heard, "nginx.service") == ["restart"])
+    assert [state(change, "nginx.service") for change in changes(heard)] == ["activating"]
+
+
+def test_a_signal_that_says_nothing_new_is_no_reading(collecting, systemd, heard):
+    collecting()
+    assert heard.until(lambda: listings(heard))
+    before = metrics.REGISTRY.get_sample_value("paramedic_watch_events_total", {"watch": "systemd"}) or 0
+    systemd.tell("nginx.service", "Unit", ActiveState=Variant("s", "active"), SubState=Variant("s", "running"))
+    systemd.tell("nginx.service", "Service", MainPID=Variant("u", 9))
+    systemd.change("nginx.service", ActiveState="failed")
+    assert heard.until(lambda: changes(heard))
+    assert [state(change, "nginx.service") for change in changes(heard)] == ["failed"]
+    assert metrics.REGISTRY.get_sample_value("paramedic_watch_events_total", {"watch": "systemd"}) == before + 1
+
+
+def test_the_connections_of_a_socket_are_asked_for_again_when_it_is_told_of(collecting, systemd, heard):
+    made = collecting(interval=3600.0)
+    assert heard.until(lambda: listings(heard))
+    systemd.more["dbus.socket"] = {"NAccepted": Variant("u", 9)}
+    systemd.tell("dbus.socket", "Socket", Result=Variant("s", "success"))
+    systemd.change("nginx.service", ActiveState="failed")
+    assert heard.until(lambda: changes(heard))
+    assert {dict(change.samples[0].labels)["name"] for change in changes(heard)} == {"nginx.service"}
+    made.refresh()
+    assert heard.until(lambda: len(listings(heard)) == 2)
+    name = "node_systemd_socket_accepted_connections_total"
+    assert [[each.value for each in one.samples if each.name == name] for one in listings(heard)] == [[0.0], [9.0]]
+
+
 def test_what_a_signal_says_during_a_listing_is_newer_than_the_listing(collecting, systemd, heard):
     systemd.meanwhile = [changed("nginx.service", "Unit", {"ActiveState": Variant("s", "failed")})]
     collecting()
@@ -146,15 +222,14 @@ def test_what_a_signal_says_during_a_listing_is_newer_than_the_listing(collectin
 
 def test_no_change_is_handed_on_before_the_first_listing(collecting, systemd, heard):
     failed = {"ActiveState": Variant("s", "failed")}
-    systemd.meanwhile = [changed("nginx.service", "Unit", failed), changed("ssh@1.service", "Unit", failed)]
+    systemd.services["late.service"] = ["failed", 0]
+    systemd.unlisted = {"late.service"}
+    systemd.meanwhile = [changed("nginx.service", "Unit", failed), changed("late.service", "Unit", failed)]
     collecting()
-    assert heard.until(lambda: len(changes(heard)) >= 2)
-    assert [(reading.complete, reading.pushed) for reading in heard.of("systemd")] == [
-        (True, True),
-        (False, True),
-        (False, True),
-    ]
-    assert {dict(change.samples[0].labels)["name"] for change in changes(heard)} == {"nginx.service", "ssh@1.service"}
+    assert heard.until(lambda: changes(heard))
+    listing, change = heard.of("systemd")[:2]
+    assert (listing.complete, listing.pushed, change.complete, change.pushed) == (True, True, False, True)
+    assert (state(listing, "nginx.service"), state(change, "late.service")) == ("failed", "failed")
 
 
 def test_a_unit_that_is_new_is_asked_for_what_its_signal_does_not_tell(collecting, systemd, heard):
@@ -171,8 +246,9 @@ def test_listings_repeat_and_ask_each_service_only_once(collecting, systemd, hea
     assert heard.until(lambda: len(listings(heard)) >= 4)
     assert systemd.calls.count("ListUnits") >= 4
     assert [listing.pushed for listing in listings(heard)[:4]] == [True, False, False, False]
-    # Two properties of two services; the rest are for the state of the system.
-    assert systemd.calls.count("Get") <= 4 + systemd.calls.count("ListUnits") + 1
+    # Two properties of two services, seven of the one that failed before, three of a socket; the rest are for the state
+    # of the system.
+    assert systemd.calls.count("Get") <= 4 + 7 + 3 + systemd.calls.count("ListUnits") + 1
 
 
 def test_a_unit_that_is_gone_is_in_no_later_listing(collecting, systemd, heard):

@@ -11,12 +11,12 @@ import pytest
 from agent.collecting import host
 from agent.collecting.host import Collecting, collect_once
 from collectors.sample import Failure, Reading, Sample, Source
-from collectors.spec import BusSpec, CollectError, CollectorSpec, WatchSpec
+from collectors.spec import CollectError, CollectorSpec, WatchSpec
+from collectors.systemd_units import SPEC as BUS
 from tests.agent.collecting.fakes import NoOptions, Settings, polled, targeted
 from tests.agent.collecting.test_watching import PipeWatch
 
 WATCH = WatchSpec(name="pipe", options=NoOptions, open=lambda _options: PipeWatch(), metrics=())
-BUS = BusSpec(name="systemd", options=NoOptions, listed=lambda *_: (), changed=lambda *_: None, metrics=())
 LOAD = polled("load", lambda: [Sample("load", 1.0)])
 MOUNTS = targeted("fs", lambda: ["/", "/home"], lambda target: [Sample("fs", 1.0, (("mountpoint", target),))])
 
