@@ -1,5 +1,7 @@
 """A plan: exactly what would be run, and on what."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 
@@ -18,3 +20,9 @@ class Plan:
     argv: tuple[str, ...]
     resource: str
     environment: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Return what an approval is bound to: another argv, resource or environment is another plan."""
+        exact = json.dumps([self.argv, self.resource, self.environment])
+        return hashlib.sha256(exact.encode()).hexdigest()[:16]

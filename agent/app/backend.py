@@ -67,6 +67,11 @@ class DaemonBackend:
     def incident(self, incident_id: str) -> Mapping[str, Any] | None:
         return self._reader.incident(incident_id)
 
+    def remediations(self) -> Sequence[Mapping[str, Any]]:
+        parts = self._parts
+        now = parts.clock.now()
+        return [parts.desk.tally.shown(ladder.name, now) for ladder in parts.situations.policy.ladders]
+
     def status(self) -> Mapping[str, Any]:
         parts, situations = self._parts, self._parts.situations
         now = parts.clock.now()

@@ -28,6 +28,8 @@ def policy(config: Config, *, publish: Sequence[str]) -> Policy:
         publish=tuple(publish),
         reopen_window=config.incidents.reopen_window,
         no_data_after=config.incidents.no_data_after,
+        approval_timeout=config.approvals.timeout,
+        approval_reminder=config.approvals.remind,
     )
 
 
@@ -42,6 +44,7 @@ def _ladder(options: RemediationOptions, config: Config) -> Ladder:
         limits=acting.limits(options.limits, config.guards, options.breaker),
         target=acting.target(options.target),
         precondition=options.precondition,
+        approvers=options.approvers or config.approvals.approvers,
     )
 
 

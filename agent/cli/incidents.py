@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.cli import connection, screen
+from agent.cli.client import Client
 
 _NOT_THE_SUBJECT = ("alertname", "severity", "job", "instance")
 
@@ -15,6 +16,8 @@ def run(args: argparse.Namespace) -> int:
         answer = client.get("incidents", state=args.state, limit=args.limit)
     elif args.command == "show":
         answer = client.get("incidents", args.id)
+    elif args.command in ("approve", "reject"):
+        answer = client.post("incidents", args.id, args.command, plan=_plan(client, args), comment=args.comment)
     else:
         answer = client.post("incidents", args.id, args.command, **_fields(args))
     if args.json:
@@ -24,6 +27,14 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(answer if args.command == "show" else client.get("incidents", args.id))
     return 0
+
+
+def _plan(client: Client, args: argparse.Namespace) -> str:
+    """Return the id of the plan that is meant, having shown what it would run."""
+    awaiting = client.get("incidents", args.id).get("awaiting")
+    if awaiting:
+        screen.say(f"plan {awaiting['plan']}: {screen.words(awaiting['argv'])}")
+    return str(args.plan or (awaiting or {}).get("plan", ""))
 
 
 def _fields(args: argparse.Namespace) -> dict[str, object]:
@@ -67,7 +78,8 @@ def _show(incident: Mapping[str, Any]) -> None:
             "storm or parent": incident.get("parent"),
             "acknowledged by": incident.get("acknowledged_by"),
             "until": screen.moment(incident.get("acknowledged_until")),
-            "would run": "; ".join(incident.get("would_run") or ()),
+            "would run": screen.words(incident.get("would_run") or ()),
+            **_awaited(incident.get("awaiting")),
             "looked at again": screen.moment(incident.get("wake_at")),
         }
         | {f"  {name}": text for name, text in incident.get("annotations") or ()}
@@ -76,6 +88,16 @@ def _show(incident: Mapping[str, Any]) -> None:
         _show_rows(title, columns, incident.get(key) or ())
     for refusal in incident.get("refusals") or ():
         print(f"refused by {screen.cut(refusal)}")
+
+
+def _awaited(awaiting: Mapping[str, Any] | None) -> dict[str, object]:
+    if not awaiting:
+        return {}
+    return {
+        "waits for": ", ".join(awaiting["approvers"]) or "nobody: there are no [approvals] approvers",
+        "waits until": screen.moment(awaiting["until"]),
+        "plan": awaiting["plan"],
+    }
 
 
 _SECTIONS = (

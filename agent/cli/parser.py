@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     _offline(commands)
     _incidents(commands)
     _silences(commands)
+    _remediations(commands)
     _daemon(commands)
     _drill(commands)
     _test(commands)
@@ -204,11 +205,42 @@ def _incidents(commands: Any) -> None:  # noqa: ANN401 - see above
     resolve = _command(verbs, "resolve", "declare an incident over", module="incidents")
     retry = _command(verbs, "retry", "lift the cool-down, once", module="incidents")
     retry.add_argument("--reason", required=True, help="why another attempt is right now; it goes on record")
-    for command in (ack, resolve):
+    approve = _command(
+        verbs,
+        "approve",
+        "let the plan that waits for approval run",
+        module="incidents",
+        example='paramedic incident approve 1mcc5rm00zjbx --comment "after the backup"',
+    )
+    reject = _command(verbs, "reject", "keep the plan that waits for approval from running", module="incidents")
+    for command in (approve, reject):
+        command.add_argument(
+            "--plan", default="", metavar="ID", help="only this plan; default: the one that waits, which is shown"
+        )
+    for command in (ack, resolve, approve, reject):
         command.add_argument("--comment", default="", help="goes on record")
-    for command in (show, ack, release, resolve, retry):
+    for command in (show, ack, approve, reject, release, resolve, retry):
         command.add_argument("id", metavar="ID", help="as `incident list` shows it")
-    for command in (listing, show, ack, release, resolve, retry):
+    for command in (listing, show, ack, approve, reject, release, resolve, retry):
+        _client(command)
+
+
+def _remediations(commands: Any) -> None:  # noqa: ANN401 - see above
+    remediation = _group(commands, "remediation", "show what remediations have earned, and trust them again")
+    verbs = remediation.add_subparsers(title="verbs", metavar="VERB", required=True)
+    listing = _command(
+        verbs, "list", "list remediations with mode, verified success, breaker and refusals", module="remediations"
+    )
+    promote = _command(
+        verbs,
+        "promote",
+        "give a remediation that was demoted its mode back, on the evidence of verified attempts",
+        module="remediations",
+        example='paramedic remediation promote restart-web --reason "the unit file is mended"',
+    )
+    promote.add_argument("name", metavar="NAME", help="as `remediation list` shows it")
+    promote.add_argument("--reason", required=True, help="why it may be trusted again; it goes on record")
+    for command in (listing, promote):
         _client(command)
 
 

@@ -38,6 +38,11 @@ def cut(text: str) -> str:
     return safe if len(safe) <= _CELL else safe[: _CELL - 1] + "…"
 
 
+def words(argv: Iterable[str]) -> str:
+    """Return the words of an argv, those with spaces in quotes: to be read, not to be pasted into a shell."""
+    return " ".join(repr(word) if not word or " " in word else word for word in argv)
+
+
 def line(text: str) -> None:
     """Print a line of data."""
     print(printable(text))

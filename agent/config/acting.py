@@ -121,6 +121,9 @@ class RemediationOptions:
     target: TargetOptions = field(
         default=TargetOptions(), metadata={"help": "What verified results auto needs: below them it becomes approve."}
     )
+    approvers: tuple[str, ...] = option(
+        (), "Who may approve it, instead of those in [approvals].", example=["ann"], check=check_approver
+    )
     precondition: str = option("", "PromQL that must hold (yield something) when an attempt is decided on.")
 
     def __post_init__(self) -> None:

@@ -124,8 +124,17 @@ def _shifted(incident: Incident, delta: float) -> Incident:
             healthy_since=move(work.healthy_since),
             deadline=move(work.deadline),
         )
+    asked, given = incident.awaiting, incident.approval
+    if asked is not None:
+        asked = replace(
+            asked, asked_at=asked.asked_at + delta, until=asked.until + delta, remind_at=asked.remind_at + delta
+        )
+    if given is not None:
+        given = replace(given, at=given.at + delta)
     return replace(
         incident,
+        awaiting=asked,
+        approval=given,
         work=work,
         wake_at=move(incident.wake_at),
         resolved_at=move(incident.resolved_at),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
+from agent.incidents.events import Acknowledged, Approved, Rejected, Released, ResolvedByOperator, RetryOrdered
 from agent.incidents.silences import Silence
 from collectors.sample import Failure, Reading
 
@@ -26,10 +26,19 @@ class BusyError(CommandError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnIncident:
-    """Acknowledge, release, resolve or retry one incident. Answer: the incident as `Reader.incident` shows it."""
+    """What a person does to one incident. Answer: the incident as `Reader.incident` shows it."""
 
     incident_id: str
-    event: Acknowledged | Released | ResolvedByOperator | RetryOrdered
+    event: Acknowledged | Approved | Rejected | Released | ResolvedByOperator | RetryOrdered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promote:
+    """Give a remediation that was demoted its mode back. Answer: its standing."""
+
+    remediation: str
+    actor: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,4 +109,15 @@ class StartDrill:
     actor: str
 
 
-Command = OnIncident | PostAlerts | Ingest | SetStop | SetMaintenance | PutSilence | ExpireSilence | Reload | StartDrill
+Command = (
+    OnIncident
+    | Promote
+    | PostAlerts
+    | Ingest
+    | SetStop
+    | SetMaintenance
+    | PutSilence
+    | ExpireSilence
+    | Reload
+    | StartDrill
+)

@@ -10,10 +10,11 @@ from agent.engine.delivery import Delivery
 from agent.engine.ledger import Ledger
 from agent.engine.situations import Situations
 from agent.engine.tally import Tally
+from agent.incidents import approval
 from agent.incidents.advance import Context
 from agent.incidents.decide import decide
 from agent.incidents.decision import Decision, Reason
-from agent.incidents.events import AlertChanged, Event, MuteChanged, RuleRemoved
+from agent.incidents.events import AlertChanged, Approved, Event, MuteChanged, Rejected, RuleRemoved
 from agent.incidents.identity import incident_key, new_id
 from agent.incidents.incident import ACTIVE, Incident, State
 from agent.incidents.opening import described, is_storm, opened, preexisting, storm
@@ -152,6 +153,10 @@ class Desk:
             self._put(batch, incident, decision, type(event).__name__)
         return decision.incident
 
+    def objection(self, incident: Incident, event: Approved | Rejected, now: float) -> str:
+        """Return why somebody's word on a plan does not count."""
+        return approval.objection(incident, event, self._context(incident, now))
+
     def _context(self, incident: Incident, now: float) -> Context:
         return Context(situation=self._situations.of(incident, now), policy=self.policy, now=now)
 
@@ -192,6 +197,7 @@ class Desk:
             metrics.INCIDENTS_OPENED.labels(incident.priority).inc()
         if decision.guard is not None and decision.reason is not Reason.WOULD_RUN:
             metrics.REFUSALS.labels(name, decision.guard).inc()
+            self.tally.refused[name][decision.guard] += 1
         if decision.reason is Reason.WOULD_RUN:
             metrics.WOULD_RUN.labels(name).inc()
         if not incident.drill and incident.resolution is not None and (before is None or before.resolution is None):

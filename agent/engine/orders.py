@@ -16,6 +16,7 @@ from agent.engine.commands import (
     Ingest,
     OnIncident,
     PostAlerts,
+    Promote,
     PutSilence,
     Reload,
     SetMaintenance,
@@ -25,6 +26,9 @@ from agent.engine.commands import (
 from agent.engine.desk import Desk
 from agent.engine.intake import Intake
 from agent.engine.situations import Situations
+from agent.incidents.decision import Reason
+from agent.incidents.events import Approved, Rejected
+from agent.store import writes
 from agent.store.database import set_meta
 from agent.telemetry import log
 
@@ -79,9 +83,10 @@ class Orders:
             return error
 
     def _carry_out(self, batch: Batch, command: Command) -> Mapping[str, Any]:
+        muting = self._situations.muting
         match command:
-            case OnIncident():
-                return self._on_incident(batch, command)
+            case OnIncident() | Promote():
+                return self._decided(batch, command)
             case PostAlerts() | Ingest():
                 return self._receive(batch, command)
             case SetStop():
@@ -89,15 +94,16 @@ class Orders:
             case SetMaintenance():
                 return self._set_maintenance(batch, command)
             case PutSilence():
-                return silencing.put(batch, self._situations.muting, command)
+                return silencing.put(batch, muting, command)
             case ExpireSilence():
-                return silencing.expire(batch, self._situations.muting, command)
-            case Reload():
-                if self.reload is None:
-                    raise CommandError("this daemon cannot reload")
+                return silencing.expire(batch, muting, command)
+            case Reload() if self.reload is not None:
                 return self.reload(batch)
-            case StartDrill():
-                raise CommandError("drills are not for the engine", 500)
+            case Reload() | StartDrill():
+                raise CommandError("this engine cannot do that", 500)
+
+    def _decided(self, batch: Batch, command: OnIncident | Promote) -> Mapping[str, Any]:
+        return self._on_incident(batch, command) if isinstance(command, OnIncident) else self._promote(batch, command)
 
     def _receive(self, batch: Batch, command: PostAlerts | Ingest) -> Mapping[str, Any]:
         """Take alerts in; the readings of an ingest are with the engine already."""
@@ -110,9 +116,23 @@ class Orders:
         if incident is None:
             raise CommandError(f"there is no open incident {command.incident_id!r}", 404)
         after = self._desk.happened(batch, incident, command.event)
+        if isinstance(command.event, Approved | Rejected) and after.state is incident.state:
+            raise CommandError(self._desk.objection(incident, command.event, batch.now), 403)
         if after == incident:
             raise CommandError(f"that cannot be done to an incident that is {incident.state}")
         return asdict(after)
+
+    def _promote(self, batch: Batch, command: Promote) -> Mapping[str, Any]:
+        why = self._desk.tally.promote(batch, command.remediation)
+        if why:
+            raise CommandError(f"{command.remediation} is not promoted: {why}")
+        batch.writes.append(
+            writes.note(
+                batch.now, Reason.PROMOTED, actor=command.actor, detail=f"{command.remediation}: {command.reason}"
+            )
+        )
+        _log.warning("promoted", remediation=command.remediation, actor=command.actor, reason=command.reason)
+        return self._desk.tally.shown(command.remediation, batch.now)
 
     def _set_stop(self, batch: Batch, command: SetStop) -> Mapping[str, Any]:
         switches = self._situations.stopped_by

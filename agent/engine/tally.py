@@ -1,9 +1,12 @@
 """Counting what attempts came to: runs and passes when they start, standings when fresh data has judged them."""
 
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from agent.engine.batch import Batch
 from agent.engine.ledger import Ledger, Run, Subject
+from agent.engine.situations import effective_mode
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.incident import Attempt, Incident
 from agent.incidents.policy import Policy
@@ -11,7 +14,7 @@ from agent.store import writes
 from agent.telemetry import log, metrics
 from remediations.limits import BreakerLimits
 from remediations.situation import Mode
-from remediations.standing import Breaker, breaker, demoted, falls_short, objection, promoted, success
+from remediations.standing import Breaker, breaker, demoted, falls_short, half_opens_at, objection, promoted, success
 
 _log = log.get("standing")
 _SHOWN = {Breaker.CLOSED: 0, Breaker.HALF_OPEN: 1, Breaker.OPEN: 2}
@@ -23,6 +26,8 @@ class Tally:
     def __init__(self, ledger: Ledger, policy: Callable[[], Policy]) -> None:
         self._ledger = ledger
         self._policy = policy
+        self.refused: dict[str, Counter[str]] = defaultdict(Counter)
+        """How often each guard refused each remediation, since the start."""
 
     def started(self, batch: Batch, incident: Incident) -> None:
         """Count the attempt that was begun last."""
@@ -92,6 +97,34 @@ class Tally:
             batch.writes += self._ledger.stand(subject, promoted(standing))
             self.report(batch.now)
         return why
+
+    def shown(self, name: str, now: float) -> Mapping[str, Any]:
+        """Return what people want to know about a configured remediation. May be called from any thread."""
+        ladder = self._policy().ladder(name)
+        if ladder is None:
+            return {}
+        standing = self._ledger.standing(("remediation", name))
+        limits = ladder.limits.breaker
+        state = breaker(standing, limits, now)
+        return {
+            "name": name,
+            "steps": list(ladder.steps),
+            "mode": str(ladder.mode),
+            "effective_mode": str(effective_mode(ladder.mode, standing)),
+            "demoted_at": standing.demoted_at,
+            "success": success(standing, ladder.target.attempts),
+            "judged": len(standing.verdicts[-ladder.target.attempts :]),
+            "target": ladder.target.success,
+            "breaker": str(state),
+            "half_opens_at": half_opens_at(standing, limits) if state is Breaker.OPEN else None,
+            "actions": {
+                action: str(
+                    breaker(self._ledger.standing(("action", action)), self._policy().kind(action).breaker, now)
+                )
+                for action in ladder.steps
+            },
+            "refusals": dict(self.refused.get(name, {})),
+        }
 
     def _note(self, batch: Batch, incident: Incident, reason: Reason, detail: str) -> None:
         batch.writes.append(

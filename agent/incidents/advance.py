@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.effects import Effect, Kind
-from agent.incidents.incident import Attempt, Incident, Resolution, State, Work
+from agent.incidents.incident import Approval, Attempt, Awaiting, Incident, Resolution, State, Work
 from agent.incidents.policy import Ladder, Policy
 from agent.incidents.situation import Situation, Step
 from remediations.guards import Guard, Refusal, Then, refusals
@@ -41,7 +41,7 @@ def proceed(incident: Incident, context: Context, *, otherwise: Reason) -> Decis
             waiting = replace(incident, wake_at=situation.ticket_hold_until)
             return Decision(incident=waiting, reason=otherwise)
         return escalate(incident, "no remediation matches", Reason.NO_REMEDIATION, context)
-    index = _next_step(incident)
+    index = next_step(incident)
     if index >= len(situation.steps):
         return escalate(incident, "every step was tried", Reason.EXHAUSTED, context)
     return _ask_guards(incident, ladder, index, context, otherwise)
@@ -56,7 +56,7 @@ def hold(incident: Incident, context: Context) -> Decision:
     """Let the incident keep its state for as long as it is muted, whatever else the guards would say (guard 4)."""
     situation = context.situation
     ladder = context.policy.ladder(situation.remediation)
-    index = _next_step(incident)
+    index = next_step(incident)
     held = replace(incident, refusals=(), wake_at=situation.muted_until)
     if ladder is None or index >= len(situation.steps):
         return Decision(incident=held, reason=Reason.SUPPRESSED, detail=situation.muted)
@@ -65,7 +65,7 @@ def hold(incident: Incident, context: Context) -> Decision:
     return Decision(incident=held, reason=Reason.REFUSED_FOR_NOW, guard=Guard.FREEZE, detail=situation.muted)
 
 
-def _next_step(incident: Incident) -> int:
+def next_step(incident: Incident) -> int:
     return incident.work.step + 1 if incident.work is not None else 0
 
 
@@ -82,26 +82,51 @@ def _first(news: Reason, fallback: Reason) -> Reason:
 
 def _ask_guards(incident: Incident, ladder: Ladder, index: int, context: Context, otherwise: Reason) -> Decision:
     step = context.situation.steps[index]
-    answers = refusals(ladder.limits, step.guards, context.now)
+    approval = _counting(incident, step, context)
+    answers = refusals(ladder.limits, replace(step.guards, approved_by=approval.by if approval else ""), context.now)
     told = replace(incident, refusals=tuple(f"{a.guard}: {a.reason}" for a in answers))
     blocking = [a for a in answers if a.guard is not Guard.MODE]
     if blocking and (answers[0] is blocking[0] or blocking[0].then is Then.ESCALATE):
         return _refused(told, blocking[0], context)
     if not answers:
         return start(told, ladder, index, step, context)
-    if step.guards.mode is Mode.APPROVE:
-        waiting = replace(
-            told,
-            state=State.AWAITING_APPROVAL,
-            wake_at=context.now + context.policy.approval_timeout,
-            would_run=argv(step),
-        )
-        return Decision(incident=waiting, reason=Reason.APPROVAL_NEEDED, guard=Guard.MODE)
+    if step.guards.mode is Mode.APPROVE and approval is None:
+        return _ask_person(told, ladder, step, context)
     if blocking:
         return _refused(told, blocking[0], context)
     held = replace(told, would_run=argv(step), wake_at=None)
     same = incident.would_run == held.would_run
     return Decision(incident=held, reason=otherwise if same else Reason.WOULD_RUN, guard=Guard.MODE)
+
+
+def _counting(incident: Incident, step: Step, context: Context) -> Approval | None:
+    """Return the approval of exactly this plan, as long as it counts."""
+    given = incident.approval
+    if given is None or step.plan is None or given.plan != step.plan.id:
+        return None
+    return given if context.now < given.at + context.policy.approval_timeout else None
+
+
+def _ask_person(incident: Incident, ladder: Ladder, step: Step, context: Context) -> Decision:
+    assert step.plan is not None, "the target guard refuses what could not be planned"  # noqa: S101
+    now, policy = context.now, context.policy
+    asked = Awaiting(
+        plan=step.plan.id,
+        argv=step.plan.argv,
+        approvers=ladder.approvers,
+        asked_at=now,
+        until=now + policy.approval_timeout,
+        remind_at=now + policy.approval_reminder,
+    )
+    waiting = replace(
+        incident,
+        state=State.AWAITING_APPROVAL,
+        awaiting=asked,
+        approval=None,
+        wake_at=min(asked.until, asked.remind_at),
+        would_run=argv(step),
+    )
+    return Decision(incident=waiting, reason=Reason.APPROVAL_NEEDED, guard=Guard.MODE)
 
 
 def argv(step: Step) -> tuple[str, ...]:
@@ -129,6 +154,7 @@ def start(incident: Incident, ladder: Ladder, index: int, step: Step, context: C
         argv=step.plan.argv,
         step=index,
         started_at=now,
+        approval=_counting(incident, step, context),
     )
     begun = replace(
         incident,
@@ -138,6 +164,7 @@ def start(incident: Incident, ladder: Ladder, index: int, step: Step, context: C
         wake_at=None,
         refusals=(),
         would_run=(),
+        approval=None,
         retry=False,
     )
     effect = Effect(

@@ -8,16 +8,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.incidents import advance, verify
+from agent.incidents import advance, approval, verify
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import (
     Acknowledged,
     AlertChanged,
+    Approved,
     AttemptSettled,
     Event,
     HealthSeen,
     MuteChanged,
+    Rejected,
     Released,
     ResolvedByOperator,
     RetryOrdered,
@@ -37,11 +39,23 @@ def decide(incident: Incident, event: Event, situation: Situation, policy: Polic
     context = Context(situation=situation, policy=policy, now=now)
     quieted = advance.overlaid(incident, situation) if incident.state in ACTIVE else incident
     decision = _HANDLERS[type(event)](quieted, event, context)
+    decision = replace(decision, incident=_tidied(decision.incident))
+    if decision.reason is Reason.APPROVAL_REFUSED:  # nothing changes, and it goes on record
+        return owed(incident, decision, context)
     if not decision.effects and replace(decision.incident, wake_at=incident.wake_at) == incident:
         decision = replace(decision, reason=Reason.UNCHANGED)
     elif decision.reason is Reason.UNCHANGED and quieted.suppressed != incident.suppressed:
         decision = replace(decision, reason=_overlay_reason(quieted), detail=quieted.suppressed)
     return owed(incident, decision, context)
+
+
+def _tidied(incident: Incident) -> Incident:
+    """Let go of what only counts in a state that is over: what was asked for, and a word that nobody needs any more."""
+    if incident.awaiting is not None and incident.state is not State.AWAITING_APPROVAL:
+        incident = replace(incident, awaiting=None)
+    if incident.approval is not None and incident.state is not State.OPEN:
+        incident = replace(incident, approval=None)
+    return incident
 
 
 def _overlay_reason(incident: Incident) -> Reason:
@@ -54,8 +68,10 @@ def _mute_changed(incident: Incident, _event: MuteChanged, context: Context) -> 
     if incident.state is State.OPEN:
         return advance.proceed(incident, context, otherwise=reason)
     if incident.state is State.AWAITING_APPROVAL:
-        ends = context.situation.muted_until if incident.suppressed else context.now + context.policy.approval_timeout
-        incident = replace(incident, wake_at=ends)
+        if incident.suppressed:
+            incident = replace(incident, wake_at=context.situation.muted_until)
+        else:
+            incident = approval.prolonged(incident, context)
     return Decision(incident=incident, reason=reason, detail=incident.suppressed)
 
 
@@ -164,7 +180,7 @@ def _timer(incident: Incident, _event: TimerDue, context: Context) -> Decision:
     if incident.state is State.OPEN:
         return advance.proceed(incident, context, otherwise=Reason.UNCHANGED)
     if incident.state is State.AWAITING_APPROVAL:
-        return advance.escalate(incident, "nobody approved in time", Reason.APPROVAL_TIMEOUT, context)
+        return approval.waited(incident, context)
     return Decision(incident=incident, reason=Reason.UNCHANGED)
 
 
@@ -232,6 +248,8 @@ _HANDLERS: dict[type[Any], Callable[[Incident, Any, Context], Decision]] = {
     AttemptSettled: _settled,
     TimerDue: _timer,
     Acknowledged: _acknowledged,
+    Approved: approval.approved,
+    Rejected: approval.rejected,
     Released: _released,
     ResolvedByOperator: _by_operator,
     RetryOrdered: _retry,

@@ -72,6 +72,35 @@ class RetryOrdered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """Somebody approved a plan. `via` is the channel by which `actor` is known: cli, api, mqtt or a ticket system."""
+
+    actor: str
+    via: str
+    plan: str
+    """The id of the plan it is for."""
+    comment: str = ""
+
+    @property
+    def channelled(self) -> str:
+        return f"{self.via}:{self.actor}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """Somebody said no to a plan."""
+
+    actor: str
+    via: str
+    plan: str
+    comment: str = ""
+
+    @property
+    def channelled(self) -> str:
+        return f"{self.via}:{self.actor}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MuteChanged:
     """What mutes the incident's alert began, ended, or is something else now; the situation says what."""
 
@@ -87,6 +116,8 @@ Event = (
     | AttemptSettled
     | TimerDue
     | Acknowledged
+    | Approved
+    | Rejected
     | Released
     | ResolvedByOperator
     | RetryOrdered

@@ -51,6 +51,30 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Awaiting:
+    """What waits for approval, since when and for how long."""
+
+    plan: str
+    """The id of the plan."""
+    argv: tuple[str, ...]
+    approvers: tuple[str, ...]
+    asked_at: float
+    until: float
+    remind_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Who approved which plan, when and how."""
+
+    by: str
+    via: str
+    at: float
+    plan: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One execution of one step: what was run and how it ended. Its `run_id` is unique for ever."""
 
@@ -67,6 +91,8 @@ class Attempt:
     verified: bool | None = None
     verdict: Verdict | None = None
     """What fresh data said about it; `verified` is whether it helped."""
+    approval: Approval | None = None
+    """Where it needed one."""
     compensates: str = ""
     """The run that made things worse and that this one is to undo; empty: it is a step of the ladder."""
 
@@ -140,5 +166,9 @@ class Incident:
     """The guards' answers to the last question, the reported one first: "guard: reason"."""
     members: int = 0
     """On a storm incident: how many incidents it holds."""
+    awaiting: Awaiting | None = None
+    """In state awaiting_approval: what for."""
+    approval: Approval | None = None
+    """Given, and not used yet."""
     would_run: tuple[str, ...] = ()
     """In observe or propose mode: the argv that would have been run."""

@@ -19,6 +19,9 @@ _TOLD = frozenset(
         Reason.RETRY_ORDERED,
         Reason.WOULD_RUN,
         Reason.APPROVAL_NEEDED,
+        Reason.APPROVAL_REMINDER,
+        Reason.APPROVAL_REFUSED,
+        Reason.APPROVED,
     }
 )
 """Reasons that are a comment of their own on an open ticket; escalation and ends are told by their state."""

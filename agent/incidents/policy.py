@@ -32,6 +32,8 @@ class Ladder:
     verify: Verify
     limits: Limits
     target: Target = DEFAULT_TARGET
+    approvers: tuple[str, ...] = ()
+    """Who may approve it: names, or channel and name ("rt:ann")."""
     precondition: str = ""
     """PromQL that must hold (yield something) before each attempt."""
 
@@ -62,6 +64,8 @@ class Policy:
     reopen_window: float = 3600.0
     no_data_after: float = 900.0
     approval_timeout: float = 3600.0
+    """For how long a plan waits for approval, and an approval for the other guards."""
+    approval_reminder: float = 900.0
     recheck: float = 15.0
     """How soon a refusal that only an event outside can lift is looked at again."""
 

@@ -88,11 +88,20 @@ def _shown(incident: Incident) -> dict[str, Any]:
         "acknowledged_by": incident.acknowledged_by,
         "suppressed": incident.suppressed,
         "escalated_reason": incident.escalated_reason,
+        "awaiting": _awaited(incident),
         "attempts": len(incident.attempts),
         "last_outcome": last.outcome.value if last and last.outcome else "",
         "reopened": incident.reopened,
         "drill": incident.drill,
     }
+
+
+def _awaited(incident: Incident) -> dict[str, Any] | None:
+    """Return what an approver needs to know: the plan's id is what the word is bound to."""
+    asked = incident.awaiting
+    if asked is None:
+        return None
+    return {"plan": asked.plan, "argv": list(asked.argv), "approvers": list(asked.approvers), "until": asked.until}
 
 
 def _json(value: object) -> str:

@@ -74,6 +74,15 @@ def drop_silences(before: float) -> Write:
     return ("DELETE FROM silences WHERE ends_at < ?", (before,))
 
 
+def note(at: float, reason: str, *, actor: str, detail: str) -> Write:
+    """Put what a person did to no particular incident on record."""
+    return (
+        """INSERT INTO audit (at, incident_id, revision, event, reason, guard, state, actor, detail)
+        VALUES (?, '', 0, 'Operator', ?, '', '', ?, ?)""",
+        (at, reason, actor, detail),
+    )
+
+
 def start_run(incident: Incident, attempt: Attempt) -> Write:
     return (
         "INSERT INTO runs (run_id, incident_id, remediation, resource, action, started_at) VALUES (?, ?, ?, ?, ?, ?)",

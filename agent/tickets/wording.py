@@ -118,12 +118,20 @@ def _attempt(attempt: Attempt) -> Iterator[str]:
     """What the program printed is not told: it stays on the host."""
     result = str(attempt.outcome) if attempt.outcome else "running"
     helped = {True: ", verified: it helped", False: ", verified: it did not help", None: ""}[attempt.verified]
+    given = attempt.approval
+    if given is not None:
+        helped += f", approved by {given.via}:{given.by} at {_time(given.at)}"
     yield _clean(f"  {_time(attempt.started_at)} {attempt.remediation}, step {attempt.step + 1}: {result}{helped}")
     yield f"    {_command(attempt.argv)}"
 
 
 def _held_back(incident: Incident) -> Iterator[str]:
-    if incident.would_run:
+    if incident.awaiting is not None:
+        asked = incident.awaiting
+        yield f"Waits for approval until {_time(asked.until)}: {_command(asked.argv)}"
+        yield f"May approve: {_clean(', '.join(asked.approvers)) or 'nobody is configured'}"
+        yield f'Approve it with a comment that says "approve {asked.plan}", refuse it with "reject {asked.plan}".'
+    elif incident.would_run:
         yield f"Would run, if it were allowed to: {_command(incident.would_run)}"
     if incident.refusals:
         yield "Held back by:"

@@ -49,6 +49,15 @@ class Peer:
     certificate: str = ""
     """The common name of the client's certificate, if it showed one that the web configuration's CA has signed."""
 
+    @property
+    def name(self) -> str:
+        """Return the actor without where it called from: what approvers are listed by."""
+        return self.actor.rpartition(" (")[0]
+
+    @property
+    def channel(self) -> str:
+        return "cli" if self.socket else "api"
+
 
 class AccessError(Exception):
     """The caller may not; the message says why. `headers` belong to the answer."""

@@ -50,6 +50,9 @@ class Backend(Protocol):
 
     def incident(self, incident_id: str) -> Mapping[str, Any] | None: ...
 
+    def remediations(self) -> Sequence[Mapping[str, Any]]:
+        """Return the configured remediations with their standing, in file order."""
+
     def status(self) -> Mapping[str, Any]: ...
 
     def drill(self, drill_id: str) -> Mapping[str, Any] | None: ...

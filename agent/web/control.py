@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.clock import Clock
-from agent.engine.commands import Command, OnIncident, Reload, SetMaintenance, SetStop, StartDrill
-from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
+from agent.engine.commands import Command, OnIncident, Promote, Reload, SetMaintenance, SetStop, StartDrill
+from agent.incidents.events import Acknowledged, Approved, Rejected, Released, ResolvedByOperator, RetryOrdered
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
@@ -33,6 +33,12 @@ class _Acknowledgement(msgspec.Struct, forbid_unknown_fields=True):
     comment: str = ""
     until_seconds: float | None = None
     """How long it holds, from now."""
+
+
+class _Word(msgspec.Struct, forbid_unknown_fields=True):
+    plan: str
+    """The id of the plan that is approved or rejected: `awaiting.plan` of the incident."""
+    comment: str = ""
 
 
 class _Reason(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,6 +86,23 @@ class Control:
         until = self._until(fields.until_seconds)
         event = Acknowledged(actor=peer.actor, until=until, comment=fields.comment)
         return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))
+
+    async def approve(self, request: Request, peer: Peer) -> Response:
+        word = await fields_of(request, _Word)
+        event = Approved(actor=peer.name, via=peer.channel, plan=word.plan, comment=word.comment)
+        return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))
+
+    async def reject(self, request: Request, peer: Peer) -> Response:
+        word = await fields_of(request, _Word)
+        event = Rejected(actor=peer.name, via=peer.channel, plan=word.plan, comment=word.comment)
+        return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))
+
+    async def remediations(self, _request: Request, _peer: Peer) -> Response:
+        return answer(await self._caller.call(self._backend.remediations))
+
+    async def promote(self, request: Request, peer: Peer) -> Response:
+        name = request.path_params["name"]
+        return await self._ask(Promote(remediation=name, actor=peer.actor, reason=await _reason(request)))
 
     async def release(self, request: Request, peer: Peer) -> Response:
         await fields_of(request, _Nothing)

@@ -44,7 +44,18 @@ def test_every_command_has_a_module_that_runs_it():
     modules = set(re.findall(r'module="(\w+)"', parsing.__loader__.get_source(parsing.__name__)))
     assert all(callable(importlib.import_module(f"agent.cli.{module}").run) for module in modules)
     tools = {"check_rules", "rule_tests", "promql_tests", "query"}
-    assert {"run", "check", "collect", "incidents", "daemon", "drill", "about", "polkit", "silences"} | tools == modules
+    assert {
+        "run",
+        "check",
+        "collect",
+        "incidents",
+        "daemon",
+        "drill",
+        "about",
+        "polkit",
+        "remediations",
+        "silences",
+    } | tools == modules
 
 
 @pytest.mark.parametrize(
@@ -113,6 +124,7 @@ def test_json_shows_the_answer_itself(tmp_path, run):
         (["incident", "release", "inc1"], "incidents/inc1/release", {}),
         (["incident", "resolve", "inc1", "--comment", "c"], "incidents/inc1/resolve", {"comment": "c"}),
         (["incident", "retry", "inc1", "--reason", "r"], "incidents/inc1/retry", {"reason": "r"}),
+        (["remediation", "promote", "web", "--reason", "r"], "remediations/web/promote", {"reason": "r"}),
         (["stop-actions", "--reason", "moving"], "stop", {"reason": "moving"}),
         (["resume-actions"], "resume", {}),
         (["reload"], "reload", {}),

@@ -223,7 +223,7 @@ def test_approve_mode_waits_and_escalates_when_nobody_answers(world):
     world.guards = replace(world.guards, mode=Mode.APPROVE)
     incident = world.opened().incident
     assert incident.state is State.AWAITING_APPROVAL
-    world.now = incident.wake_at
+    world.now = incident.awaiting.until
 
     assert act(world, incident, TimerDue()).incident.state is State.ESCALATED
 

@@ -185,7 +185,7 @@ def test_an_approval_waits_for_the_end_and_has_its_whole_time_then(world):
 
     incident = act(world, incident, MuteChanged()).incident
 
-    assert incident.wake_at == world.now + world.policy.approval_timeout
+    assert incident.awaiting.until == world.now + world.policy.approval_timeout
 
 
 def test_not_even_a_retry_that_somebody_orders_goes_past_a_mute(world):

@@ -57,6 +57,9 @@ class Backend:
     def incident(self, incident_id):
         return {"id": incident_id} if incident_id == "one" else None
 
+    def remediations(self):
+        return [{"name": "restart-web"}]
+
     def status(self):
         return {"ok": True, "started_at": 1_800_000_000.0}
 

@@ -52,11 +52,12 @@ def _clean(daemon):
 
 
 def request_of(row):
-    path = row.path.replace("{id}", "one")
+    path = row.path.replace("{id}", "one").replace("{name}", "restart-web")
     body = None
     if row.method == "POST":
-        reasoned = {"reason": "because"} if path.endswith(("retry", "stop")) else {}
-        body = {"/api/v2/alerts": ALERT, "/api/v2/silences": SILENCE}.get(path, reasoned)
+        needed = {"reason": ("retry", "stop", "promote"), "plan": ("approve", "reject")}
+        fields = {name: "because" for name, ends in needed.items() if path.endswith(ends)}
+        body = {"/api/v2/alerts": ALERT, "/api/v2/silences": SILENCE}.get(path, fields)
     return row.method, path, body
 
 

@@ -1,0 +1,86 @@
+"""Approval: what mode approve asks for, who may give it, and for how long it counts. It is for exactly one plan."""
+
+from dataclasses import replace
+
+from agent.incidents import advance
+from agent.incidents.advance import Context
+from agent.incidents.decision import Decision, Reason
+from agent.incidents.events import Approved, Rejected
+from agent.incidents.incident import ACTIVE, Approval, Incident, State
+from remediations.situation import Mode
+
+
+def approved(incident: Incident, event: Approved, context: Context) -> Decision:
+    """Take an approval and go on, if the other guards still allow it."""
+    if why := objection(incident, event, context):
+        return _refused(incident, event, why)
+    given = Approval(by=event.actor, via=event.via, at=context.now, plan=event.plan, comment=event.comment)
+    free = replace(incident, state=State.OPEN, approval=given)
+    decision = advance.proceed(free, context, otherwise=Reason.APPROVED)
+    said = f"approved by {event.channelled}" + (f": {event.comment}" if event.comment else "")
+    return replace(decision, actor=event.actor, detail="; ".join(part for part in (said, decision.detail) if part))
+
+
+def rejected(incident: Incident, event: Rejected, context: Context) -> Decision:
+    """A person says no: a person has to go on."""
+    if why := objection(incident, event, context):
+        return _refused(incident, event, why)
+    why = f"rejected by {event.channelled}" + (f": {event.comment}" if event.comment else "")
+    return replace(advance.escalate(incident, why, Reason.APPROVAL_REJECTED, context), actor=event.actor)
+
+
+def _refused(incident: Incident, event: Approved | Rejected, why: str) -> Decision:
+    reason = Reason.APPROVAL_REFUSED if incident.state in ACTIVE else Reason.UNCHANGED
+    return Decision(incident=incident, reason=reason, actor=event.actor, detail=why)
+
+
+def objection(incident: Incident, event: Approved | Rejected, context: Context) -> str:
+    """Return why this word does not count; empty: it does."""
+    asked = incident.awaiting
+    if incident.state is not State.AWAITING_APPROVAL or asked is None:
+        return f"nothing waits for approval: the incident is {incident.state}" + (
+            f" ({incident.escalated_reason})" if incident.escalated_reason else ""
+        )
+    if context.now >= asked.until:
+        return "the time to approve is over"
+    if not asked.approvers:
+        return "nobody may approve: there are no [approvals] approvers"
+    if event.actor not in asked.approvers and event.channelled not in asked.approvers:
+        return f"{event.channelled} is not among the approvers ({', '.join(asked.approvers)})"
+    if event.plan != asked.plan:
+        return f"it is for another plan: {asked.plan} waits, not {event.plan or 'one that is not named'}"
+    return ""
+
+
+def waited(incident: Incident, context: Context) -> Decision:
+    """The time of a waiting approval has come: remind, give up, or ask again because the plan is another now."""
+    asked, now = incident.awaiting, context.now
+    if asked is None or now >= asked.until:
+        return advance.escalate(incident, "nobody approved in time", Reason.APPROVAL_TIMEOUT, context)
+    if not _still_asked(incident, context):
+        return advance.proceed(replace(incident, state=State.OPEN), context, otherwise=Reason.UPDATED)
+    if now < asked.remind_at:
+        return Decision(incident=replace(incident, wake_at=min(asked.until, asked.remind_at)), reason=Reason.UNCHANGED)
+    remind_at = now + context.policy.approval_reminder
+    again = replace(incident, awaiting=replace(asked, remind_at=remind_at), wake_at=min(asked.until, remind_at))
+    left = f"{asked.until - now:.0f} s are left to approve"
+    return Decision(incident=again, reason=Reason.APPROVAL_REMINDER, detail=left)
+
+
+def _still_asked(incident: Incident, context: Context) -> bool:
+    """Return whether the same plan would be asked for again: a reload may have changed it, or the need for a word."""
+    asked, index = incident.awaiting, advance.next_step(incident)
+    if asked is None or index >= len(context.situation.steps):
+        return False
+    step = context.situation.steps[index]
+    return step.guards.mode is Mode.APPROVE and step.plan is not None and step.plan.id == asked.plan
+
+
+def prolonged(incident: Incident, context: Context) -> Incident:
+    """Return the incident whose approval was waited for while nobody could give it: the time begins anew."""
+    asked = incident.awaiting
+    if asked is None:
+        return replace(incident, wake_at=context.now)
+    until = context.now + context.policy.approval_timeout
+    remind_at = context.now + context.policy.approval_reminder
+    return replace(incident, awaiting=replace(asked, until=until, remind_at=remind_at), wake_at=min(until, remind_at))
