@@ -5,6 +5,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from agent.cli.grammar import client as _client
+from agent.cli.grammar import command as _command
+from agent.cli.grammar import config as _config
+from agent.cli.grammar import group as _group
+from agent.cli.grammar import json_flag as _json
+from agent.cli.incident_parser import incidents, remediations
 from agent.config.durations import parse as seconds
 
 _EPILOG = """\
@@ -29,9 +35,9 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = main.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _offline(commands)
-    _incidents(commands)
+    incidents(commands)
     _silences(commands)
-    _remediations(commands)
+    remediations(commands)
     _daemon(commands)
     _drill(commands)
     _test(commands)
@@ -40,43 +46,7 @@ def parser() -> argparse.ArgumentParser:
     return main
 
 
-def _command(commands: Any, name: str, text: str, *, module: str, example: str = "") -> argparse.ArgumentParser:  # noqa: ANN401 - argparse's own type is private
-    command: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=text,
-        description=text[0].upper() + text[1:] + ".",
-        epilog=f"example:\n  {example}" if example else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(module=f"agent.cli.{module}", command=name)
-    return command
-
-
-def _group(commands: Any, name: str, text: str) -> argparse.ArgumentParser:  # noqa: ANN401 - see above
-    group: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    return group
-
-
-def _config(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="the configuration; default: $PARAMEDIC_CONFIG, else /etc/paramedic/paramedic.toml if it exists",
-    )
-
-
-def _json(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _client(command: argparse.ArgumentParser) -> None:
-    _config(command)
-    command.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's control socket; default: found")
-    _json(command)
-
-
-def _offline(commands: Any) -> None:  # noqa: ANN401 - see above
+def _offline(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
     run = _command(commands, "run", "run the daemon in the foreground", module="run", example="paramedic run")
     _config(run)
     check = _command(
@@ -190,58 +160,6 @@ def point_in_time(text: str) -> float:
         return float(text)
     except ValueError:
         return datetime.fromisoformat(text).timestamp()
-
-
-def _incidents(commands: Any) -> None:  # noqa: ANN401 - see above
-    incident = _group(commands, "incident", "show incidents, and take charge of them")
-    verbs = incident.add_subparsers(title="verbs", metavar="VERB", required=True)
-    listing = _command(verbs, "list", "list incidents, newest first", module="incidents")
-    listing.add_argument("--state", default="", help='"active", or a state such as "escalated"; default: not closed')
-    listing.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most; default: 100")
-    show = _command(verbs, "show", "show one incident with everything that was done", module="incidents")
-    ack = _command(verbs, "ack", 'say "mine": automation on the incident pauses', module="incidents")
-    ack.add_argument("--for", dest="until", type=seconds, metavar="DURATION", help='how long, e.g. "2h"; default: open')
-    release = _command(verbs, "release", "give an acknowledged incident back to automation", module="incidents")
-    resolve = _command(verbs, "resolve", "declare an incident over", module="incidents")
-    retry = _command(verbs, "retry", "lift the cool-down, once", module="incidents")
-    retry.add_argument("--reason", required=True, help="why another attempt is right now; it goes on record")
-    approve = _command(
-        verbs,
-        "approve",
-        "let the plan that waits for approval run",
-        module="incidents",
-        example='paramedic incident approve 1mcc5rm00zjbx --comment "after the backup"',
-    )
-    reject = _command(verbs, "reject", "keep the plan that waits for approval from running", module="incidents")
-    for command in (approve, reject):
-        command.add_argument(
-            "--plan", default="", metavar="ID", help="only this plan; default: the one that waits, which is shown"
-        )
-    for command in (ack, resolve, approve, reject):
-        command.add_argument("--comment", default="", help="goes on record")
-    for command in (show, ack, approve, reject, release, resolve, retry):
-        command.add_argument("id", metavar="ID", help="as `incident list` shows it")
-    for command in (listing, show, ack, approve, reject, release, resolve, retry):
-        _client(command)
-
-
-def _remediations(commands: Any) -> None:  # noqa: ANN401 - see above
-    remediation = _group(commands, "remediation", "show what remediations have earned, and trust them again")
-    verbs = remediation.add_subparsers(title="verbs", metavar="VERB", required=True)
-    listing = _command(
-        verbs, "list", "list remediations with mode, verified success, breaker and refusals", module="remediations"
-    )
-    promote = _command(
-        verbs,
-        "promote",
-        "give a remediation that was demoted its mode back, on the evidence of verified attempts",
-        module="remediations",
-        example='paramedic remediation promote restart-web --reason "the unit file is mended"',
-    )
-    promote.add_argument("name", metavar="NAME", help="as `remediation list` shows it")
-    promote.add_argument("--reason", required=True, help="why it may be trusted again; it goes on record")
-    for command in (listing, promote):
-        _client(command)
 
 
 def _silences(commands: Any) -> None:  # noqa: ANN401 - see above

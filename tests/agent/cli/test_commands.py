@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from agent.cli import incident_parser
 from agent.cli import parser as parsing
 from agent.cli.main import main
 from tests.agent.cli.daemons import daemon
@@ -41,7 +42,8 @@ def run(tmp_path, capsys, monkeypatch):
 
 
 def test_every_command_has_a_module_that_runs_it():
-    modules = set(re.findall(r'module="(\w+)"', parsing.__loader__.get_source(parsing.__name__)))
+    sources = [file.__loader__.get_source(file.__name__) for file in (parsing, incident_parser)]
+    modules = set(re.findall(r'module="(\w+)"', "".join(sources)))
     assert all(callable(importlib.import_module(f"agent.cli.{module}").run) for module in modules)
     tools = {"check_rules", "rule_tests", "promql_tests", "query"}
     assert {

@@ -1,0 +1,41 @@
+"""What every command of the command line is made of."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def command(commands: Any, name: str, text: str, *, module: str, example: str = "") -> argparse.ArgumentParser:  # noqa: ANN401 - argparse's own type is private
+    made: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=f"example:\n  {example}" if example else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(module=f"agent.cli.{module}", command=name)
+    return made
+
+
+def group(commands: Any, name: str, text: str) -> argparse.ArgumentParser:  # noqa: ANN401 - see above
+    made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    return made
+
+
+def config(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration; default: $PARAMEDIC_CONFIG, else /etc/paramedic/paramedic.toml if it exists",
+    )
+
+
+def json_flag(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--json", action="store_true", help="print JSON")
+
+
+def client(made: argparse.ArgumentParser) -> None:
+    config(made)
+    made.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's control socket; default: found")
+    json_flag(made)

@@ -1,0 +1,58 @@
+"""The commands about incidents, and about the remediations that work on them."""
+
+from typing import Any
+
+from agent.cli.grammar import client, command, group
+from agent.config.durations import parse as seconds
+
+
+def incidents(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    incident = group(commands, "incident", "show incidents, and take charge of them")
+    verbs = incident.add_subparsers(title="verbs", metavar="VERB", required=True)
+    listing = command(verbs, "list", "list incidents, newest first", module="incidents")
+    listing.add_argument("--state", default="", help='"active", or a state such as "escalated"; default: not closed')
+    listing.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most; default: 100")
+    show = command(verbs, "show", "show one incident with everything that was done", module="incidents")
+    ack = command(verbs, "ack", 'say "mine": automation on the incident pauses', module="incidents")
+    ack.add_argument("--for", dest="until", type=seconds, metavar="DURATION", help='how long, e.g. "2h"; default: open')
+    release = command(verbs, "release", "give an acknowledged incident back to automation", module="incidents")
+    resolve = command(verbs, "resolve", "declare an incident over", module="incidents")
+    retry = command(verbs, "retry", "lift the cool-down, once", module="incidents")
+    retry.add_argument("--reason", required=True, help="why another attempt is right now; it goes on record")
+    approve = command(
+        verbs,
+        "approve",
+        "let the plan that waits for approval run",
+        module="incidents",
+        example='paramedic incident approve 1mcc5rm00zjbx --comment "after the backup"',
+    )
+    reject = command(verbs, "reject", "keep the plan that waits for approval from running", module="incidents")
+    for each in (approve, reject):
+        each.add_argument(
+            "--plan", default="", metavar="ID", help="only this plan; default: the one that waits, which is shown"
+        )
+    for each in (ack, resolve, approve, reject):
+        each.add_argument("--comment", default="", help="goes on record")
+    for each in (show, ack, approve, reject, release, resolve, retry):
+        each.add_argument("id", metavar="ID", help="as `incident list` shows it")
+    for each in (listing, show, ack, approve, reject, release, resolve, retry):
+        client(each)
+
+
+def remediations(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    remediation = group(commands, "remediation", "show what remediations have earned, and trust them again")
+    verbs = remediation.add_subparsers(title="verbs", metavar="VERB", required=True)
+    listing = command(
+        verbs, "list", "list remediations with mode, verified success, breaker and refusals", module="remediations"
+    )
+    promote = command(
+        verbs,
+        "promote",
+        "give a remediation that was demoted its mode back, on the evidence of verified attempts",
+        module="remediations",
+        example='paramedic remediation promote restart-web --reason "the unit file is mended"',
+    )
+    promote.add_argument("name", metavar="NAME", help="as `remediation list` shows it")
+    promote.add_argument("--reason", required=True, help="why it may be trusted again; it goes on record")
+    for each in (listing, promote):
+        client(each)
