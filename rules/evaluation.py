@@ -8,13 +8,18 @@ from rules.alert import Alert, AlertChange, AlertState
 from rules.alerting import Absence, AlertingRule, Element, RuleEvaluationError, Verdict, advance
 from rules.annotations import Moment
 from rules.group import Rule, RuleGroup
-from rules.promql.compile import Query
+from rules.promql.compile import Query, budget
 from rules.promql.errors import EvaluationError
 from rules.promql.values import Scalar, Vector
 from rules.provenance import ALERTS, RULES, Hearing, Living, Provenance, Witnesses
 from rules.recording import RecordingRule
 from rules.series import SeriesStore
 from rules.spells import Told
+
+BUDGET_SECONDS = 10.0
+"""What one evaluation may take: repairs wait for it."""
+MAX_SERIES = 100_000
+"""What one rule may yield on one host; less with the `limit` of its group."""
 
 _SHOWN = {state: ("alertstate", state.value) for state in (AlertState.PENDING, AlertState.FIRING)}
 
@@ -67,7 +72,7 @@ def evaluate(state: RuleState, scene: Scene) -> tuple[AlertChange, ...]:
 def instant(query: Query, store: SeriesStore, at: float) -> list[tuple[Labels, float]]:
     """Return the labels, with `__name__` where there is a name, and values of the result. Raise RuleEvaluationError."""
     try:
-        value = query.instant(store, at)
+        value = query.instant(store, at, limits=budget(BUDGET_SECONDS, max_series=MAX_SERIES))
     except EvaluationError as error:
         raise RuleEvaluationError(str(error)) from error
     if isinstance(value, Scalar):

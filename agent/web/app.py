@@ -129,10 +129,13 @@ def control_rows(control: Control) -> Sequence[Row]:
 def prometheus_rows(*, backend: Backend, queries: QueryThread, clock: Clock) -> Sequence[Row]:
     query = QueryApi(backend=backend, thread=queries, clock=clock)
     rules = RulesApi(backend=backend)
-    status = StatusApi(backend=backend)
+    status = StatusApi(backend=backend, clock=clock)
     table: Sequence[tuple[str, str, Work]] = (
         ("GET POST", "query", query.instant),
         ("GET POST", "query_range", query.range),
+        ("GET POST", "format_query", query.format),
+        ("GET POST", "parse_query", query.parse),
+        ("GET POST", "query_exemplars", query.exemplars),
         ("GET POST", "series", query.series),
         ("GET POST", "labels", query.labels),
         ("GET", "label/{name}/values", query.values),
@@ -141,6 +144,7 @@ def prometheus_rows(*, backend: Backend, queries: QueryThread, clock: Clock) -> 
         ("GET", "metadata", status.metadata),
         ("GET", "targets", status.targets),
         ("GET", "status/buildinfo", status.buildinfo),
+        ("GET", "status/runtimeinfo", status.runtimeinfo),
     )
     answering = Answering(queries)
     return [

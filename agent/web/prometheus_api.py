@@ -21,6 +21,7 @@ from agent.web.query_parameters import (
     wrong,
 )
 from agent.web.query_thread import BUDGET_SECONDS, QueriesBusyError, QueryThread
+from agent.web.query_tree import tree
 from agent.web.query_view import FrozenSeries, QueryView
 from agent.web.request import RequestError
 from rules.columns import Key
@@ -28,7 +29,8 @@ from rules.promql.compile import Limits, Query
 from rules.promql.errors import EvaluationError, ExpressionError, QueryTimeoutError
 from rules.promql.expression import parse
 from rules.promql.moment import LOOKBACK, Notes
-from rules.promql.tree import Kind, Pin, Selector
+from rules.promql.printing import formatted
+from rules.promql.tree import Expression, Kind, Pin, Selector
 from rules.promql.values import Value
 
 MAX_STEPS = 11_000
@@ -128,6 +130,17 @@ class QueryApi:
         value = query.range(self._view(query.metrics), start, end, step, limits=_limits(deadline), notes=notes)
         return _answer(value, end, limit, notes)
 
+    def format(self, parameters: Parameters, _deadline: float) -> Answer:
+        return Answer(data=formatted(_tree(parameters)))
+
+    def parse(self, parameters: Parameters, _deadline: float) -> Answer:
+        return Answer(data=tree(_tree(parameters)))
+
+    def exemplars(self, parameters: Parameters, _deadline: float) -> Answer:
+        """Answer that there are none: no source of ours has exemplars."""
+        _tree(parameters)
+        return Answer(data=[])
+
     def series(self, parameters: Parameters, _deadline: float) -> Answer:
         if not parameters.all("match[]"):
             raise ParameterError("no match[] parameter provided")
@@ -174,8 +187,19 @@ def _query(parameters: Parameters) -> Query:
     try:
         return Query(parameters.text("query"), lookback_seconds=lookback)
     except ExpressionError as error:
-        place = f"1:{error.column}: " if error.column else ""
-        raise wrong("query", f"{place}parse error: {error}") from error
+        raise _unparsed(error) from error
+
+
+def _tree(parameters: Parameters) -> Expression:
+    try:
+        return parse(parameters.text("query"))
+    except ExpressionError as error:
+        raise _unparsed(error) from error
+
+
+def _unparsed(error: ExpressionError) -> ParameterError:
+    place = f"1:{error.column}: " if error.column else ""
+    return wrong("query", f"{place}parse error: {error}")
 
 
 def _check_step(start: float, end: float, step: float) -> None:

@@ -1,5 +1,6 @@
 """Prometheus' HTTP API: rules and their alerts, as the engine last published them."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,7 @@ class RulesApi:
         alerts = _by_rule(self._backend.alerts())
         groups = [self._group(group, wanted, alerts) for group in self._backend.groups() if wanted.group(group)]
         everything = not (wanted.rules or parameters.text("type"))
-        return Answer(data={"groups": [group for group in groups if group["rules"] or everything]})
+        return Answer(data=_page([group for group in groups if group["rules"] or everything], parameters))
 
     def alerts(self, _parameters: Parameters, _deadline: float) -> Answer:
         alerts = _by_rule(self._backend.alerts())
@@ -89,6 +90,24 @@ def _wanted(parameters: Parameters) -> Wanted:
         files=frozenset(parameters.all("file[]")),
         with_alerts=not parameters.flag("exclude_alerts"),
     )
+
+
+def _page(groups: Sequence[Json], parameters: Parameters) -> Json:
+    """Return `group_limit` groups from `group_next_token` on, and the token of the next one."""
+    limit, token = parameters.count("group_limit"), parameters.text("group_next_token")
+    if token and not limit:
+        raise wrong("group_next_token", "group_limit needs to be set in order to paginate over the groups")
+    tokens = [_token(group) for group in groups]
+    if token and token not in tokens:
+        raise wrong("group_next_token", f"invalid group_next_token {token!r}: were rule groups changed?")
+    first = tokens.index(token) if token else 0
+    end = first + limit if limit else len(groups)
+    page: dict[str, Any] = {"groups": groups[first:end]}
+    return page | {"groupNextToken": tokens[end]} if end < len(groups) else page
+
+
+def _token(group: Json) -> str:
+    return hashlib.sha256(f"{group['file']};{group['name']}".encode()).hexdigest()[:40]
 
 
 def _by_rule(alerts: Iterable[Alert]) -> Mapping[str, Sequence[Alert]]:

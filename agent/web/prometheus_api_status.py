@@ -1,8 +1,10 @@
 """Prometheus' HTTP API: targets, metadata and who answers."""
 
+import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from agent.clock import Clock
 from agent.telemetry.metrics import REGISTRY
 from agent.version import VERSION
 from agent.web.backend import Backend, Target
@@ -21,8 +23,9 @@ Json = Mapping[str, Any]
 class StatusApi:
     """One method a route."""
 
-    def __init__(self, *, backend: Backend) -> None:
+    def __init__(self, *, backend: Backend, clock: Clock) -> None:
         self._backend = backend
+        self._clock = clock
 
     def targets(self, parameters: Parameters, _deadline: float) -> Answer:
         """Show each collector, or each thing it was pointed at, as a target."""
@@ -45,6 +48,21 @@ class StatusApi:
     def buildinfo(self, _parameters: Parameters, _deadline: float) -> Answer:
         build = {"version": SPOKEN, "revision": f"paramedic {VERSION}"}
         return Answer(data=build | dict.fromkeys(("branch", "buildUser", "buildDate", "goVersion"), ""))
+
+    def runtimeinfo(self, _parameters: Parameters, _deadline: float) -> Answer:
+        """Tell what Prometheus tells and what makes sense here."""
+        return Answer(
+            data={
+                "startTime": instant(REGISTRY.get_sample_value("paramedic_start_time_seconds")),
+                "serverTime": instant(self._clock.now()),
+                "hostname": socket.gethostname(),
+                "reloadConfigSuccess": bool(REGISTRY.get_sample_value("paramedic_config_last_reload_successful")),
+                "lastConfigTime": instant(
+                    REGISTRY.get_sample_value("paramedic_config_last_reload_success_timestamp_seconds")
+                ),
+                "corruptionCount": 0,
+            }
+        )
 
     def _metadata(self) -> Iterable[tuple[str, Json]]:
         for metric in self._backend.metadata():

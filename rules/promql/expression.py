@@ -90,7 +90,7 @@ class _Reader:
             promql_parser.NumberLiteral: lambda node, _: Number(value=node.val),
             promql_parser.StringLiteral: lambda node, _: Text(value=node.val),
             promql_parser.ParenExpr: lambda node, depth: self.read(node.expr, depth),
-            promql_parser.UnaryExpr: lambda node, depth: Negation(operand=self.read(node.expr, depth)),
+            promql_parser.UnaryExpr: self._negation,
             promql_parser.VectorSelector: lambda node, _: self._selector(node),
             promql_parser.MatrixSelector: self._range,
             promql_parser.SubqueryExpr: self._subquery,
@@ -103,6 +103,10 @@ class _Reader:
         if depth > lexis.MAX_NESTING:
             raise ExpressionError(f"the expression is nested deeper than {lexis.MAX_NESTING}")
         return self._readers[type(node)](node, depth + 1)
+
+    def _negation(self, node: promql_parser.UnaryExpr, depth: int) -> Expression:
+        operand = self.read(node.expr, depth)
+        return Number(value=-operand.value) if isinstance(operand, Number) else Negation(operand=operand)
 
     def _selector(self, node: promql_parser.VectorSelector) -> Selector:
         if node.matchers.or_matchers:

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice, repeat
 from typing import NamedTuple
 
 from rules.columns import FOREIGN, STALE, Key
 from rules.promql.errors import ExpressionError
 from rules.promql.expression import parse
 from rules.promql.tree import Text
+
+MAX_VALUES = 1_000_000
+"""Of one series: some seconds of work, and as much memory as a machine has to spare."""
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`'
 _HEAD = re.compile(rf"([^\s{{\"'`]*)\s*(\{{(?!\{{)(?:[^}}\"'`]|{_QUOTED})*\}})?")
@@ -54,7 +58,10 @@ def series_line(line: str) -> SeriesLine:
     head = _HEAD.match(line)
     if head is None or not (head[1] or head[2]):
         raise NotationError(f"{line!r} names no series")
-    return SeriesLine(series_key(head[1], head[2] or "{}"), list(_values(line[head.end() :])))
+    values = list(islice(_values(line[head.end() :]), MAX_VALUES + 1))
+    if len(values) > MAX_VALUES:
+        raise NotationError(f"more than {MAX_VALUES} values in one series")
+    return SeriesLine(series_key(head[1], head[2] or "{}"), values)
 
 
 def start_times(line: str) -> Key | None:
@@ -98,11 +105,11 @@ def _values(text: str) -> Iterator[float | None]:
         item = found[0]
         if item.startswith("{{"):
             times = re.search(r"\}\}x(\d+)$", item)
-            yield from [FOREIGN] * (int(times[1]) + 1 if times else 1)
+            yield from repeat(FOREIGN, _count(times[1]) + 1 if times else 1)
         elif item == "stale":
             yield STALE
         elif item[0] == "_":
-            yield from [None] * (int(item[2:]) if item[1:2] == "x" else 1)
+            yield from repeat(None, _count(item[2:]) if item[1:2] == "x" else 1)
         else:
             yield from _steps(item)
 
@@ -114,6 +121,13 @@ def _steps(item: str) -> Iterator[float]:
         raise NotationError(f"{item!r} is not a value")
     value = number(found[1])
     step = number(found[3]) * (-1 if found[2] == "-" else 1) if found[3] else 0.0
-    for _ in range(int(found[4] or 0) + 1):
+    for _ in range(_count(found[4] or "0") + 1):
         yield value
         value += step
+
+
+def _count(digits: str) -> int:
+    """Return how often a value is repeated; beyond the limit it does not matter how often."""
+    if not digits.isdecimal():
+        raise NotationError(f"{digits!r} is not a number of values")
+    return int(digits) if len(digits) <= len(str(MAX_VALUES)) else MAX_VALUES

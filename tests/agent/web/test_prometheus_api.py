@@ -36,6 +36,13 @@ READABLE = [
     ("GET", "/api/v1/targets"),
     ("GET", "/api/v1/metadata"),
     ("GET", "/api/v1/status/buildinfo"),
+    ("GET", "/api/v1/status/runtimeinfo"),
+    ("GET", "/api/v1/format_query?query=1"),
+    ("POST", "/api/v1/format_query?query=1"),
+    ("GET", "/api/v1/parse_query?query=1"),
+    ("POST", "/api/v1/parse_query?query=1"),
+    ("GET", "/api/v1/query_exemplars?query=1&start=0&end=1"),
+    ("POST", "/api/v1/query_exemplars?query=1&start=0&end=1"),
 ]
 RULES = """
 groups:
