@@ -32,7 +32,7 @@ _LOOSEST_FIRST = ("or", "and unless", "== != <= < >= >", "+ -", "* / % atan2", "
 _BINDING = {operator: strength for strength, level in enumerate(_LOOSEST_FIRST) for operator in level.split()}
 _POWER, _SIGN, _ATOM = _BINDING["^"], _BINDING["*"] + 0.5, 9.0
 _UNITS = (("y", 31_536_000_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
-_WHOLE_ONLY = frozenset("ywd")
+_WHOLE_ONLY = frozenset("yw")
 
 
 def formatted(node: Expression, level: int = 0) -> str:
@@ -166,7 +166,7 @@ def _filled(matching: Matching) -> list[str]:
 
 
 def _series(node: Selector) -> str:
-    parts = [_matcher(matcher) for matcher in node.matchers]
+    parts = sorted(_matcher(matcher) for matcher in node.matchers)
     name = node.name or ""
     if name and not _PLAIN_NAME.fullmatch(name):
         parts.insert(0, _quoted(name))

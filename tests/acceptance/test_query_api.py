@@ -113,16 +113,17 @@ def queries():
     }
 
 
+LONG = "sum by (namespace, pod) (kube_pod_container_resource_requests{resource='cpu', job='kube'})"
 FORMATTED = (
     "sum(rate(x{a='b',c=~`d\\.e`}[90m]))by(job)/3",
     "-2^2 + (-2)^2 - a - (b - c)",
     "x offset -1w @ 5",
     "(a + b)[1d2h:30s] @ end() offset 5m",
     "topk without(instance) (3, x) and on() y unless ignoring(le) z",
-    "node_filesystem_avail_bytes{fstype!='tmpfs'} / on (instance, device) group_left (owner, team) node_owner > bool 5e-3",
-    "histogram_quantile(0.99, sum by (le, job) (rate(http_request_duration_seconds_bucket{job='api', code=~'5..'}[5m])))",
-    "label_replace(sum by (namespace, pod) (kube_pod_container_resource_requests{resource='cpu', job='kube'}), 'a', 'b', 'c', '')",
-    "max_over_time(sum without (instance, cpu) (rate(node_cpu_seconds_total{mode='idle', job='node'}[5m] offset 1h))[1d:5m])",
+    "node_avail_bytes{fstype!='tmpfs'} / on (instance, device) group_left (owner, team) node_owner > bool 5e-3",
+    "histogram_quantile(0.99, sum by (le, job) (rate(http_request_seconds_bucket{job='api', code=~'5..'}[5m])))",
+    f"label_replace({LONG}, 'a', 'b', 'c', '')",
+    f"-{LONG} * 2 or {LONG}",
 )
 MISTAKES = {
     "no query": (400, "query", {}),
