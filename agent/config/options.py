@@ -12,7 +12,15 @@ from agent.config.acting import ActionOptions, ApprovalOptions, GuardOptions, Re
 from agent.config.mqtt_options import MqttOptions
 from agent.config.option import Seconds, option, required
 from agent.config.quiet_options import FreezeOptions, InhibitionOptions
-from agent.config.values import check_labels, check_listen, check_name, check_optional_url, check_sha256, check_url
+from agent.config.service_options import CalendarOptions, PriorityOptions, ServiceOptions
+from agent.config.values import (
+    check_labels,
+    check_listen,
+    check_name,
+    check_optional_url,
+    check_sha256,
+    check_url,
+)
 from rules import matchers
 
 
@@ -194,6 +202,9 @@ class Config:
     actions: dict[str, ActionOptions] = field(default_factory=dict)
     approvals: ApprovalOptions = ApprovalOptions()
     remediations: tuple[RemediationOptions, ...] = ()
+    calendars: tuple[CalendarOptions, ...] = ()
+    services: tuple[ServiceOptions, ...] = ()
+    priorities: PriorityOptions = PriorityOptions()
     freezes: tuple[FreezeOptions, ...] = ()
     inhibitions: tuple[InhibitionOptions, ...] = ()
     tickets: tuple[TicketOptions, ...] = ()

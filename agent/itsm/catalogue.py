@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from agent.itsm.calendars import ALWAYS, Calendar
 from collectors.sample import Labels
-from remediations.guards import Mode
+from remediations.situation import Mode
 from rules.matchers import Matcher
 
 

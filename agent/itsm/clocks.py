@@ -83,30 +83,29 @@ def reopen(clock: Clock, now: float) -> Clock:
 
 def call(clock: Clock, calendar: Calendar, now: float) -> tuple[Clock, tuple[Call, ...]]:
     """Return the clock, and what it has to say now that it has not said before."""
-    if clock.since is None:
+    if clock.met is not None or clock.breached_at is not None:
         return clock, ()
-    calls: list[Call] = []
-    warn_at, breach_at = _at(clock, calendar, WARN_SHARE), _at(clock, calendar, 1.0)
-    if clock.breached_at is None and now >= breach_at:
+    breach_at, warn_at = (min(now, _at(clock, calendar, share, now)) for share in (1.0, WARN_SHARE))
+    gone = spent(clock, calendar, now) / clock.target
+    if gone >= 1.0:
         # A warning that comes with the breach, or after it, says nothing.
-        clock = replace(clock, breached_at=breach_at, warned_at=clock.warned_at or warn_at)
-        calls.append(Call.BREACH)
-    elif clock.warned_at is None and now >= warn_at:
-        clock = replace(clock, warned_at=warn_at)
-        calls.append(Call.WARNING)
-    return clock, tuple(calls)
+        return replace(clock, breached_at=breach_at, warned_at=clock.warned_at or warn_at), (Call.BREACH,)
+    if gone >= WARN_SHARE and clock.warned_at is None:
+        return replace(clock, warned_at=warn_at), (Call.WARNING,)
+    return clock, ()
 
 
 def next_at(clock: Clock, calendar: Calendar) -> float | None:
     """Return when the clock will have something to say; None: never, as things are."""
     if clock.since is None or clock.breached_at is not None:
         return None
-    at = _at(clock, calendar, WARN_SHARE if clock.warned_at is None else 1.0)
+    at = _at(clock, calendar, WARN_SHARE if clock.warned_at is None else 1.0, clock.since)
     return at if at < math.inf else None
 
 
-def _at(clock: Clock, calendar: Calendar, share: float) -> float:
-    """Return when this share of the target has passed, if the clock goes on as it does."""
+def _at(clock: Clock, calendar: Calendar, share: float, otherwise: float) -> float:
+    """Return when this share of the target has passed if the clock goes on as it does; `otherwise` if it has before."""
     left = share * clock.target - clock.spent
-    since = clock.since if clock.since is not None else math.inf
-    return calendar.due(since, left) if left > 0 else since
+    if left <= 0:
+        return otherwise
+    return calendar.due(clock.since, left) if clock.since is not None else math.inf
