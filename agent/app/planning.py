@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-from agent.config import acting
+from agent.config import acting, services
 from agent.config.acting import RemediationOptions, StepOptions
 from agent.config.options import Config
 from agent.engine.situations import Planned, Planner
@@ -26,6 +26,8 @@ def policy(config: Config, *, publish: Sequence[str]) -> Policy:
         kinds={name: acting.kind_limits(options) for name, options in config.actions.items()},
         tickets=systems or (TicketPolicy(name="book"),),
         publish=tuple(publish),
+        catalogue=services.catalogue(config),
+        priorities=services.priorities(config),
         reopen_window=config.incidents.reopen_window,
         no_data_after=config.incidents.no_data_after,
         approval_timeout=config.approvals.timeout,

@@ -21,7 +21,21 @@ from remediations import sandbox
 from rules.group import RuleGroup
 
 _log = log.get("reload")
-_SWAPPED = frozenset({"rules", "incidents", "remediations", "guards", "actions", "approvals", "freezes", "inhibitions"})
+_SWAPPED = frozenset(
+    {
+        "rules",
+        "incidents",
+        "remediations",
+        "guards",
+        "actions",
+        "approvals",
+        "freezes",
+        "inhibitions",
+        "calendars",
+        "services",
+        "priorities",
+    }
+)
 """Tables that a reload takes over; changes in any other need a restart."""
 
 
@@ -73,6 +87,8 @@ class Reloading:
         for change in changes:
             parts.desk.alert_changed(batch, change)
         quieting.configure(parts, new, batch.now)
+        for incident in parts.casebook:
+            situations.note(incident, batch.now)
         self._close_orphans(batch)
         self._engine.schedule_groups()
         self._config = new

@@ -52,13 +52,14 @@ def _show_list(incidents: list[Mapping[str, Any]]) -> None:
             incident["id"],
             incident["state"] + (" (drill)" if incident.get("drill") else ""),
             incident["priority"],
+            incident.get("service", ""),
             screen.age(incident["opened_at"]),
             incident["alertname"],
             screen.labels(incident["labels"], _NOT_THE_SUBJECT),
         ]
         for incident in incidents
     ]
-    screen.show_table(["ID", "STATE", "PRIORITY", "AGE", "ALERT", "SUBJECT"], rows)
+    screen.show_table(["ID", "STATE", "PRIORITY", "SERVICE", "AGE", "ALERT", "SUBJECT"], rows)
 
 
 def _show(incident: Mapping[str, Any]) -> None:
@@ -69,6 +70,7 @@ def _show(incident: Mapping[str, Any]) -> None:
             "subject": screen.labels(incident["labels"], ("alertname",)),
             "state": incident["state"],
             "priority": incident["priority"],
+            "service": incident.get("service"),
             "drill": "yes" if incident.get("drill") else "",
             "opened": f"{screen.moment(incident['opened_at'])} ({screen.age(incident['opened_at'])} ago)",
             "resolved": screen.moment(incident.get("resolved_at")),
@@ -101,6 +103,7 @@ def _awaited(awaiting: Mapping[str, Any] | None) -> dict[str, object]:
 
 
 _SECTIONS = (
+    ("promises", "clocks", ("kind", "target", "calendar", "spent", "warned_at", "breached_at", "met")),
     ("attempts", "attempts", ("started_at", "remediation", "action", "resource", "outcome", "verified", "detail")),
     ("tickets", "ticket_links", ("system", "ticket_id", "state", "url")),
     ("timeline", "timeline", ("at", "state", "reason", "guard", "actor", "detail")),
@@ -112,7 +115,7 @@ def _show_rows(title: str, columns: tuple[str, ...], rows: Any) -> None:  # noqa
         return
     print(f"\n{title}:")
     shown = [
-        [screen.moment(row[c]) if c in ("at", "started_at") else screen.text(row.get(c)) for c in columns]
+        [screen.moment(row[c]) if c == "at" or c.endswith("_at") else screen.text(row.get(c)) for c in columns]
         for row in rows
     ]
     screen.show_table([column.removesuffix("_at").replace("_", " ") for column in columns], shown)

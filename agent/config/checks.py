@@ -126,8 +126,12 @@ def _alerting(files: Sequence[RuleFile]) -> Iterator[tuple[RuleGroup, AlertingRu
 
 def _may_match(remediation: RemediationOptions, rule: AlertingRule) -> bool:
     """Return whether alerts of the rule can match; of labels that only its series have, nothing is known here."""
+    return _may_be_accepted(_matchers(remediation), rule)
+
+
+def _may_be_accepted(accepting: Sequence[Matcher], rule: AlertingRule) -> bool:
     known = {name: template.text for name, template in rule.labels if template.constant} | {"alertname": rule.name}
-    return all(matcher.name not in known or matcher.accepts(known[matcher.name]) for matcher in _matchers(remediation))
+    return all(matcher.name not in known or matcher.accepts(known[matcher.name]) for matcher in accepting)
 
 
 def unmatched(subject: Subject) -> Iterator[Finding]:
@@ -207,6 +211,16 @@ def experimental(subject: Subject) -> Iterator[Finding]:
             yield Finding(Level.WARNING, f"tickets[{index}].system", message)
 
 
+def unmapped(subject: Subject) -> Iterator[Finding]:
+    """Name the alerts that can belong to no service: they go to the default one."""
+    services = [matchers.parse_all(text) for service in subject.config.services for text in service.match]
+    names = {
+        rule.name for _, rule in _alerting(subject.rules) if not any(_may_be_accepted(each, rule) for each in services)
+    }
+    if services and names:
+        yield Finding(Level.WARNING, "services", f"alerts of no service: {', '.join(sorted(names))}")
+
+
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     shadowed,
     verification,
@@ -216,4 +230,5 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     unheard,
     secrets,
     experimental,
+    unmapped,
 )

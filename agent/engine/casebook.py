@@ -49,8 +49,9 @@ class Casebook:
             return
         self._by_id[incident.id] = incident
         self._by_key[incident.key] = incident.id
-        if incident.wake_at is not None and (before is None or before.wake_at != incident.wake_at):
-            heapq.heappush(self._wakes, (incident.wake_at, incident.id))
+        for at in {incident.wake_at, incident.clock_at} - ({before.wake_at, before.clock_at} if before else set()):
+            if at is not None:
+                heapq.heappush(self._wakes, (at, incident.id))
 
     def hold(self, key: str, fingerprint: str) -> None:
         self._holding.setdefault(key, set()).add(fingerprint)
@@ -68,7 +69,7 @@ class Casebook:
         while self._wakes and self._wakes[0][0] <= now:
             at, incident_id = heapq.heappop(self._wakes)
             incident = self._by_id.get(incident_id)
-            if incident is not None and incident.wake_at == at:
+            if incident is not None and at in (incident.wake_at, incident.clock_at) and incident not in due:
                 due.append(incident)
         return due
 
@@ -76,7 +77,7 @@ class Casebook:
         while self._wakes:
             at, incident_id = self._wakes[0]
             incident = self._by_id.get(incident_id)
-            if incident is not None and incident.wake_at == at:
+            if incident is not None and at in (incident.wake_at, incident.clock_at):
                 return at
             heapq.heappop(self._wakes)
         return None
@@ -105,8 +106,9 @@ class Casebook:
         self._wakes.clear()
         for incident in moved:
             self._by_id[incident.id] = incident
-            if incident.wake_at is not None:
-                heapq.heappush(self._wakes, (incident.wake_at, incident.id))
+            for at in (incident.wake_at, incident.clock_at):
+                if at is not None:
+                    heapq.heappush(self._wakes, (at, incident.id))
         self.opened_at = deque(((at + delta, name) for at, name in self.opened_at), maxlen=_REMEMBERED)
         return moved
 
@@ -137,6 +139,8 @@ def _shifted(incident: Incident, delta: float) -> Incident:
         approval=given,
         work=work,
         wake_at=move(incident.wake_at),
+        clock_at=move(incident.clock_at),
+        clocks=tuple(replace(clock, since=move(clock.since)) for clock in incident.clocks),
         resolved_at=move(incident.resolved_at),
         no_data_since=move(incident.no_data_since),
         acknowledged_until=move(incident.acknowledged_until),

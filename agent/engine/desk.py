@@ -94,7 +94,9 @@ class Desk:
             self._put(
                 batch, incident, Decision(incident=replace(incident, state=State.CLOSED), reason=Reason.WINDOW_OVER), ""
             )
-        fresh = described(alert, incident_id=self._new_id(batch.now), key=key, host=self.rules.host, now=batch.now)
+        fresh = described(
+            alert, self.policy, incident_id=self._new_id(batch.now), key=key, host=self.rules.host, now=batch.now
+        )
         self._open(batch, replace(fresh, preexisting=self.first_start))
 
     def _outdated(self, incident: Incident, now: float) -> bool:
@@ -164,6 +166,7 @@ class Desk:
         after = decision.incident
         batch.decided = True
         self._casebook.put(after)
+        self._situations.note(after, batch.now)
         batch.writes.append(writes.put_incident(after))
         if decision.reason is not Reason.UNCHANGED:
             batch.writes.append(writes.audit(batch.now, event, decision))
@@ -171,6 +174,7 @@ class Desk:
         if decision.reason is Reason.ATTEMPT_STARTED:
             self.tally.started(batch, after)
         self.tally.judged(batch, before, after)
+        self.tally.promised(batch, decision, event)
         for effect in decision.effects:
             self._delivery.owe(batch, effect, after)
         ended = before is not None and before.state in ACTIVE and after.state not in ACTIVE

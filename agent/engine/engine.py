@@ -17,7 +17,7 @@ from agent.engine.judging import Judging
 from agent.engine.parts import IDLE_SECONDS, Parts
 from agent.engine.queue import EngineQueue, Item, Ordered, PhaseChanged
 from agent.incidents.effects import Kind
-from agent.incidents.events import AttemptSettled, EffectSettled, TimerDue
+from agent.incidents.events import AttemptSettled, ClockDue, EffectSettled, TimerDue
 from agent.incidents.incident import Incident, Outcome, State
 from agent.store import writes
 from agent.telemetry import log, metrics
@@ -244,7 +244,9 @@ class Engine:
         self._p.delivery.claim(batch, self._p.database.connection)
 
     def _wake(self, batch: Batch, incident: Incident) -> None:
-        if incident.state is State.VERIFYING:
+        if incident.wake_at is None or incident.wake_at > batch.now:
+            self._p.desk.happened(batch, incident, ClockDue())
+        elif incident.state is State.VERIFYING:
             self._p.desk.happened(batch, incident, self._judging.health(incident, batch.now))
         else:
             self._p.desk.happened(batch, incident, TimerDue())

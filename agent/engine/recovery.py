@@ -104,6 +104,7 @@ def _load_incidents(parts: Parts, now: float) -> None:
     for (text,) in parts.database.connection.execute("SELECT document FROM incidents WHERE state != 'closed'"):
         incident = _clamped(documents.incident(text), parts, now)
         parts.casebook.put(incident)
+        parts.situations.note(incident, now)
         if incident.state in ACTIVE and incident.fingerprint:
             parts.casebook.hold(incident.key, incident.fingerprint)
 

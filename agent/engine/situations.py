@@ -2,14 +2,15 @@
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.engine.casebook import Casebook
 from agent.engine.ledger import Ledger
+from agent.engine.outages import Outages
 from agent.incidents.incident import Incident
-from agent.incidents.muting import Muting
+from agent.incidents.muting import Mute, MuteKind, Muting
 from agent.incidents.policy import Ladder, Policy
 from agent.incidents.situation import Situation, Step
 from remediations import situation as guards
@@ -65,6 +66,7 @@ class Situations:
         self.stopped_by: dict[str, str] = {}
         """Why the global stop is on, by whose switch it is."""
         self.muting = Muting()
+        self.outages = Outages()
         self.settle_seconds = 0.0
         """How long to settle after what muted has ended."""
         self.degraded = ""
@@ -86,15 +88,30 @@ class Situations:
 
     def muted(self, incident: Incident, now: float) -> tuple[str, float | None]:
         """Return what mutes the incident's alert, empty if nothing does, and when all of it will be over."""
-        mutes = self.muting.of(incident.labels, now)
+        mutes = (*self.muting.of(incident.labels, now), *self._dependencies(incident))
         ends = [mute.until for mute in mutes]
         return "; ".join(mute.says for mute in mutes), max((at for at in ends if at), default=None) if all(
             ends
         ) else None
 
+    def _dependencies(self, incident: Incident) -> Iterator[Mute]:
+        """Yield the services that are down and without which this one cannot work."""
+        for name in sorted(self.policy.catalogue.below(incident.service)):
+            if down := self.outages.of(name):
+                says = f"dependency {name}, which is down (incident {down})"
+                yield Mute(kind=MuteKind.DEPENDENCY, id=down, says=says)
+
+    def note(self, incident: Incident, now: float) -> None:
+        """Take an incident as it is from now on: others may depend on its service."""
+        if incident.service in self.policy.catalogue.needed:
+            self.muting.changed |= self.outages.note(incident, now)
+
     def _settled_at(self, incident: Incident, now: float) -> float:
         """Return when settling ends: after boot, start, and what muted the incident's alert."""
-        ended = self.muting.ended_at(incident.labels, now, self.settle_seconds)
+        ended = max(
+            self.muting.ended_at(incident.labels, now, self.settle_seconds),
+            self.outages.back_at(self.policy.catalogue.below(incident.service)),
+        )
         return max(self.settled_at, ended + self.settle_seconds if ended else 0.0)
 
     def of(self, incident: Incident, now: float) -> Situation:
@@ -150,7 +167,7 @@ class Situations:
             disruptive=planned.disruptive,
             operator=present.what,
             operator_until=present.until,
-            mode=effective_mode(ladder.mode, standing),
+            mode=effective_mode(ladder.mode, standing, self.policy.catalogue.get(incident.service).automation),
             standing=standing,
             kind=self._kind(planned.action, now),
             new_incidents=self._casebook.opened_since(now - limits.storm_within),
@@ -194,10 +211,15 @@ class Situations:
         return ""
 
 
-def effective_mode(configured: guards.Mode, standing: Standing) -> guards.Mode:
-    """Return how far a remediation may go: one that was demoted needs approval until a person promotes it."""
-    demoted = configured is guards.Mode.AUTO and standing.demoted_at is not None
-    return guards.Mode.APPROVE if demoted else configured
+def effective_mode(configured: guards.Mode, standing: Standing, most: guards.Mode = guards.Mode.AUTO) -> guards.Mode:
+    """Return how far a remediation may go: no further than its service allows, and once demoted not without approval.
+
+    Only a person promotes it again.
+    """
+    demoted = standing.demoted_at is not None
+    return min(configured, most, guards.Mode.APPROVE if demoted else guards.Mode.AUTO, key=_MODES.index)
 
 
 _HOUR = 3600.0
+_MODES = tuple(guards.Mode)
+"""From doing nothing to doing everything by itself."""

@@ -2,11 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from agent.engine.batch import Batch
 from agent.engine.ledger import Ledger, Run, Subject
 from agent.engine.situations import effective_mode
+from agent.incidents import promises
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.incident import Attempt, Incident
 from agent.incidents.policy import Policy
@@ -47,6 +49,16 @@ class Tally:
         batch.writes += self._ledger.started(
             run, reset=reset, breakers=[(subject, self.breaker_limits(subject)) for subject in subjects]
         )
+
+    @staticmethod
+    def promised(batch: Batch, decision: Decision, event: str) -> None:
+        """Count what promises had to say, and put it on record where the decision itself is about something else."""
+        for kind, call in decision.said:
+            metrics.PROMISES.labels(decision.incident.service, kind, call).inc()
+            reason = promises.REASONS[call]
+            if decision.reason not in promises.REASONS.values():
+                told = replace(decision, reason=reason, detail=f"{kind} {call}", actor="", guard=None)
+                batch.writes.append(writes.audit(batch.now, event, told))
 
     def judged(self, batch: Batch, before: Incident | None, after: Incident) -> None:
         """Take verdicts that this decision brought into the standings."""

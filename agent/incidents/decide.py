@@ -16,6 +16,7 @@ from agent.incidents.events import (
     AlertChanged,
     Approved,
     AttemptSettled,
+    ClockDue,
     Event,
     HealthSeen,
     MuteChanged,
@@ -29,7 +30,7 @@ from agent.incidents.events import (
 from agent.incidents.incident import ACTIVE, Attempt, Incident, Outcome, Resolution, State
 from agent.incidents.owed import owed
 from agent.incidents.policy import Policy
-from agent.incidents.priority import priority_of
+from agent.incidents.promises import promised
 from agent.incidents.situation import Situation
 from rules.alert import Alert, AlertState, Recovery
 
@@ -46,7 +47,7 @@ def decide(incident: Incident, event: Event, situation: Situation, policy: Polic
         decision = replace(decision, reason=Reason.UNCHANGED)
     elif decision.reason is Reason.UNCHANGED and quieted.suppressed != incident.suppressed:
         decision = replace(decision, reason=_overlay_reason(quieted), detail=quieted.suppressed)
-    return owed(incident, decision, context)
+    return owed(incident, promised(incident, decision, context), context)
 
 
 def _tidied(incident: Incident) -> Incident:
@@ -78,7 +79,7 @@ def _mute_changed(incident: Incident, _event: MuteChanged, context: Context) -> 
 def _alert_changed(incident: Incident, event: AlertChanged, context: Context) -> Decision:
     alert = event.change.alert
     if alert.state is AlertState.FIRING:
-        return _firing(_describe(incident, alert), context)
+        return _firing(_describe(incident, alert, context), context)
     if incident.state not in ACTIVE:
         return Decision(incident=incident, reason=Reason.UNCHANGED)
     if alert.state is AlertState.NO_DATA:
@@ -90,13 +91,19 @@ def _alert_changed(incident: Incident, event: AlertChanged, context: Context) ->
     return Decision(incident=incident, reason=Reason.UNCHANGED)
 
 
-def _describe(incident: Incident, alert: Alert) -> Incident:
+def _describe(incident: Incident, alert: Alert, context: Context) -> Incident:
+    """Take the alert's word for what is not well; only another severity, or a return, is weighed anew."""
+    service = context.policy.catalogue.of(alert.labels)
+    severity = alert.label("severity")
+    again = severity != incident.severity or incident.state not in ACTIVE
+    priority = context.policy.priorities.of(service, severity, context.now) if again else incident.priority
     return replace(
         incident,
+        service=service.name,
         labels=alert.labels,
         annotations=alert.annotations,
-        severity=alert.label("severity"),
-        priority=priority_of(alert.label("severity")),
+        severity=severity,
+        priority=priority,
         value=alert.value,
         active_at=alert.active_at,
         fingerprint=alert.fingerprint,
@@ -254,5 +261,6 @@ _HANDLERS: dict[type[Any], Callable[[Incident, Any, Context], Decision]] = {
     ResolvedByOperator: _by_operator,
     RetryOrdered: _retry,
     MuteChanged: _mute_changed,
+    ClockDue: lambda incident, _event, _context: Decision(incident=incident, reason=Reason.UNCHANGED),
     RuleRemoved: _rule_removed,
 }

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from agent.incidents.effects import Effect
 from agent.incidents.incident import Incident
+from agent.itsm.clocks import Call
+from agent.itsm.clocks import Kind as PromiseKind
 from remediations.guards import Guard
 
 
@@ -46,6 +48,8 @@ class Reason(StrEnum):
     RETRY_ORDERED = "retry_ordered"
     WINDOW_OVER = "window_over"
     RULE_REMOVED = "rule_removed"
+    PROMISE_AT_RISK = "promise_at_risk"
+    PROMISE_BROKEN = "promise_broken"
     BREAKER_OPENED = "breaker_opened"
     BREAKER_CLOSED = "breaker_closed"
     DEMOTED = "demoted"
@@ -63,3 +67,5 @@ class Decision:
     """The guard whose refusal is reported."""
     actor: str = ""
     detail: str = ""
+    said: tuple[tuple[PromiseKind, Call], ...] = ()
+    """What the clocks of its promises have to say."""

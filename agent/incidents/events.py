@@ -106,12 +106,18 @@ class MuteChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockDue:
+    """A clock of the incident's promises has something to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleRemoved:
     """A reload removed the rule that held the incident open."""
 
 
 Event = (
     AlertChanged
+    | ClockDue
     | HealthSeen
     | AttemptSettled
     | TimerDue

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agent.itsm.clocks import Clock
 from collectors.sample import Labels, Origin
+
+DEFAULT_SERVICE = "default"
+"""What is mapped to no service of the catalogue."""
 
 
 class State(StrEnum):
@@ -164,6 +168,12 @@ class Incident:
     wake_at: float | None = None
     refusals: tuple[str, ...] = ()
     """The guards' answers to the last question, the reported one first: "guard: reason"."""
+    service: str = DEFAULT_SERVICE
+    """The service of the catalogue that it concerns."""
+    clocks: tuple[Clock, ...] = ()
+    """What was promised about it, and how that stands."""
+    clock_at: float | None = None
+    """When one of them has something to say next."""
     members: int = 0
     """On a storm incident: how many incidents it holds."""
     awaiting: Awaiting | None = None

@@ -21,6 +21,7 @@ class MuteKind(StrEnum):
     INHIBITION = "inhibition"
     FREEZE = "freeze"
     MAINTENANCE = "maintenance"
+    DEPENDENCY = "dependency"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

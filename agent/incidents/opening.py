@@ -7,13 +7,15 @@ from agent.incidents.advance import Context, overlaid, proceed
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.incident import Incident, State
 from agent.incidents.owed import owed
-from agent.incidents.priority import priority_of
+from agent.incidents.policy import Policy
+from agent.incidents.promises import promised
 from rules.alert import Alert
 
 
-def described(alert: Alert, *, incident_id: str, key: str, host: str, now: float) -> Incident:
+def described(alert: Alert, policy: Policy, *, incident_id: str, key: str, host: str, now: float) -> Incident:
     """Return the incident that an alert opens, before anything is decided about it."""
     severity = alert.label("severity")
+    service = policy.catalogue.of(alert.labels)
     return Incident(
         id=incident_id,
         key=key,
@@ -24,7 +26,8 @@ def described(alert: Alert, *, incident_id: str, key: str, host: str, now: float
         labels=alert.labels,
         annotations=alert.annotations,
         severity=severity,
-        priority=priority_of(severity),
+        priority=policy.priorities.of(service, severity, now),
+        service=service.name,
         origin=alert.origin,
         state=State.OPEN,
         opened_at=now,
@@ -39,7 +42,7 @@ def described(alert: Alert, *, incident_id: str, key: str, host: str, now: float
 def opened(incident: Incident, context: Context) -> Decision:
     """Decide about a new incident: the first thing that ever happens to it."""
     decision = proceed(overlaid(incident, context.situation), context, otherwise=Reason.OPENED)
-    return owed(None, decision, context)
+    return owed(None, promised(None, decision, context), context)
 
 
 def is_storm(opened_at: Sequence[float], now: float, *, incidents: int, within: float) -> bool:

@@ -22,6 +22,8 @@ _TOLD = frozenset(
         Reason.APPROVAL_REMINDER,
         Reason.APPROVAL_REFUSED,
         Reason.APPROVED,
+        Reason.PROMISE_AT_RISK,
+        Reason.PROMISE_BROKEN,
     }
 )
 """Reasons that are a comment of their own on an open ticket; escalation and ends are told by their state."""

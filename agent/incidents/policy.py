@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.incidents.incident import Incident
+from agent.itsm.catalogue import NO_SERVICES, Catalogue
+from agent.itsm.priority import PRIORITIES_BY_DEFAULT, Priorities
 from collectors.sample import Labels
 from remediations.limits import DEFAULT_KIND, DEFAULT_TARGET, KindLimits, Limits, Target
 from remediations.situation import Mode
@@ -63,6 +65,8 @@ class Policy:
     """Targets that are told about every revision of an incident."""
     reopen_window: float = 3600.0
     no_data_after: float = 900.0
+    catalogue: Catalogue = NO_SERVICES
+    priorities: Priorities = PRIORITIES_BY_DEFAULT
     approval_timeout: float = 3600.0
     """For how long a plan waits for approval, and an approval for the other guards."""
     approval_reminder: float = 900.0

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from agent.incidents.incident import DEFAULT_SERVICE
 from agent.itsm.calendars import ALWAYS, Calendar
 from collectors.sample import Labels
 from remediations.situation import Mode
@@ -69,8 +70,7 @@ class Service:
         return any(all(matcher.matches(labels) for matcher in matchers) for matchers in self.match)
 
 
-DEFAULT = Service(name="default")
-"""What is mapped to nothing else."""
+DEFAULT = Service(name=DEFAULT_SERVICE)
 
 _RANK = {criticality: rank for rank, criticality in enumerate(Criticality)}
 
@@ -84,6 +84,8 @@ class Catalogue:
         by_rank = sorted(listed, key=lambda service: _RANK[service.criticality])
         self._matching = tuple(service for service in by_rank if service.match)
         self._below = {name: self._closure(name) for name in self._services}
+        self.needed = frozenset().union(*self._below.values())
+        """Every service that another one depends on."""
 
     def __iter__(self) -> Iterator[Service]:
         return iter(self._services.values())
@@ -116,3 +118,7 @@ class Catalogue:
         for other in service.depends_on:
             self._follow(other, (*path, name), found)
             found.add(other)
+
+
+NO_SERVICES = Catalogue()
+"""Everything belongs to the default service."""

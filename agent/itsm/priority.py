@@ -10,6 +10,9 @@ URGENCIES: Mapping[str, int] = {"page": 0, "critical": 0, "error": 1, "warning":
 """By severity; any other is the least urgent."""
 LEAST_URGENT = 3
 
+FAILING = frozenset({"page", "critical", "error"})
+"""Severities at which a service counts as down for those that depend on it."""
+
 Row = tuple[str, str, str, str]
 """Priorities by urgency, the most urgent first."""
 
@@ -33,3 +36,6 @@ class Priorities:
         if not service.calendar.open_at(now):
             urgency = min(LEAST_URGENT, urgency + self.outside_hours)
         return self.matrix[service.criticality][urgency]
+
+
+PRIORITIES_BY_DEFAULT = Priorities()

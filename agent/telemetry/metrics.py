@@ -68,6 +68,9 @@ ALERTS = _gauge("paramedic_alerts", "Alerts by state.", "state")
 # incidents
 INCIDENTS = _gauge("paramedic_incidents", "Incidents that are not closed, by state and priority.", "state", "priority")
 INCIDENTS_OPENED = _counter("paramedic_incidents_opened_total", "Incidents opened.", "priority")
+PROMISES = _counter(
+    "paramedic_promise_calls_total", "Response and resolution times at risk or broken.", "service", "kind", "call"
+)
 INCIDENTS_RESOLVED = _counter("paramedic_incidents_resolved_total", "Incidents resolved, by how.", "resolution")
 OLDEST_INCIDENT = _gauge("paramedic_incident_oldest_seconds", "Age of the oldest incident that needs work.")
 DECISIONS = _counter("paramedic_decisions_total", "Decisions by their reason.", "reason")

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from agent.incidents.decision import Reason
-from agent.incidents.incident import Attempt, Incident, Resolution, State
+from agent.incidents.incident import DEFAULT_SERVICE, Attempt, Incident, Resolution, State
+from agent.itsm.calendars import ALWAYS
 from agent.tickets.contract import Draft, Update
 from agent.tickets.plaintext import block, one_line, redacted
 from collectors.sample import Labels
+from rules.gotemplate.humanize import humanize_duration
 
 TITLE_LENGTH = 180
 """Request Tracker keeps 200 characters."""
@@ -23,6 +25,10 @@ ENDS = {
     Resolution.SERIES_GONE: "Over: what was measured does not exist any more.",
     Resolution.BY_OPERATOR: "Declared over by an operator.",
     Resolution.RULE_REMOVED: "Closed: the rule that watched for this was removed.",
+}
+_PROMISES = {
+    Reason.PROMISE_AT_RISK: "Most of the promised time is gone.",
+    Reason.PROMISE_BROKEN: "The promised time is over.",
 }
 STATES = {
     State.OPEN: "Open.",
@@ -47,7 +53,7 @@ def draft(incident: Incident, host_name: str) -> Draft:
         title=title(incident, host_name),
         body=_text((*_business(incident, host_name), "", *_technical(incident))),
         priority=incident.priority,
-        service=_clean(dict(incident.labels).get("service", "")),
+        service=_service(incident),
         drill=incident.drill,
     )
 
@@ -58,6 +64,7 @@ def update_for(incident: Incident, reason: Reason, *, key: str) -> Update:
     if incident.attempts:
         lines += ["", "Last action:", *_attempt(incident.attempts[-1])]
     lines += _held_back(incident)
+    lines += _promises(incident)
     return Update(key=key, comment=_text(lines), priority=incident.priority)
 
 
@@ -85,13 +92,30 @@ def _business(incident: Incident, host_name: str) -> Iterator[str]:
         yield block(redacted(description[: 2 * VALUE_LENGTH]), VALUE_LENGTH)
     yield ""
     yield f"Priority: {incident.priority} (severity {_clean(incident.severity) or 'not given'})"
+    if service := _service(incident):
+        yield f"Service: {service}"
     yield f"Host: {_clean(host_name)}"
     yield f"Since: {_time(incident.active_at or incident.opened_at)}"
     yield f"Now: {_state(incident)}"
+    yield from _promises(incident)
     if incident.members:
         yield f"This ticket stands for {incident.members} incidents of the same kind."
     if incident.preexisting:
         yield "It was already so when monitoring started."
+
+
+def _service(incident: Incident) -> str:
+    """Return the service of the catalogue, else what the alert itself says."""
+    known = incident.service if incident.service != DEFAULT_SERVICE else dict(incident.labels).get("service", "")
+    return _clean(known)
+
+
+def _promises(incident: Incident) -> Iterator[str]:
+    for clock in incident.clocks:
+        promise = f"Promised to {clock.kind} within {humanize_duration(clock.target)}"
+        hours = f" of working time ({_clean(clock.calendar)})" if clock.calendar != ALWAYS.name else ""
+        stands = {True: "kept", False: "broken", None: "broken" if clock.breached_at is not None else "running"}
+        yield f"{promise}{hours}: {stands[clock.met]}"
 
 
 def _technical(incident: Incident) -> Iterator[str]:
@@ -143,6 +167,8 @@ def _headline(incident: Incident, reason: Reason) -> str:
     drill = "DRILL. " if incident.drill else ""
     if reason is Reason.REOPENED:
         return f"{drill}It is back (re-opened {incident.reopened} times). {_state(incident)}"
+    if reason in _PROMISES:
+        return drill + _PROMISES[reason]
     if reason is Reason.NO_DATA:
         return f"{drill}No measurements arrive: nobody knows whether it is over."
     return drill + _state(incident)

@@ -155,3 +155,10 @@ def test_subscriptions_without_a_broker_are_named(tmp_path):
     subscription = "[[mqtt.subscriptions]]\ntopic = 'a/{b}'\nmetric = 'm'\n"
     assert (Level.ERROR, "mqtt.subscriptions") in found(tmp_path, subscription)
     assert "mqtt.subscriptions" not in paths(tmp_path, f"[mqtt]\nhost = 'broker'\n{subscription}")
+
+
+def test_alerts_that_can_belong_to_no_service_are_listed(tmp_path):
+    match = """match = ['{alertname="Quick"}', '{severity="critical", mountpoint="/srv"}']"""
+    services = f"[[services]]\nname = 'shop'\n{match}\n"
+    assert found(tmp_path, services)[Level.WARNING, "services"] == "alerts of no service: Slow"
+    assert (Level.WARNING, "services") not in found(tmp_path, "")

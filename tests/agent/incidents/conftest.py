@@ -75,7 +75,7 @@ class World:
         return Context(situation=self.situation(**changes), policy=self.policy, now=self.now)
 
     def opened(self, **changes):
-        incident = described(self.alert(), incident_id="i1", key="k1", host="h1", now=self.now)
+        incident = described(self.alert(), self.policy, incident_id="i1", key="k1", host="h1", now=self.now)
         return opened(incident, self.context(**changes))
 
     def tickets(self, policy):

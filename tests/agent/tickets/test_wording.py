@@ -6,6 +6,7 @@ import pytest
 
 from agent.incidents.decision import Reason
 from agent.incidents.incident import Attempt, Incident, Outcome, Resolution, State
+from agent.itsm.clocks import Clock, Kind
 from agent.tickets.wording import BODY_LENGTH, TITLE_LENGTH, correlation, draft, title, update_for
 from collectors.sample import Origin, labels
 
@@ -58,6 +59,7 @@ def test_the_body_begins_with_what_it_means_and_ends_with_the_facts():
         "Customers see errors.\n"
         "\n"
         "Priority: P2 (severity error)\n"
+        "Service: shop\n"
         "Host: web1\n"
         "Since: 2027-01-15 07:59:50 UTC\n"
         "Now: Open.\n"
@@ -153,3 +155,14 @@ def test_neither_secrets_nor_the_output_of_programs_get_into_a_ticket():
     )
     made = draft(leaky, "web1")
     assert "canary" not in made.title + made.body + update_for(leaky, Reason.EXHAUSTED, key="k").comment
+
+
+def test_a_ticket_says_what_was_promised_and_how_that_stands():
+    clocks = (
+        Clock(kind=Kind.RESPOND, target=900.0, calendar="always", since=None, met=True),
+        Clock(kind=Kind.RESOLVE, target=4 * 3600.0, calendar="office", since=0.0, breached_at=1.0),
+    )
+    body = draft(incident(clocks=clocks, service="books"), "web1").body
+    assert "Service: books\n" in body
+    assert "Promised to respond within 15m 0s: kept\n" in body
+    assert "Promised to resolve within 4h 0m 0s of working time (office): broken\n" in body

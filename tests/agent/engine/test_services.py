@@ -1,0 +1,161 @@
+"""Services through the engine: priority, promises that are kept or broken, and what waits for what it depends on."""
+
+import pytest
+
+from agent.engine.commands import OnIncident
+from agent.incidents.events import Acknowledged
+from agent.itsm.catalogue import Catalogue, Criticality, Service, Target
+from remediations.situation import Mode
+from rules import matchers
+
+
+def service(name, process, **more):
+    return Service(name=name, match=(matchers.parse_all(f'{{name="{process}"}}'),), **more)
+
+
+CATALOGUE = Catalogue(
+    [
+        service("database", "postgres", criticality=Criticality.HIGH),
+        service(
+            "shop",
+            "web",
+            criticality=Criticality.LOW,
+            depends_on=("database",),
+            targets={"P2": Target(respond=60.0, resolve=400.0)},
+        ),
+    ]
+)
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench(catalogue=CATALOGUE)
+
+
+@pytest.fixture
+def idle(make_bench):
+    """Nothing is repaired here."""
+    return make_bench(catalogue=CATALOGUE, ladders=())
+
+
+def by_service(bench):
+    return {incident["service"]: incident for incident in bench.incidents()}
+
+
+def timeline(bench, name="shop"):
+    shown = bench.reader.incident(by_service(bench)[name]["id"])
+    return [(row["reason"], row["detail"]) for row in shown["timeline"]]
+
+
+def ticket_reasons(bench):
+    return [(row.payload["op"], row.payload["reason"]) for row in bench.take("rt")]
+
+
+def test_an_incident_belongs_to_its_service_and_takes_its_priority_from_it(idle):
+    idle.processes({"web": 0, "postgres": 0, "other": 0})
+    assert {name: found["priority"] for name, found in by_service(idle).items()} == {
+        "shop": "P2",
+        "database": "P1",
+        "default": "P1",
+    }
+
+
+def test_a_promise_is_at_risk_once_and_broken_once_also_across_a_restart(idle):
+    idle.process(up=0)
+    idle.process(up=0, name="nobody")
+    for _ in range(20):
+        idle.pass_time(5)
+    assert [row for row in timeline(idle) if row[0].startswith("promise")] == [
+        ("promise_at_risk", "respond warning"),
+        ("promise_broken", "respond breach"),
+    ]
+    idle.pass_time(200)
+    idle.restart(seconds=80)
+    idle.turn()
+    idle.pass_time(60)
+    assert [row for row in timeline(idle) if row[0].startswith("promise")][2:] == [
+        ("promise_at_risk", "resolve warning"),
+        ("promise_broken", "resolve breach"),
+    ]
+
+
+def test_the_ticket_says_that_a_promise_is_at_risk_and_broken(idle):
+    idle.process(up=0)
+    for row in idle.take("rt"):
+        idle.settle(row)
+    said = []
+    for _ in range(20):
+        idle.pass_time(5)
+        for row in idle.take("rt"):
+            said.append((row.payload["op"], row.payload["reason"]))
+            idle.settle(row)
+    assert said == [("update", "promise_at_risk"), ("update", "promise_broken")]
+
+
+def test_somebody_who_acknowledges_has_responded(idle):
+    idle.process(up=0)
+    incident = by_service(idle)["shop"]
+    idle.pass_time(10)
+    idle.engine.queue.order(
+        OnIncident(incident_id=incident["id"], event=Acknowledged(actor="ada", until=None, comment=""))
+    )
+    idle.turn()
+    respond, resolve = by_service(idle)["shop"]["clocks"]
+    assert (respond["met"], respond["spent"]) == (True, 10.0)
+    assert resolve["met"] is None
+
+
+def test_an_action_is_a_response_and_the_end_keeps_the_promise(bench):
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    bench.clock.advance(5)
+    bench.settle(row, outcome="succeeded")
+    bench.process(up=1)
+    bench.pass_time(15)
+    bench.process(up=1)
+    bench.pass_time(15)
+    shop = by_service(bench)["shop"]
+    assert shop["state"] == "resolved"
+    assert [clock["met"] for clock in shop["clocks"]] == [True, True]
+
+
+def test_while_what_it_depends_on_is_down_nothing_is_done_and_no_ticket_opened(bench):
+    bench.processes({"postgres": 0, "web": 1})
+    bench.take("runner"), bench.take("rt")
+    bench.clock.advance(1)
+    bench.processes({"postgres": 0, "web": 0})
+    found = by_service(bench)
+    assert found["shop"]["suppressed"] == f"dependency database, which is down (incident {found['database']['id']})"
+    assert bench.take("runner") == []
+    assert ticket_reasons(bench) == []
+
+
+def test_when_that_is_back_the_dependant_is_seen_to(bench):
+    bench.processes({"postgres": 0, "web": 1})
+    (row,) = bench.take("runner")
+    bench.clock.advance(1)
+    bench.processes({"postgres": 0, "web": 0})
+    bench.settle(row, outcome="succeeded")
+    bench.processes({"postgres": 1, "web": 0})
+    bench.pass_time(15)
+    bench.processes({"postgres": 1, "web": 0})
+    bench.pass_time(15)
+    assert by_service(bench)["database"]["state"] == "resolved"
+    assert by_service(bench)["shop"]["suppressed"] == ""
+    assert by_service(bench)["shop"]["state"] == "remediating"
+
+
+def test_a_restart_does_not_forget_what_is_down(bench):
+    bench.processes({"postgres": 0, "web": 1})
+    bench.restart()
+    bench.clock.advance(1)
+    bench.processes({"postgres": 0, "web": 0})
+    assert "dependency database" in by_service(bench)["shop"]["suppressed"]
+
+
+def test_no_remediation_goes_further_than_the_service_allows(make_bench):
+    shop = service("shop", "web", automation=Mode.PROPOSE)
+    bench = make_bench(catalogue=Catalogue([shop]))
+    bench.process(up=0)
+    assert bench.take("runner") == []
+    assert by_service(bench)["shop"]["would_run"] == ["/bin/true"]
