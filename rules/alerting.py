@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from collectors.sample import Labels, Origin, Source
@@ -35,13 +35,24 @@ class AlertingRule:
     labels: tuple[tuple[str, Template], ...] = ()
     annotations: tuple[tuple[str, Template], ...] = ()
     line: int = 0
+    own: Labels | None = field(init=False, repr=False, compare=False)
+    """What its labels and `alertname` are for every alert; None if that depends on the alert."""
+
+    def __post_init__(self) -> None:
+        constant = all(template.constant for _, template in self.labels)
+        object.__setattr__(self, "own", tuple(self._own((), 0.0, _NOWHERE).items()) if constant else None)
+
+    def _own(self, labels: Labels, value: float, moment: Moment) -> dict[str, str]:
+        pairs = {name: template.render(labels, value, moment=moment) for name, template in self.labels}
+        return pairs | {"alertname": self.name}
 
     def alert_labels(self, labels: Labels, value: float, moment: Moment = _NOWHERE) -> Labels:
         """Return the labels of the alert for an element: its own, the rule's over them, and `alertname`."""
-        own = {name: template.render(labels, value, moment=moment) for name, template in self.labels}
-        own["alertname"] = self.name
-        kept = [pair for pair in labels if pair[0] not in own and pair[0] != "__name__" and pair[1]]
-        return tuple(sorted([*kept, *(pair for pair in own.items() if pair[1])]))
+        # The same pairs for all alerts, not equal ones: there may be many.
+        own = self.own if self.own is not None else tuple(self._own(labels, value, moment).items())
+        taken = {"__name__", *(name for name, _ in own)}
+        kept = [pair for pair in labels if pair[1] and pair[0] not in taken]
+        return tuple(sorted([*kept, *(pair for pair in own if pair[1])]))
 
     def alert_annotations(self, labels: Labels, value: float, moment: Moment = _NOWHERE) -> Labels:
         """Return the rendered annotations for an element."""
@@ -114,8 +125,11 @@ def advance(
     changes: list[AlertChange] = []
     for fingerprint, element in elements.items():
         before = held.get(fingerprint)
-        alert = before or _begun(rule, fingerprint, element, at)
-        _note(alerts, changes, before, _yielded(rule, alert, element, at, moment, warming=warming), at)
+        if before is None:
+            alert = _begun(rule, fingerprint, element, at, moment, warming=warming)
+        else:
+            alert = _yielded(rule, before, element, at, moment, warming=warming)
+        _note(alerts, changes, before, alert, at)
     for fingerprint, before in held.items():
         if fingerprint not in elements:
             _note(alerts, changes, before, _missed(rule, before, absence(before), at), at)
@@ -129,17 +143,24 @@ def _note(alerts: dict[str, Alert], changes: list[AlertChange], before: Alert | 
         changes.append(AlertChange(alert=now, before=before.state if before else None, at=at))
 
 
-def _begun(rule: AlertingRule, fingerprint: str, element: Element, at: float) -> Alert:
+def _begun(
+    rule: AlertingRule, fingerprint: str, element: Element, at: float, moment: Moment, *, warming: bool
+) -> Alert:
+    fires = rule.for_seconds <= 0
     return Alert(
         fingerprint=fingerprint,
         rule=rule.identity,
-        rule_version="",
+        rule_version=rule.version,
         labels=element.alert_labels,
-        annotations=(),
-        state=AlertState.PENDING,
+        annotations=rule.alert_annotations(element.labels, element.value, moment),
+        state=AlertState.FIRING if fires else AlertState.PENDING,
         value=element.value,
         active_at=at,
-        warming=True,
+        fired_at=at if fires else None,
+        sampled_at=element.sampled_at,
+        sources=element.sources,
+        origin=element.origin,
+        warming=warming,
     )
 
 

@@ -93,7 +93,7 @@ def fingerprinted(
     if known is None:
         alert_labels = rule.alert_labels(labels, value, moment)
         known = rule.fingerprint(alert_labels), alert_labels
-        if all(template.constant for _, template in rule.labels):
+        if rule.own is not None:
             state.known[labels] = known
     return known
 
@@ -147,12 +147,16 @@ class Absences:
         self._state = state
         self._scene = scene
         self._living: Living | None = None
+        self._heard: dict[tuple[tuple[Source, ...], float], tuple[Hearing, str]] = {}
 
     def judge(self, alert: Alert) -> Absence:
         """Return what the alert's sources say about its absence."""
         provenance = self._state.provenance
         sources = alert.sources or provenance.behind(alert.labels)
-        hearing, reason = self._scene.witnesses.since(sources, alert.sampled_at)
+        asked = sources, alert.sampled_at
+        if asked not in self._heard:
+            self._heard[asked] = self._scene.witnesses.since(*asked)
+        hearing, reason = self._heard[asked]
         if hearing is Hearing.LOST:
             return Absence(verdict=Verdict.LOST, reason=reason)
         if hearing is Hearing.WAITING or self._state.warming:
