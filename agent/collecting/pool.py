@@ -103,6 +103,7 @@ class Pool:
                 run.claimed = not run.abandoned
             if run.claimed:
                 run.deliver(outcome)
+            del outcome  # not to be kept until this thread's next run: it may be thousands of samples
             with self._changed:
                 run.over = True
                 if run.abandoned or self._queue.empty():  # not for each of many quick runs

@@ -92,8 +92,8 @@ class Engine:
     def run(self) -> None:
         """Work until stopped. What is in the queue by then is still taken and made durable."""
         while True:
-            items = self.queue.take(self._patience(), _BATCH)
-            self.turn(items)
+            # Nothing here holds on to what was taken while it waits for more.
+            self.turn(self.queue.take(self._patience(), _BATCH))
             if self.queue.stopping and not self.queue.has_urgent():
                 break
         self.turn(())
