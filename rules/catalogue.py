@@ -1,19 +1,11 @@
 """Which series there are, by metric, who owns them, and numbers that say when that changed."""
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
 
 from collectors.sample import Labels, Source
 from rules.columns import Series
 from rules.sources import SourceState
 from rules.spells import Spells
-
-
-class Owned(NamedTuple):
-    """A series and the source that yields it."""
-
-    series: Series
-    state: SourceState
 
 
 class Catalogue:
@@ -23,7 +15,7 @@ class Catalogue:
         self.sources: dict[Source, SourceState] = {}
         self.count = 0
         """How many series there are, those that are told left out."""
-        self._metrics: dict[str, dict[Labels, Owned]] = {}
+        self._metrics: dict[str, dict[Labels, Series]] = {}
         self._told: dict[str, dict[SourceState, None]] = {}
         """Who tells series of a metric instead of yielding samples."""
         self._owners: dict[str, dict[Source, None]] = {}
@@ -37,16 +29,17 @@ class Catalogue:
     def names(self) -> list[str]:
         return sorted({*self._metrics, *self._told})
 
-    def owned(self, name: str | None) -> list[Owned]:
-        """Return the series of a metric (None: of all) and their owners, in the order they came."""
+    def select(self, name: str | None) -> list[Series]:
+        """Return the series of a metric (None: of all), in the order they came."""
         if name is None:
-            return [owned for metric in {**self._metrics, **self._told} for owned in self.owned(metric)]
+            return [series for metric in {**self._metrics, **self._told} for series in self.select(metric)]
+        sampled = list(self._metrics.get(name, {}).values())
         if name not in self._told:
-            return list(self._metrics.get(name, {}).values())
-        found = {owned.series.key.labels: owned for owned in list(self._metrics.get(name, {}).values())}
+            return sampled
+        found = {series.key.labels: series for series in sampled}
         for state in list(self._told.get(name, ())):
             for series in state.spells.series(name):
-                found.setdefault(series.key.labels, Owned(series, state))
+                found.setdefault(series.key.labels, series)
         return list(found.values())
 
     def generation(self, name: str | None) -> int:
@@ -65,23 +58,23 @@ class Catalogue:
 
     # -- changing
 
-    def find(self, name: str, labels: Labels) -> Owned | None:
+    def find(self, name: str, labels: Labels) -> Series | None:
         return self._metrics.get(name, {}).get(labels)
 
-    def put(self, series: Series, state: SourceState) -> None:
+    def put(self, series: Series) -> None:
         """Take a series in, or note that another source owns it now."""
         name, labels, _ = series.key
         metric = self._metrics.setdefault(name, {})
         self.count += labels not in metric
-        metric[labels] = Owned(series, state)
-        state.index[name, series.raw_labels] = series
-        self.declare(state.source, (name,))
+        metric[labels] = series
+        series.owner.index[name, series.raw_labels] = series
+        self.declare(series.owner.source, (name,))
         self.joined(name)
 
-    def remove(self, series: Series, state: SourceState) -> None:
+    def remove(self, series: Series) -> None:
         name, labels, _ = series.key
-        state.index.pop((name, series.raw_labels), None)
-        state.plan = None
+        series.owner.index.pop((name, series.raw_labels), None)
+        series.owner.plan = None
         metric = self._metrics[name]
         del metric[labels]
         if not metric:
@@ -121,8 +114,8 @@ class Catalogue:
         if state is None:
             return
         for series in list(state.index.values()):
-            self.remove(series, state)
-        state.spells = Spells()
+            self.remove(series)
+        state.spells = Spells(state)
         self.hush(state)
         for owners in self._owners.values():
             owners.pop(source, None)

@@ -8,9 +8,12 @@ older samples makes new arrays and swaps the tuple.
 import struct
 from array import array
 from bisect import bisect_left
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from collectors.sample import Labels
+
+if TYPE_CHECKING:
+    from rules.sources import SourceState
 
 LATE_MILLISECONDS = 2000
 """A sample older than the newest by no more than this is late news; by more, the clock was set back."""
@@ -68,9 +71,13 @@ Columns = tuple[Axis, "array[float]", int]
 class Series:
     """The samples of one label set. While `shared`, it has a value at each time of its source's axis from offset on."""
 
-    __slots__ = ("columns", "ended", "key", "raw_labels", "shared", "stamp")
+    __slots__ = ("columns", "ended", "key", "owner", "raw_labels", "shared", "stamp")
 
-    def __init__(self, key: Key, raw_labels: Labels, axis: Axis, offset: int, *, shared: bool) -> None:
+    def __init__(
+        self, owner: "SourceState", key: Key, raw_labels: Labels, axis: Axis, offset: int, *, shared: bool
+    ) -> None:
+        self.owner = owner
+        """The source that yields it."""
         self.key = key
         self.raw_labels = raw_labels
         """Its labels as its source gives them, without external ones."""

@@ -140,9 +140,10 @@ class Provenance:
         self._behind = {}
         self._sources = {}
         for name, accepts in self._chosen:
-            for series, source, origin in store.owned(name):
+            for series in store.select(name):
+                source = series.owner.source
                 if source.collector not in _OURS and accepts(series.key):
-                    self._sources.setdefault(source, _Seen(origin)).series.append(series)
+                    self._sources.setdefault(source, _Seen(series.owner.origin)).series.append(series)
 
     def _membership(self, store: SeriesStore) -> tuple[int, ...]:
         return tuple(store.membership(reach.name) for reach in self.reaches)

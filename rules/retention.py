@@ -68,4 +68,4 @@ class Retention:
                 state.plan = None
                 self._catalogue.changed(name)
             if not series:
-                self._catalogue.remove(series, state)
+                self._catalogue.remove(series)

@@ -61,7 +61,7 @@ class SeriesStore:
         if state.index:  # a saved history was loaded
             state.spells.adopt(state.index.values())
             for each in list(state.index.values()):
-                self._catalogue.remove(each, state)
+                self._catalogue.remove(each)
         moved = state.spells.tell(milliseconds(at), series)
         if moved is None:
             self.late_samples += len(series)
@@ -116,19 +116,17 @@ class SeriesStore:
     def dump(self, min_horizon_seconds: float) -> bytes:
         """Return the samples of metrics that are required for at least that long, to be kept across a restart."""
         return history.pack(
-            history.Record(source=state.source, origin=state.origin, key=series.key, columns=series.columns)
+            history.Record(
+                source=series.owner.source, origin=series.owner.origin, key=series.key, columns=series.columns
+            )
             for name in self._retention.required_for(min_horizon_seconds)
-            for series, state in self._catalogue.owned(name)
+            for series in self._catalogue.select(name)
             if series
         )
 
     def select(self, name: str | None) -> list[Series]:
         """Return the series of a metric (None: of all), in the order they came."""
-        return [series for series, _ in self._catalogue.owned(name)]
-
-    def owned(self, name: str | None) -> list[tuple[Series, Source, Origin]]:
-        """Return what `select` does, each series with the source that owns it and that source's origin."""
-        return [(series, state.source, state.origin) for series, state in self._catalogue.owned(name)]
+        return self._catalogue.select(name)
 
     def generation(self, name: str | None) -> int:
         """Return a number that changes whenever `select(name)` or the columns of its series must be taken anew."""
@@ -198,23 +196,24 @@ class SeriesStore:
             full = tuple(sorted([*labels, *missing]))
         known = self._catalogue.find(name, full)
         if known is not None:
-            return self._take_over(state, labels, *known)
+            return self._take_over(state, labels, known)
         if self._catalogue.count >= self._max_series:
             self.refused_samples += 1
             return None
         series = state.new_series(Key(name, full), labels, shared=shared)
-        self._catalogue.put(series, state)
+        self._catalogue.put(series)
         return series
 
-    def _take_over(self, state: SourceState, raw_labels: Labels, series: Series, owner: SourceState) -> Series | None:
+    def _take_over(self, state: SourceState, raw_labels: Labels, series: Series) -> Series | None:
         """Hand an ended series to the source that now yields it."""
+        owner = series.owner
         if not series.ended and owner is not state:
             self.conflicting_samples += 1
             return None
         owner.index.pop((series.key.name, series.raw_labels), None)
         owner.plan = None
-        series.raw_labels = raw_labels
-        self._catalogue.put(series, state)
+        series.owner, series.raw_labels = state, raw_labels
+        self._catalogue.put(series)
         return series
 
     def _append_points(self, state: SourceState, samples: Sequence[Sample], at: int) -> frozenset[str]:

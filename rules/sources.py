@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from collectors.sample import Labels, Origin, Sample, Source
@@ -28,8 +28,14 @@ class SourceHealth:
         return self.last_success_at is not None and not self.reason
 
 
-def _nothing(_value: float) -> None:
-    """Stand in for `append` where the value goes another way."""
+class _Elsewhere:
+    """Stands in for a column where the value goes another way."""
+
+    def append(self, value: float) -> None:
+        pass
+
+
+_ELSEWHERE = _Elsewhere()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,7 @@ class Plan:
 
     names: list[str]
     labels: list[Labels]
-    appends: list[Callable[[float], None]]
+    columns: "list[array[float] | _Elsewhere]"
     loose: list[tuple[int, Series]]
     """Positions of the series that keep times of their own."""
     touched: frozenset[str]
@@ -60,7 +66,7 @@ class SourceState:
         self.axis = Axis()
         self.index: dict[tuple[str, Labels], Series] = {}
         """Series by the name and labels that the source gives them."""
-        self.spells = Spells(external)
+        self.spells = Spells(self)
         """The series that it tells."""
         self.plan: Plan | None = None
         self.run = 0
@@ -101,8 +107,8 @@ class SourceState:
 
     def new_series(self, key: Key, raw_labels: Labels, *, shared: bool) -> Series:
         if shared:
-            return Series(key, raw_labels, self.axis, self.axis.length, shared=True)
-        return Series(key, raw_labels, Axis(), 0, shared=False)
+            return Series(self, key, raw_labels, self.axis, self.axis.length, shared=True)
+        return Series(self, key, raw_labels, Axis(), 0, shared=False)
 
     def extend(self, samples: Sequence[Sample], at: int) -> frozenset[str]:
         """Add a complete reading that has the series of the last one in the same order; empty if it has not."""
@@ -115,8 +121,8 @@ class SourceState:
         ):
             return frozenset()
         self.axis.times.append(at)
-        for append, sample in zip(plan.appends, samples, strict=True):
-            append(sample[1])
+        for values, sample in zip(plan.columns, samples, strict=True):
+            values.append(sample[1])
         for position, series in plan.loose:
             series.point(at, samples[position][1])
         self.axis.length += 1
@@ -142,7 +148,7 @@ class SourceState:
             self.plan = Plan(
                 names=[sample[0] for sample in samples],
                 labels=[sample[2] for sample in samples],
-                appends=[series.columns[1].append if series.shared else _nothing for series in order],
+                columns=[series.columns[1] if series.shared else _ELSEWHERE for series in order],
                 loose=[(position, series) for position, series in enumerate(order) if not series.shared],
                 touched=frozenset(sample[0] for sample in samples),
             )

@@ -7,10 +7,13 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, repeat
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from collectors.sample import Labels
 from rules.columns import LATE_MILLISECONDS, STALE, Axis, Key, Series, is_stale
+
+if TYPE_CHECKING:
+    from rules.sources import SourceState
 
 
 class Told(NamedTuple):
@@ -55,9 +58,8 @@ class _State(NamedTuple):
 class Spells:
     """All that one source has told. One thread writes, any may read."""
 
-    def __init__(self, external: Labels = ()) -> None:
-        """`external` labels are added to every series that lacks them."""
-        self._external = external
+    def __init__(self, owner: "SourceState") -> None:
+        self._owner = owner
         self._state = _State(array("q"), 0, 0, [], 0, {})
         self._made: dict[str, tuple[_State, list[Series]]] = {}
 
@@ -106,13 +108,13 @@ class Spells:
                 runs.setdefault(self._full(spell), []).append(spell)
         for labels, spells in runs.items():
             axis, values = _columns(spells, state)
-            series = Series(Key(name, labels), labels, axis, 0, shared=False)
+            series = Series(self._owner, Key(name, labels), labels, axis, 0, shared=False)
             series.columns = (axis, values, 0)
             series.ended = spells[-1].last < state.end - 1
             yield series
 
     def _full(self, spell: Spell) -> Labels:
-        pairs = {**dict(self._external), **dict(spell.labels)}
+        pairs = {**dict(self._owner.external), **dict(spell.labels)}
         if spell.mark is not None:
             pairs[spell.mark[0]] = spell.mark[1]
         return tuple(sorted(pairs.items()))

@@ -8,7 +8,7 @@ from operator import gt, is_, itemgetter
 from typing import ClassVar, NamedTuple
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from rules.columns import Axis, Key, is_foreign, is_stale
+from rules.columns import Axis, Columns, Key, is_foreign, is_stale
 from rules.matchers import Matcher, Operator
 from rules.promql.errors import OutOfScopeSampleError
 from rules.promql.moment import Moment, Queried
@@ -25,13 +25,13 @@ class Group:
 
     __slots__ = ("_falls", "_reduced", "axis", "columns", "first", "newest_offset", "uniform")
 
-    def __init__(self, axis: Axis, columns: "list[tuple[array[float], int]]", first: int) -> None:
-        self.axis = axis
+    def __init__(self, columns: list[Columns], first: int) -> None:
+        self.axis = columns[0][0]
         self.columns = columns
         self.first = first
         """Position of the first series in the selector's keys."""
-        self.newest_offset = max(offset for _, offset in columns)
-        self.uniform = [values for values, _ in columns] if len({offset for _, offset in columns}) == 1 else None
+        self.newest_offset = max(offset for _, _, offset in columns)
+        self.uniform = [values for _, values, _ in columns] if len({offset for _, _, offset in columns}) == 1 else None
         """The columns, where they all begin at the same time."""
         self._falls: dict[int, list[int]] = {}
         self._reduced: tuple[tuple[Reduce, int, int], list[float]] | None = None
@@ -51,14 +51,14 @@ class Group:
         if self.axis.marked:
             return self._marked_instant(index)
         if index < self.newest_offset:
-            present = [place for place, (_, offset) in enumerate(self.columns) if offset <= index]
-            return present, [self.columns[place][0][index - self.columns[place][1]] for place in present]
+            present = [place for place, (_, _, offset) in enumerate(self.columns) if offset <= index]
+            return present, [self.columns[place][1][index - self.columns[place][2]] for place in present]
         if self.uniform is not None:
             return None, list(map(itemgetter(index - self.newest_offset), self.uniform))
-        return None, [values[index - offset] for values, offset in self.columns]
+        return None, [values[index - offset] for _, values, offset in self.columns]
 
     def _marked_instant(self, index: int) -> tuple[list[int] | None, list[float]]:
-        value = self.columns[0][0][index - self.newest_offset]
+        value = self.columns[0][1][index - self.newest_offset]
         if is_stale(value):
             return [], []
         _refuse_foreign(value)
@@ -71,12 +71,12 @@ class Group:
         high = bisect_right(times, end, low, self.axis.length)
         shared = times[low:high].tolist()
         if self.axis.marked:
-            return [_plain(shared, self.columns[0][0][low - self.newest_offset : high - self.newest_offset])]
+            return [_plain(shared, self.columns[0][1][low - self.newest_offset : high - self.newest_offset])]
         if self.uniform is not None and len(self.uniform) > 1 and self.newest_offset <= low < high:
             return Slices(self, shared, low - self.newest_offset)
         return [
             Window(shared[max(0, offset - low) :], values[max(0, low - offset) : max(0, high - offset)].tolist())
-            for values, offset in self.columns
+            for _, values, offset in self.columns
         ]
 
     def falls_at(self, index: int) -> list[int]:
@@ -190,18 +190,18 @@ class Choice:
         return keys, groups
 
     def _look_up(self, store: Queried, before: Keys) -> tuple[Keys, list[Group]]:
-        together: dict[int, tuple[Axis, list[tuple[array[float], int]], list[Key]]] = {}
+        together: dict[Axis, tuple[list[Columns], list[Key]]] = {}
         for series in store.select(self._name):
             if self._accepts(series.key):
                 # The tuple is taken once, so that the axis and the values belong together.
-                axis, values, offset = series.columns
-                _, columns, keys = together.setdefault(id(axis), (axis, [], []))
-                columns.append((values, offset))
+                parts = series.columns
+                columns, keys = together.setdefault(parts[0], ([], []))
+                columns.append(parts)
                 keys.append(series.key)
         groups: list[Group] = []
         every: list[Key] = []
-        for axis, columns, keys in together.values():
-            groups.append(Group(axis, columns, len(every)))
+        for columns, keys in together.values():
+            groups.append(Group(columns, len(every)))
             every += keys
         # Where only the samples were moved, what is known of the labels stays true.
         same = len(every) == len(before) and all(map(is_, every, before.items))
