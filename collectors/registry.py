@@ -44,12 +44,13 @@ from collectors import (
     vmstat,
 )
 from collectors.spec import Spec
-from collectors.watch import files, journal
+from collectors.watch import cgroup_memory, files, journal
 from collectors.watch import pressure as pressure_events
 
 SPECS: tuple[Spec, ...] = (
     arp.SPEC,
     bonding.SPEC,
+    cgroup_memory.SPEC,
     conntrack.SPEC,
     cpu.SPEC,
     cpufreq.SPEC,

@@ -33,6 +33,7 @@ METRICS = (MATCHES, ENTRIES, SKIPPED, KEPT)
 FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 CURSOR = re.compile(r"[A-Za-z0-9=;]{1,500}")
 UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+")
+FIELDS = "MESSAGE,_SYSTEMD_UNIT,UNIT,_TRANSPORT"
 CHUNK_BYTES = 1 << 16
 BUDGET_BYTES = 1 << 18
 """How much is read at once: some 300 lines, a few milliseconds."""
@@ -43,14 +44,20 @@ ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalPattern:
-    """What to count: messages in which a regular expression (RE2) is found, of one unit or of the whole host."""
+    """What to count: messages in which a regular expression (RE2) is found, of one unit or of the whole host.
+
+    `kernel` leaves only those of the kernel: anybody may log what looks like one.
+    """
 
     name: str
     match: str
     unit: str = ""
+    kernel: bool = False
 
     def __post_init__(self) -> None:
         _compiled(self.match)
+        if self.kernel and self.unit:
+            raise ValueError(f"{self.name}: the kernel is no unit")
         if self.unit and not UNIT.fullmatch(self.unit):
             raise ValueError(f"{self.unit!r} is not the whole name of a unit")
 
@@ -181,7 +188,8 @@ class JournalWatch:
 
 
 def _matches(pattern: JournalPattern, found: Entry) -> bool:
-    return (not pattern.unit or pattern.unit in found.units) and bool(_compiled(pattern.match)(found.message))
+    meant = found.kernel if pattern.kernel else not pattern.unit or pattern.unit in found.units
+    return meant and bool(_compiled(pattern.match)(found.message))
 
 
 def _start(options: JournalOptions, cursor: str) -> "subprocess.Popen[bytes]":
@@ -204,12 +212,14 @@ def _start(options: JournalOptions, cursor: str) -> "subprocess.Popen[bytes]":
 
 
 def _arguments(options: JournalOptions, cursor: str) -> Iterator[str]:
-    yield from ("--output=json", "--output-fields=MESSAGE,_SYSTEMD_UNIT,UNIT", "--all", "--quiet", "--follow")
+    yield from ("--output=json", f"--output-fields={FIELDS}", "--all", "--quiet", "--follow")
     if options.directory:
         yield f"--directory={options.directory}"
     if all(pattern.unit for pattern in options.patterns):
         yield from sorted({f"--unit={pattern.unit}" for pattern in options.patterns})
     yield from ("--no-tail", f"--after-cursor={cursor}") if cursor else ("--lines=0",)
+    if all(pattern.kernel for pattern in options.patterns):
+        yield "_TRANSPORT=kernel"
 
 
 def _end(reader: "subprocess.Popen[bytes]") -> None:

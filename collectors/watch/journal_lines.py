@@ -14,6 +14,7 @@ class Entry:
     message: bytes
     units: frozenset[str]
     cursor: str
+    kernel: bool
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ def entry(line: bytes) -> Entry | None:
         message=message,
         units=frozenset(unit for unit in units if isinstance(unit, str)),
         cursor=cursor if isinstance(cursor, str) else "",
+        kernel=fields.get("_TRANSPORT") == "kernel",
     )
 
 

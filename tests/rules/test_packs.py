@@ -87,6 +87,11 @@ CASES = {
         pair("node_memory_MemTotal_bytes", 8 * GIB, "node_memory_MemAvailable_bytes", 0.04),
     ),
     "HostOutOfMemoryKill": (11 * MINUTE, [line("node_vmstat_oom_kill", 0, 0.01)], [line("node_vmstat_oom_kill", 3)]),
+    "ServiceOutOfMemoryKill": (
+        11 * MINUTE,
+        [line("paramedic_cgroup_memory_events_total", 0, 0.01, cgroup="system.slice/a.service", event="oom_kill")],
+        [line("paramedic_cgroup_memory_events_total", 0, 0.01, cgroup="system.slice/a.service", event="max")],
+    ),
     "HostSwapLow": (
         11 * MINUTE,
         pair("node_memory_SwapTotal_bytes", GIB, "node_memory_SwapFree_bytes", 0.05),

@@ -23,6 +23,8 @@ from tests.agent.collecting.fakes import Heard
 
 MATCHES, ENTRIES, SKIPPED, KEPT = (metric.name for metric in METRICS)
 FAILED = JournalPattern(name="failed", match="(?i)failed to")
+KILLED = JournalPattern(name="killed", match=r"[Oo]ut of memory: Killed process \d+", kernel=True)
+OUT_OF_MEMORY = "Memory cgroup out of memory: Killed process 4711 (shop) total-vm:2097152kB, anon-rss:1048576kB"
 OF_UNIT = JournalPattern(name="web", match="refused", unit="web.service")
 DEADLINE_SECONDS = 20
 JOURNALD = Path("/lib/systemd/systemd-journald")
@@ -112,6 +114,17 @@ def test_a_pattern_of_a_unit_counts_what_the_unit_says_and_what_is_said_of_it(fo
     journal.write("start refused", _SYSTEMD_UNIT="init.scope", UNIT="web.service")
     driver.until(lambda values: values[ENTRIES,] == 3 or driver.snapshot()[ENTRIES,] == 3)
     assert driver.values[MATCHES, "web", "web.service"] == 2
+
+
+def test_a_pattern_of_the_kernel_counts_only_what_the_kernel_says(following, journal):
+    driver = following(KILLED, FAILED)
+    journal.write(OUT_OF_MEMORY, _TRANSPORT="syslog")
+    journal.write(OUT_OF_MEMORY)
+    journal.write(OUT_OF_MEMORY, _TRANSPORT="kernel")
+    driver.until(lambda values: values[ENTRIES,] == 3 or driver.snapshot()[ENTRIES,] == 3)
+    assert driver.values[MATCHES, "killed"] == 1
+    following(KILLED)
+    assert [each["argv"][-1] == "_TRANSPORT=kernel" for each in journal.started] == [False, True]
 
 
 def test_journalctl_gets_no_environment_of_ours_and_filters_where_it_can(following, journal, monkeypatch):
@@ -282,6 +295,11 @@ def test_a_host_without_journalctl_or_journal_has_nothing_to_watch(tmp_path):
 def test_patterns_that_cannot_be_meant_are_refused(wrong):
     with pytest.raises(ValueError, match="is not"):
         JournalPattern(name="x", **wrong)
+
+
+def test_a_pattern_of_the_kernel_is_of_no_unit():
+    with pytest.raises(ValueError, match="the kernel is no unit"):
+        JournalPattern(name="x", match="a", unit="web.service", kernel=True)
 
 
 def knows_this_boot(folder):
