@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Required, TypedDict
 
 import msgspec
@@ -61,6 +61,32 @@ def parse(body: bytes) -> Posted:
         except IntakeError as error:
             errors.append(f"alert {index}: {error}")
     return Posted(alerts=tuple(alerts), errors=tuple(errors))
+
+
+def gathered(documents: Iterable[object]) -> Posted:
+    """Return what is good of alerts that were made out of something else, in the shape that `parse` returns."""
+    alerts: list[Mapping[str, Any]] = []
+    errors: list[str] = []
+    for index, document in enumerate(documents):
+        try:
+            alerts.append(_good(msgspec.convert(document, _Checked), msgspec.convert(document, _Document)))
+        except (IntakeError, msgspec.ValidationError) as error:
+            errors.append(f"alert {index}: {error}")
+    return Posted(alerts=tuple(alerts), errors=tuple(errors))
+
+
+def instant_text(instant: float) -> str:
+    """Return a wall second as alerts write it."""
+    return datetime.fromtimestamp(instant, UTC).isoformat()
+
+
+def instant_of(text: object) -> float | None:
+    """Return the wall second that a text means; None for nothing. Raise IntakeError for what is no RFC 3339."""
+    try:
+        checked = msgspec.convert(text, _Instant | None)
+    except msgspec.ValidationError as error:
+        raise IntakeError(f"no time: {error}") from error
+    return _instant(text) if isinstance(text, str) and checked is not None else None
 
 
 def _alerts(body: bytes) -> Iterable[tuple[_Checked, _Document] | msgspec.Raw]:

@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from agent.intake import alertmanager
 from agent.intake.alertmanager import Posted
 from agent.intake.decoding import IntakeError, decode
@@ -79,4 +77,4 @@ def alerts(payload: bytes, own: Mapping[str, str]) -> Posted:
     for each in documents:
         if isinstance(each, dict) and isinstance(each.get("labels", {}), dict):
             each["labels"] = {**each.get("labels", {}), **own}
-    return alertmanager.parse(msgspec.json.encode(documents))
+    return alertmanager.gathered(documents)

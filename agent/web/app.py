@@ -23,6 +23,7 @@ from agent.web.prometheus_api_status import StatusApi
 from agent.web.query_thread import QueryThread
 from agent.web.request import RequestError, answer
 from agent.web.silences_api import SilencesApi
+from agent.web.webhooks import WebhooksApi
 
 Handler = Callable[[Request, Peer], Awaitable[Response]]
 
@@ -88,6 +89,18 @@ def alert_rows(*, backend: Backend, caller: Caller, clock: Clock) -> Sequence[Ro
     return [
         Row(method=method, path=f"/api/v2/{path}", handler=_saying_why(handler), need=need)
         for method, path, handler, need in table
+    ]
+
+
+def webhook_rows(*, backend: Backend, caller: Caller, clock: Clock) -> Sequence[Row]:
+    api = WebhooksApi(backend=backend, caller=caller, clock=clock)
+    table: Sequence[tuple[str, Handler]] = (
+        ("alertmanager", api.alertmanager),
+        ("grafana", api.alertmanager),
+        ("cloudevents", api.cloudevents),
+    )
+    return [
+        Row(method="POST", path=f"/api/v1/webhook/{path}", handler=handler, need=Need.INGEST) for path, handler in table
     ]
 
 
@@ -161,6 +174,7 @@ def full_rows(
     return (
         *public_rows(Pages(backend=backend, exposition=exposition, clock=clock), metrics=Need.READ),
         *alert_rows(backend=backend, caller=caller, clock=clock),
+        *webhook_rows(backend=backend, caller=caller, clock=clock),
         *prometheus_rows(backend=backend, queries=queries, clock=clock),
         *control_rows(Control(backend=backend, caller=caller, clock=clock)),
     )

@@ -72,10 +72,14 @@ def _too_large() -> RequestError:
     return RequestError(413, f"the body is larger than {MAX_BODY} bytes")
 
 
+def media_type_of(request: Request) -> str:
+    """Return what the body says it is, in lower case and without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def require_json(request: Request) -> None:
     """Refuse other media types: a browser cannot send JSON across sites without asking first."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if media_type_of(request) != "application/json":
         raise RequestError(415, "content-type must be application/json")
 
 
