@@ -108,7 +108,7 @@ def status(started_at: float, inhibitions: Sequence[Inhibition]) -> Mapping[str,
     }
     unknown = dict.fromkeys(("revision", "branch", "buildUser", "buildDate", "goVersion"), "")
     return {
-        "cluster": {"status": "disabled"},
+        "cluster": {"status": "disabled", "peers": []},
         "versionInfo": {"version": VERSION, **unknown},
         "config": {"original": msgspec.json.format(msgspec.json.encode(configuration)).decode()},
         "uptime": instant(started_at),

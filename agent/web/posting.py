@@ -29,7 +29,7 @@ class PostingApi:
             await self._caller.call(self._backend.call, command, CALL_SECONDS)
         if posted.errors:
             raise RequestError(400, "; ".join(posted.errors[:20]))
-        return Response()
+        return Response(media_type="application/json")
 
 
 def _parsed(body: bytes) -> Posted:

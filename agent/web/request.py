@@ -79,8 +79,9 @@ def media_type_of(request: Request) -> str:
 
 def require_json(request: Request) -> None:
     """Refuse other media types: a browser cannot send JSON across sites without asking first."""
-    if media_type_of(request) != "application/json":
-        raise RequestError(415, "content-type must be application/json")
+    media_type = media_type_of(request)
+    if media_type != "application/json":
+        raise RequestError(415 if media_type else 400, "content-type must be application/json")
 
 
 async def fields_of(request: Request, shape: type[T]) -> T:

@@ -145,7 +145,7 @@ def test_the_status_has_versions_and_a_configuration_with_our_inhibition_rules(d
 
     status = daemon.tcp("GET", f"{V2}/status").json
 
-    assert status["cluster"] == {"status": "disabled"}
+    assert status["cluster"] == {"status": "disabled", "peers": []}
     assert set(status["versionInfo"]) == {"version", "revision", "branch", "buildUser", "buildDate", "goVersion"}
     assert status["uptime"] == "2027-01-15T08:00:00.000Z"
     assert json.loads(status["config"]["original"])["inhibit_rules"] == [
