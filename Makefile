@@ -44,7 +44,7 @@ soak: $(VENV)/tested
 	CRASH_POINTS=300 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/crash
 
 fuzz: $(VENV)/tested
-	HYPOTHESIS_PROFILE=fuzz $(VENV)/bin/python -m pytest -q -p no:cacheprovider $$(grep -rl '@given' tests)
+	HYPOTHESIS_PROFILE=fuzz $(VENV)/bin/python -m pytest -q -p no:cacheprovider $$(grep -rlE '@given|schemathesis' tests --include 'test_*.py')
 
 clean:
 	rm -rf $(VENV) $(LINT) .cache

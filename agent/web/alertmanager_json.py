@@ -1,5 +1,6 @@
 """The shapes of Alertmanager's v2 API, made of what we have."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,6 +19,10 @@ RECEIVER = "paramedic"
 """The one receiver that there is: whatever is posted here, paramedic deals with."""
 _LEASE_SECONDS = 240.0
 """Clients take an alert for active until its `endsAt`, which an alert of our own rules does not have."""
+_PIECE = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})"
+_HOST = r"(?:[A-Za-z0-9\-._~]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+_URI = re.compile(rf"https?://{_HOST}(?:/{_PIECE}*)?(?:\?(?:{_PIECE}|\?)*)?(?:#(?:{_PIECE}|\?)*)?")
+"""What is no address is not shown as one, whoever posted it."""
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC).timestamp(), datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 _ORDER = (SilenceState.ACTIVE, SilenceState.PENDING, SilenceState.EXPIRED)
 
@@ -32,7 +37,7 @@ def alert(shown: Alert, mutes: Sequence[Mute]) -> Mapping[str, Any]:
         "startsAt": instant(started),
         "updatedAt": instant(updated),
         "endsAt": instant(max(updated + _LEASE_SECONDS, shown.keep_until or 0.0)),
-        "generatorURL": shown.generator_url,
+        **({"generatorURL": shown.generator_url} if _URI.fullmatch(shown.generator_url) else {}),
         "fingerprint": shown.fingerprint,
         "receivers": [{"name": RECEIVER}],
         "status": {

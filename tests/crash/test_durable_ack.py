@@ -19,6 +19,12 @@ from tests.crash.tracer import needs_strace, traced
 
 pytestmark = [pytest.mark.crash, needs_strace]
 CALLS = ("recvfrom", "pwrite64", "fdatasync", "fsync", "sendto", "sendmsg", "write", "writev")
+SILENCE = {
+    "matchers": [{"name": "token", "value": "post0canary", "isRegex": False}],
+    "startsAt": "2020-01-01T00:00:00Z",
+    "endsAt": "2099-01-01T00:00:00Z",
+    "createdBy": "ann",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +65,9 @@ def _post(address: str, token: str) -> None:
 
 
 def acknowledged(folder: Path, nursery: Nursery, mutant: str = "") -> list[Acknowledgement]:
-    """Post two alerts, then take their incidents; return what the trace says of each request."""
+    """Post two alerts, silence one, then take their incidents; return what the trace says of each request."""
     posted, taken = ("post0canary", "post1canary"), ("take0canary", "take1canary")
+    silenced = "silence0canary"
     with scene(folder, nursery, mutant=mutant) as made:
         made.write(listen="127.0.0.1:0")
         life = made.start()
@@ -72,8 +79,9 @@ def acknowledged(folder: Path, nursery: Nursery, mutant: str = "") -> list[Ackno
             wait_for(lambda: len(made.incidents()) == len(posted), "the incidents")
             for incident, token in zip(made.incidents(), taken, strict=True):
                 client.post("incidents", incident["id"], "ack", comment=token)
+            client.alertmanager("POST", "silences", body=SILENCE | {"comment": silenced})
         lines = (folder / "trace").read_text(errors="replace").splitlines()
-        return [acknowledgement(lines, token) for token in (*posted, *taken)]
+        return [acknowledgement(lines, token) for token in (*posted, *taken, silenced)]
 
 
 def test_nothing_is_acknowledged_before_it_is_on_the_disk(nursery, folder):

@@ -1,26 +1,27 @@
 """A roundup tracker (the classic template on SQLite) on a loopback port."""
 
 import configparser
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from tests.services.service import Server, Service, answers, free_port, private_directory, run_once, started
+from tests.services.service import (
+    Server,
+    Service,
+    answers,
+    free_port,
+    need_from_pypi,
+    private_directory,
+    run_once,
+    started,
+)
 
 ADMIN_PASSWORD = "open-sesame-admin"
 USER, PASSWORD = "paramedic", "open-sesame-roundup"
 
 
 def _programs() -> Path:
-    personal = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for cache in (Path("/var/cache"), personal):
-        programs = cache / "paramedic-test/roundup/bin"
-        if (programs / "roundup-server").exists():
-            return programs
-    pytest.skip("needs the PyPI package roundup (tests/services/install)")
+    return Path(need_from_pypi("roundup-server", "roundup")).parent
 
 
 @contextmanager

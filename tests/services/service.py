@@ -173,6 +173,16 @@ def need(program: str, package: str) -> str:
     return path
 
 
+def need_from_pypi(program: str, package: str) -> str:
+    """Return the path of a program in the venv that the installer made for this package, or skip the test."""
+    personal = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for cache in (Path("/var/cache"), personal):
+        path = cache / "paramedic-test" / package / "bin" / program
+        if path.exists():
+            return str(path)
+    pytest.skip(f"needs the PyPI package {package} (tests/services/install)")
+
+
 def free_port() -> int:
     """A loopback port that nobody listens on now."""
     with socket.socket() as probe:

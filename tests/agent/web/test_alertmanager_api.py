@@ -128,6 +128,23 @@ def test_a_bad_query_is_400_with_a_text(daemon, path, query):
     assert (answer.status, type(answer.json)) == (400, str)
 
 
+@pytest.mark.parametrize(
+    ("url", "is_shown"),
+    [
+        ("http://prom:9090/graph?g0.expr=up+%3D%3D+0&g0.tab=1", True),
+        ("https://[::1]:8911/", True),
+        ("", False),
+        ("javascript:alert(1)", False),
+        ("http://a b", False),
+        ("http://a/%zz", False),
+    ],
+)
+def test_an_address_is_shown_only_if_it_is_one(daemon, url, is_shown):
+    daemon.backend.listed = (replace(alert("Down"), generator_url=url),)
+
+    assert daemon.tcp("GET", f"{V2}/alerts").json[0].get("generatorURL") == (url if is_shown else None)
+
+
 def test_groups_are_by_alertname_of_the_one_receiver(daemon):
     groups = daemon.tcp("GET", f"{V2}/alerts/groups").json
 
@@ -254,6 +271,7 @@ def test_silences_come_active_first_and_are_filtered_by_their_matchers(daemon):
     assert ids() == ["short", "long", "other", "later", "over"]
     assert ids("?filter=name%3Dmail") == ["other"]
     assert ids("?filter=absent%3Dx") == []
+    assert (ids("?creator=bob"), len(ids("?creator=bob&creator=ann"))) == ([], 5)
     assert daemon.tcp("GET", f"{V2}/silences?filter=x").status == 400
 
 
