@@ -55,11 +55,12 @@ def _show_list(incidents: list[Mapping[str, Any]]) -> None:
             incident.get("service", ""),
             screen.age(incident["opened_at"]),
             incident["alertname"],
+            incident.get("suppressed", ""),
             screen.labels(incident["labels"], _NOT_THE_SUBJECT),
         ]
         for incident in incidents
     ]
-    screen.show_table(["ID", "STATE", "PRIORITY", "SERVICE", "AGE", "ALERT", "SUBJECT"], rows)
+    screen.show_table(["ID", "STATE", "PRIORITY", "SERVICE", "AGE", "ALERT", "QUIET BECAUSE", "SUBJECT"], rows)
 
 
 def _show(incident: Mapping[str, Any]) -> None:

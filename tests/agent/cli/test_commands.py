@@ -16,6 +16,8 @@ INCIDENT = {
     "id": "inc1",
     "state": "remediating",
     "priority": "P2",
+    "service": "shop",
+    "suppressed": "silence 7 (ann)",
     "alertname": "Down",
     "labels": [["alertname", "Down"], ["name", "shop\x1b[2J\nforged"], ["severity", "critical"]],
     "annotations": [["summary", "shop is down"]],
@@ -91,9 +93,10 @@ def test_incidents_are_listed_and_hostile_labels_stay_in_their_cell(tmp_path, ru
         code, out, _ = run("incident", "list", "--socket", tmp_path / "sock")
     header, line = out.splitlines()
     assert code == 0
-    assert header.split() == ["ID", "STATE", "PRIORITY", "AGE", "ALERT", "SUBJECT"]
-    assert line.split()[:4] == ["inc1", "remediating", "(drill)", "P2"]
-    assert line.split()[4].startswith("1h"), "its age, however slow the machine"
+    assert header.split() == ["ID", "STATE", "PRIORITY", "SERVICE", "AGE", "ALERT", "QUIET", "BECAUSE", "SUBJECT"]
+    assert line.split()[:5] == ["inc1", "remediating", "(drill)", "P2", "shop"]
+    assert line.split()[5].startswith("1h"), "its age, however slow the machine"
+    assert "silence 7 (ann)" in line
     assert r"name=shop\x1b[2J\nforged" in line
 
 
