@@ -211,9 +211,15 @@ class _Scope(dict[str, object]):
             super().__setitem__(name, value)
 
 
+_RECORD = {"Labels", "Value"}
+"""What an element of a query has, and what a template is given: only of labels anything may be asked."""
+
+
 def _field(value: object, name: str) -> object:
     if not isinstance(value, dict):
         raise TemplateError(f"can't evaluate field {name}")
+    if name not in value and value.keys() >= _RECORD:
+        raise TemplateError(f"can't evaluate field {name}: there are {', '.join(map(str, value))}")
     return value.get(name, "")
 
 

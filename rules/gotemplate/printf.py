@@ -110,7 +110,7 @@ def _float(verb: str, value: float, precision: int | None, flags: str) -> str | 
     if infinite := _infinite(value):
         return infinite
     if verb == "v":
-        verb = "g"
+        verb, flags = "g", flags.replace("+", "")  # `%+v` is about the fields of records
     if precision is None and verb in "gG":
         text = _shortest(value)
         return _signed(text.upper() if verb == "G" else text, flags)

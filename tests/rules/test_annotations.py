@@ -65,6 +65,7 @@ def test_a_template_says_what_it_says_in_prometheus(text, expected):
         ('{{ printf "%.2f%%" $value }}', 99.456, "99.46%"),
         ('{{ printf "%.4g" $value }}', 123456.0, "1.235e+05"),
         ('{{ printf "%06.1f|%-6.1f|%+.0f" $value $value $value }}', 3.14, "0003.1|3.1   |+3"),
+        ('{{ printf "%+v" $value }}', 3.5, "3.5"),
         ('{{ printf "%d" $value }}', 3.0, "%!d(float64=3)"),
         ('{{ printf "%d %5d|%x" 7 42 255 }}', 0, "7    42|ff"),
         ('{{ printf "%s %q %v" $labels.job $labels.job $value }}', 2.0, 'node "node" 2'),
@@ -99,6 +100,8 @@ def test_a_template_may_ask_a_query():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("{{ .Foo }}", "can't evaluate field Foo"),
+        ("{{ $.labels.job }}", "can't evaluate field labels"),
         ("{{ $labels.a.b }}", "can't evaluate field b"),
         ('{{ query "up" }}', "query is not available here"),
         ('{{ query "none" | first }}', "query is not available here"),
