@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from agent.app import targeting
@@ -14,6 +15,7 @@ from agent.engine.judgements import Judgement
 from agent.engine.parts import Parts
 from agent.incidents.incident import ACTIVE
 from agent.incidents.muting import Muting
+from agent.incidents.posted import Glance
 from agent.store.reader import Reader
 from agent.version import VERSION
 from agent.web.backend import Target
@@ -86,7 +88,7 @@ class DaemonBackend:
             "settling_seconds": max(0.0, situations.settled_at - now),
             "series": parts.series.series_count,
             "rules": sum(len(group.rules) for group in parts.ruleset.groups.values()),
-            "alerts": len(self.alerts()),
+            "alerts": len(self._engine.alerts) + len(parts.intake),
             "incidents": len(parts.casebook.active()),
             "remediations": [
                 {"name": ladder.name, "mode": str(ladder.mode), "steps": list(ladder.steps)}
@@ -98,8 +100,17 @@ class DaemonBackend:
     def drill(self, drill_id: str) -> Mapping[str, Any] | None:
         return self.drill_room.progress(drill_id) if self.drill_room is not None else None
 
+    def submit(self, command: Command) -> Future[Mapping[str, Any]]:
+        return self._engine.queue.order(command)
+
+    def repeats(self, glances: Sequence[Glance]) -> bool:
+        return self._parts.intake.refresh(glances, self._parts.clock.now())
+
     def alerts(self) -> Sequence[Alert]:
-        return self._engine.alerts
+        return (*self._engine.alerts, *self._parts.intake.active())
+
+    def shown_alerts(self) -> Sequence[Alert]:
+        return (*self._engine.alerts, *self._parts.intake.shown())
 
     def groups(self) -> Sequence[RuleGroup]:
         return tuple(self._parts.ruleset.groups.values())

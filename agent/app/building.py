@@ -97,7 +97,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         delivery=delivery,
         rules=desk_rules(config, host_id(database)),
     )
-    intake = Intake(next_row=recovery.next_row(database.connection, "inbox"))
+    intake = _intake(config, database, desk, outside)
     orders = Orders(
         casebook=casebook,
         desk=desk,
@@ -119,6 +119,15 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         intake=intake,
         orders=orders,
         outside=outside,
+    )
+
+
+def _intake(config: Config, database: Database, desk: Desk, outside: Outside) -> Intake:
+    return Intake(
+        next_row=recovery.next_row(database.connection, "inbox"),
+        next_alert=recovery.next_row(database.connection, "posted"),
+        most=config.incidents.posted_alerts,
+        notable=lambda labels: outside.hears_alerts or desk.hears(labels),
     )
 
 

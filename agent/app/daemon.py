@@ -166,7 +166,7 @@ class Daemon:
             for alertmanager in alertmanagers:
                 alertmanager.offer(changed)
 
-        self._outside = Outside(told_alerts=told, watchdog=self.notifier.watchdog)
+        self._outside = Outside(told_alerts=told, hears_alerts=bool(alertmanagers), watchdog=self.notifier.watchdog)
         services: list[Service] = [*alertmanagers]
         if client is not None:
             summary = outward.summary(client, self.config)

@@ -145,6 +145,7 @@ class IncidentOptions:
     ignore_labels: tuple[str, ...] = option(("pid",), "Labels that do not make a different incident.")
     reopen_window: Seconds = option(Seconds(3600.0), "A recurrence within this re-opens the incident and its ticket.")
     no_data_after: Seconds = option(Seconds(900.0), "Missing data for this long escalates.")
+    posted_alerts: int = option(200_000, "More alerts of other programs than this are not held at once.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

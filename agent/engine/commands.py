@@ -1,10 +1,10 @@
 """What operators and other programs can ask of the engine. Each is answered once its effect is durable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from agent.incidents.events import Acknowledged, Approved, Rejected, Released, ResolvedByOperator, RetryOrdered
+from agent.incidents.posted import Post
 from agent.incidents.silences import Silence
 from collectors.sample import Failure, Reading
 
@@ -43,10 +43,12 @@ class Promote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostAlerts:
-    """Alerts in Alertmanager's v2 JSON shape, already validated. Answer: {} when their inbox row is committed."""
+    """Alerts that other programs post. Answer: {"dropped": how many} when the inbox row of the others is committed."""
 
-    alerts: Sequence[Mapping[str, Any]]
+    alerts: Sequence[Post]
     origin: str
+    body: bytes = b""
+    """The same alerts as the JSON list that they came in, if they came in one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The incident desk: alerts and events come in, decisions are taken and written down with all they owe."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.engine.batch import Batch
@@ -19,6 +19,7 @@ from agent.incidents.identity import incident_key, new_id
 from agent.incidents.incident import ACTIVE, Incident, State
 from agent.incidents.opening import described, is_storm, opened, preexisting, storm
 from agent.incidents.policy import Policy
+from agent.incidents.posted import is_posted
 from agent.store import writes
 from agent.telemetry import log, metrics
 from remediations.limits import Limits
@@ -66,10 +67,11 @@ class Desk:
         self._situations.muting.note([alert], batch.now)
         gone = alert.state is AlertState.RESOLVED and change.before is AlertState.PENDING
         over = alert.state is AlertState.RESOLVED and not self.rules.keep_resolved
-        batch.writes.append(writes.drop_alert(alert.fingerprint) if gone or over else writes.put_alert(alert))
+        if not is_posted(alert):  # those the intake writes down
+            batch.writes.append(writes.drop_alert(alert.fingerprint) if gone or over else writes.put_alert(alert))
         if not gone and alert.state is not AlertState.PENDING:
             batch.alerts.append(alert)
-        if alert.state is AlertState.PENDING or gone or not self._wanted(alert):
+        if alert.state is AlertState.PENDING or gone or not self.wants(dict(alert.labels)):
             return
         key = incident_key(self.rules.host, alert.rule, alert.labels, self.rules.ignore_labels)
         incident = self._casebook.by_key(key)
@@ -82,9 +84,13 @@ class Desk:
             removed = alert.recovery is Recovery.RULE_REMOVED
             self.happened(batch, incident, RuleRemoved() if removed else AlertChanged(change=change))
 
-    def _wanted(self, alert: Alert) -> bool:
-        pairs = dict(alert.labels)
-        return all(matcher.matches(pairs) for matcher in self.rules.match)
+    def hears(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether an alert with these labels makes any difference here."""
+        return self.wants(labels) or bool(self._situations.muting.sources.rules)
+
+    def wants(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether an alert with these labels becomes an incident."""
+        return all(matcher.matches(labels) for matcher in self.rules.match)
 
     def _fired(self, batch: Batch, incident: Incident | None, alert: Alert, change: AlertChange, key: str) -> None:
         if incident is not None and not self._outdated(incident, batch.now):

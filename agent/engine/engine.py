@@ -47,7 +47,7 @@ class Engine:
         self._p = parts
         self.queue = EngineQueue()
         self.alerts: tuple[Alert, ...] = ()
-        """Alerts that are pending, firing or without data, as last published; for readers on other threads."""
+        """Alerts of rules that are pending, firing or without data, as last published for other threads."""
         self._groups: list[tuple[float, str]] = []
         self._durable = Durable(parts.database, parts.situations)
         self._judging = Judging(
@@ -226,7 +226,7 @@ class Engine:
             self._p.outside.refresh()
         if self._p.desk.first_start and batch.now >= self._p.situations.settled_at:
             self._p.desk.first_start_over(batch, _PREEXISTING)
-        for change in self._p.intake.due(batch, self._durable.unwritten):
+        for change in self._p.intake.due(batch, writing=not self._p.situations.degraded):
             self._p.desk.alert_changed(batch, change)
         if self._p.situations.muting.due(batch.now):
             self._p.desk.mutes_changed(batch)
@@ -268,10 +268,12 @@ class Engine:
 
     def _finish(self, batch: Batch) -> None:
         if batch.judged:
-            self.alerts = (*self._p.ruleset.active(), *self._p.intake.active())
+            self.alerts = tuple(self._p.ruleset.active())
+        self._p.intake.secure(batch)
         if not self._durable.commit(batch.writes):
             self._withhold(batch)
             return
+        self._p.intake.durable()
         self._p.delivery.durable()
         for row in batch.claimed:
             self._p.outside.hand_over(row)

@@ -42,6 +42,7 @@ def shift(parts: Parts, delta: float) -> list[Write]:
         silencing.put_maintenance(muting),
         *writes.shift_counters(delta),
         *standings,
+        parts.intake.shift(delta),
         *(writes.put_incident(incident) for incident in moved),
         *(writes.put_alert(alert) for alert in parts.ruleset.active()),
     ]
@@ -66,6 +67,7 @@ def report(parts: Parts, now: float) -> None:
     for state in (AlertState.PENDING, AlertState.FIRING, AlertState.NO_DATA):
         metrics.ALERTS.labels(state).set(states.count(state))
     parts.desk.tally.report(now)
+    metrics.POSTED.set(len(parts.intake))
     _report_alerts(parts, now)
     _report_outbox(parts, now)
     metrics.SERIES.set(parts.series.series_count)
@@ -82,7 +84,7 @@ def _report_muting(parts: Parts, now: float) -> None:
 
 def _report_alerts(parts: Parts, now: float) -> None:
     """Store the state of every alert, so that dashboards find here what `/metrics` shows."""
-    alerts = (*parts.ruleset.active(), *parts.intake.active())
+    alerts = (*parts.ruleset.active(), *parts.intake.shown())
     told = {Told(ALERT_STATE.name, alert.labels, ("alertstate", alert.state.value)): 1.0 for alert in alerts}
     parts.series.tell(ALERT_STATES, now, told)
 

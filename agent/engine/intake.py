@@ -1,88 +1,263 @@
-"""Posted alerts: durable in the inbox before they are acknowledged, applied afterwards, silent ones noticed."""
+"""Posted alerts: applied at once or kept in the inbox, durable before they are acknowledged; silent ones noticed."""
 
+import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from agent.engine.batch import Batch
 from agent.engine.commands import BusyError, PostAlerts
-from agent.incidents.posted import fingerprint_of, posted
+from agent.engine.leases import Leases
+from agent.incidents.posted import LEASE_SECONDS, Glance, Held, Post, alert_of, held_of, labels_of, rest_of, seconds_of
 from agent.store import writes
 from agent.store.database import Write
+from agent.telemetry import metrics
 from rules.alert import Alert, AlertChange, AlertState
 
 _UNAPPLIED = 10_000
-_PER_TURN = 50
-_LEASE_SECONDS = 300.0
-"""A posted alert without `endsAt` is expected again within this."""
+"""Rows of the inbox."""
+_UNAPPLIED_ALERTS = 50_000
+_TURN_SECONDS = 0.02
+"""How long alerts are applied before the engine looks at its queue again."""
+_SILENT_PER_TURN = 1000
+SHOWN = 1000
+"""When more are held, posted alerts are no series and no lines of `/metrics`."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A request that is not applied yet, or not through."""
+
+    row: int
+    origin: str
+    posts: Iterator[Post]
+    body: bytes | None
+    """What must still be put into the inbox."""
+
+
+def _always(_labels: Mapping[str, str]) -> bool:
+    return True
 
 
 class Intake:
-    """The inbox and the posted alerts that are active."""
+    """The inbox and the posted alerts that are active. `notable` says of which labels the desk must hear."""
 
-    def __init__(self, *, next_row: int) -> None:
+    def __init__(
+        self,
+        *,
+        next_row: int,
+        next_alert: int = 1,
+        most: int = 200_000,
+        notable: Callable[[Mapping[str, str]], bool] = _always,
+    ) -> None:
         self._next_row = next_row
-        self._waiting: deque[tuple[int, str, Sequence[Mapping[str, Any]]]] = deque()
-        self._active: dict[str, Alert] = {}
-        self._leases: dict[str, float] = {}
+        self._next_alert = next_alert
+        self._most = most
+        self._notable = notable
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_alerts = 0
+        self._turn = 1
+        self._durable_turn = 0
+        self._held: dict[bytes, Held] = {}
+        self._spelled: dict[bytes, Held] = {}
+        self._leases = Leases()
+        self._version = 0
+        self._shown: tuple[int, tuple[Alert, ...]] = (0, ())
 
-    def receive(self, batch: Batch, command: PostAlerts) -> Mapping[str, Any]:
-        """Put the request into the inbox; it is acknowledged when that is durable."""
-        if len(self._waiting) >= _UNAPPLIED:
+    def __len__(self) -> int:
+        return len(self._held)
+
+    # -- any thread
+
+    def refresh(self, glances: Sequence[Glance], now: float) -> bool:
+        """Take a request that only repeats what is on record: nothing is written, the leases go on.
+
+        Return False if it holds anything else, or a lease is half over: then it must be posted in full.
+        """
+        repeats: list[tuple[Held, float]] = []
+        for glance in glances:
+            held = self._spelled.get(bytes(glance.labels))
+            if held is None or held.rest != rest_of(glance) or now >= held.write_at or held.turn > self._durable_turn:
+                return False
+            until = _until(glance, now)
+            if until < held.until or held.state is not AlertState.FIRING:
+                return False
+            repeats.append((held, until))
+        for held, until in repeats:
+            held.until = until
+            held.seen_at = now
+        self._version += 1
+        return True
+
+    def active(self) -> Sequence[Alert]:
+        """Return the alerts as they are now."""
+        version, alerts = self._shown
+        if version == self._version:
+            return alerts
+        version = self._version
+        alerts = tuple([alert_of(held) for held in list(self._held.values())])
+        if len(alerts) <= SHOWN:
+            self._shown = (version, alerts)
+        return alerts
+
+    def shown(self) -> Sequence[Alert]:
+        """Return the same while they are not too many for series and metrics."""
+        return self.active() if len(self._held) <= SHOWN else ()
+
+    # -- the engine thread
+
+    def receive(self, command: PostAlerts) -> int:
+        """Take a request; it is acknowledged when this turn is durable. Return how many alerts were left out."""
+        if len(self._waiting) >= _UNAPPLIED or self._waiting_alerts >= _UNAPPLIED_ALERTS:
             raise BusyError("too many posted alerts wait to be applied")
-        row = self._next_row
-        self._next_row += 1
-        body = msgspec.json.encode(command.alerts).decode()
-        batch.writes.append(writes.receive(row, at=batch.now, origin=command.origin, body=body))
-        self._waiting.append((row, command.origin, command.alerts))
-        return {}
+        alerts, body = command.alerts, command.body
+        if len(self._held) + self._waiting_alerts + len(alerts) > self._most:
+            alerts, body = [post for post in alerts if post.identity in self._held], b""
+        if alerts:
+            self._waiting.append(_Waiting(self._next_row, command.origin, iter(alerts), body or _body(alerts)))
+            self._waiting_alerts += len(alerts)
+            self._next_row += 1
+        dropped = len(command.alerts) - len(alerts)
+        metrics.POSTED_DROPPED.inc(dropped)
+        return dropped
 
-    def restore(self, rows: Sequence[tuple[int, str, str]], alerts: Sequence[Alert]) -> None:
+    def secure(self, batch: Batch) -> None:
+        """Put what was not applied in the turn in which it came into the inbox."""
+        for waiting in reversed(self._waiting):
+            if waiting.body is None:
+                break
+            batch.writes.append(writes.receive(waiting.row, at=batch.now, origin=waiting.origin, body=waiting.body))
+            waiting.body = None
+
+    def durable(self) -> None:
+        """Note that everything is: from now on, repeats need not be written."""
+        self._durable_turn = self._turn
+        self._turn += 1
+
+    def restore(self, rows: Sequence[tuple[int, str, Sequence[Post]]], held: Sequence[Held]) -> None:
         """Take up what a restart left: rows that were not applied, alerts that were active."""
-        self._waiting.extend((row, origin, msgspec.json.decode(body)) for row, origin, body in rows)
-        for alert in alerts:
-            self._active[alert.fingerprint] = alert
-            self._leases[alert.fingerprint] = alert.keep_until or 0.0
+        for row, origin, posts in rows:
+            self._waiting.append(_Waiting(row, origin, iter(posts), None))
+            self._waiting_alerts += len(posts)
+        for each in held:
+            self._keep(each)
 
     def next_at(self) -> float | None:
-        if self._waiting:
-            return 0.0
-        return min(
-            (at for key, at in self._leases.items() if self._active[key].state is AlertState.FIRING), default=None
-        )
+        return 0.0 if self._waiting else self._leases.next_at()
 
-    def due(self, batch: Batch, unwritten: Sequence[Write]) -> Iterator[AlertChange]:
-        """Apply what waits in the inbox and is durable; yield the alerts that changed."""
-        if not unwritten:
-            for _ in range(min(len(self._waiting), _PER_TURN)):
-                row, origin, alerts = self._waiting.popleft()
-                batch.writes.append(writes.apply(row))
-                for document in alerts:
-                    yield from self._apply(document, origin, batch.now)
-        for key, until in list(self._leases.items()):
-            alert = self._active[key]
-            if alert.state is AlertState.FIRING and until <= batch.now:
-                silent = replace(alert, state=AlertState.NO_DATA, reason="not refreshed by its sender")
-                self._active[key] = silent
-                yield AlertChange(alert=silent, before=alert.state, at=batch.now)
+    def due(self, batch: Batch, *, writing: bool) -> Iterator[AlertChange]:
+        """Apply what waits, unless `writing` has failed; yield the alerts that changed."""
+        put: dict[int, Held] = {}
+        if self._waiting and writing:
+            yield from self._apply_some(batch, put)
+        for held in self._leases.over(batch.now, _SILENT_PER_TURN):
+            if self._held.get(held.identity) is held and held.state is AlertState.FIRING:
+                held.state = AlertState.NO_DATA
+                put[held.row] = held
+                self._version += 1
+                yield from self._changed(held, AlertState.FIRING, batch.now, labels_of(held))
+        if put:
+            batch.writes.append(writes.put_posted(put.values()))
 
-    def _apply(self, document: Mapping[str, Any], origin: str, now: float) -> Iterator[AlertChange]:
-        key = fingerprint_of(document)
-        before = self._active.get(key)
-        alert = posted(document, origin=origin, before=before, now=now, lease=_LEASE_SECONDS)
-        if alert.state is AlertState.RESOLVED:
-            self._active.pop(key, None)
-            self._leases.pop(key, None)
-            if before is None:
-                return
-        else:
-            self._active[key] = alert
-            self._leases[key] = alert.keep_until or now + _LEASE_SECONDS
-        if before is None or before.state is not alert.state or before.annotations != alert.annotations:
-            yield AlertChange(alert=alert, before=before.state if before is not None else None, at=now)
+    def shift(self, seconds: float) -> Write:
+        """Move the leases, because the wall clock was set by that much."""
+        self._leases = Leases()
+        for held in self._held.values():
+            held.until += seconds
+            held.write_at += seconds
+            self._leases.add(held)
+        return writes.shift_posted(seconds)
 
-    def active(self) -> list[Alert]:
-        return list(self._active.values())
+    def _apply_some(self, batch: Batch, put: dict[int, Held]) -> Iterator[AlertChange]:
+        """Apply for as long as a turn may take. A request that is not through stays: to apply it again does no harm."""
+        gone: list[int] = []
+        through = 0
+        enough = time.perf_counter() + _TURN_SECONDS
+        while self._waiting:
+            waiting = self._waiting[0]
+            for post in waiting.posts:
+                self._waiting_alerts -= 1
+                yield from self._apply(post, waiting.origin, batch.now, put, gone)
+                if time.perf_counter() >= enough:
+                    break
+            else:
+                self._waiting.popleft()
+                through = waiting.row if waiting.body is None else through
+                continue
+            break
+        if through:
+            batch.writes.append(writes.applied(through))
+        if gone:
+            batch.writes.append(writes.drop_posted(gone))
+
+    def _apply(
+        self, post: Post, origin: str, now: float, put: dict[int, Held], gone: list[int]
+    ) -> Iterator[AlertChange]:
+        before = self._held.get(post.identity)
+        if post.ends_at is not None and post.ends_at <= now:
+            if before is not None:
+                gone.append(before.row)
+                put.pop(before.row, None)
+                self._release(before)
+                yield from self._changed(before, before.state, now, post.labels, ended_at=post.ends_at)
+            return
+        if before is not None and before.rest == post.rest and self._goes_on(before, post, now):
+            return
+        row = before.row if before is not None else self._next_alert
+        self._next_alert += before is None
+        held = held_of(post, row=row, origin=origin, before=before, now=now, turn=self._turn)
+        self._keep(held)
+        put[row] = held
+        if before is None or before.state is not held.state or before.rest != held.rest:
+            yield from self._changed(held, before.state if before is not None else None, now, post.labels)
+
+    def _goes_on(self, held: Held, post: Post, now: float) -> bool:
+        """Take a repeat that need not be written: it says nothing new, and enough of the lease on record is left."""
+        until = post.until(now)
+        if held.state is not AlertState.FIRING or until < held.until or now >= held.write_at:
+            return False
+        self._spelled.pop(held.spelling, None)
+        held.spelling, held.until, held.seen_at = post.spelling, until, now
+        self._spelled[held.spelling] = held
+        return True
+
+    def _changed(
+        self,
+        held: Held,
+        before: AlertState | None,
+        now: float,
+        labels: Mapping[str, str],
+        *,
+        ended_at: float | None = None,
+    ) -> Iterator[AlertChange]:
+        if self._notable(labels):
+            yield AlertChange(alert=alert_of(held, ended_at=ended_at), before=before, at=now)
+
+    def _keep(self, held: Held) -> None:
+        before = self._held.get(held.identity)
+        if before is not None and before.spelling != held.spelling:
+            self._spelled.pop(before.spelling, None)
+        self._held[held.identity] = held
+        self._spelled[held.spelling] = held
+        self._leases.add(held)
+        self._version += 1
+
+    def _release(self, held: Held) -> None:
+        del self._held[held.identity]
+        self._spelled.pop(held.spelling, None)
+        self._version += 1
+
+
+def _until(glance: Glance, now: float) -> float:
+    """Return when the alert must be posted again; now, if that cannot be told."""
+    try:
+        ends_at = seconds_of(bytes(glance.ends_at))
+    except (msgspec.DecodeError, OverflowError):
+        return now
+    return now + LEASE_SECONDS if ends_at is None else ends_at
+
+
+def _body(alerts: Sequence[Post]) -> bytes:
+    return b"[%b]" % b",".join([post.document() for post in alerts])

@@ -28,6 +28,8 @@ class Outside:
 
     hand_over: Callable[[OutboxRow], None] = lambda _row: None
     told_alerts: Callable[[Iterable[Alert]], None] = lambda _alerts: None
+    hears_alerts: bool = False
+    """Whether anybody is told; if not, posted alerts that are no incident are left alone."""
     told_incidents: Callable[[Iterable[Incident]], None] = lambda _incidents: None
     refresh: Callable[[], None] = lambda: None
     """Asks the watchers for fresh data now."""

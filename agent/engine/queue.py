@@ -63,6 +63,7 @@ class EngineQueue:
     def order(self, command: Command) -> Future[Mapping[str, Any]]:
         """Return the future that gets the answer once it is durable. Raise BusyError when too many wait."""
         ordered = Ordered(command=command)
+        ordered.answer.set_running_or_notify_cancel()  # from here on nobody can take it back
         with self._changed:
             if len(self._commands) >= _COMMANDS:
                 metrics.QUEUE_DROPPED.labels("command").inc()

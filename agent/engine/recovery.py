@@ -15,10 +15,11 @@ from agent.engine.parts import Parts
 from agent.incidents.effects import Kind
 from agent.incidents.events import AttemptSettled
 from agent.incidents.incident import ACTIVE, Incident, Outcome
+from agent.incidents.posted import posts_of
 from agent.store import documents, writes
 from agent.store.database import Database, set_meta
 from agent.telemetry import log
-from rules.alert import Alert, AlertState
+from rules.alert import AlertState
 
 _log = log.get("recovery")
 FORGOTTEN_SECONDS = 3600.0
@@ -133,16 +134,20 @@ def _load_alerts(parts: Parts, batch: Batch) -> None:
     alive = [a for a in alerts if a.state is not AlertState.RESOLVED]
     outage = now - float(parts.database.meta(housekeeping.ALIVE) or now)
     cutoff = now if outage > FORGOTTEN_SECONDS else 0.0
-    ended = parts.ruleset.restore([a for a in alive if not _is_posted(a)], now, cutoff)
+    ended = parts.ruleset.restore(alive, now, cutoff)
     for change in ended:
         parts.desk.alert_changed(batch, change)
-    rows = parts.database.connection.execute("SELECT id, origin, body FROM inbox ORDER BY id").fetchall()
-    parts.intake.restore(rows, [a for a in alive if _is_posted(a)])
+    _load_posted(parts, now)
     parts.outside.told_alerts([a for a in alerts if a.state is not AlertState.PENDING])
+    if parts.outside.hears_alerts:
+        parts.outside.told_alerts(parts.intake.active())
 
 
-def _is_posted(alert: Alert) -> bool:
-    return alert.rule.startswith("posted;")
+def _load_posted(parts: Parts, now: float) -> None:
+    connection = parts.database.connection
+    waiting = connection.execute("SELECT id, origin, body FROM inbox ORDER BY id").fetchall()
+    held = [documents.held(row, now) for row in connection.execute("SELECT * FROM posted")]
+    parts.intake.restore([(row, origin, posts_of(body)) for row, origin, body in waiting], held)
 
 
 def _load_outbox(parts: Parts, batch: Batch) -> list[tuple[str, str, str, str]]:

@@ -1,12 +1,14 @@
 """Alerts as Alertmanager's v2 API takes them: what Prometheus, Grafana and amtool post."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Required, TypedDict
+from functools import lru_cache
+from typing import Annotated
 
 import msgspec
 
+from agent.incidents.posted import Glance, Post, identity_of, rest_of, seconds_of
 from agent.intake.decoding import IntakeError, decode
 
 MAX_NAME = 256
@@ -19,18 +21,8 @@ _Pairs = Annotated[dict[_Name, _Value], msgspec.Meta(max_length=MAX_LABELS)]
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _Document(TypedDict, total=False):
-    """One alert of the request as it is passed on; keys that are not here are dropped, as Alertmanager does."""
-
-    labels: Required[dict[str, str]]
-    annotations: dict[str, str]
-    startsAt: str | None
-    endsAt: str | None
-    generatorURL: str
-
-
 class _Checked(msgspec.Struct):
-    """The same alert, with every limit that the decoder can check."""
+    """One alert of the request, with every limit that the decoder can check. Other keys are as good as not there."""
 
     labels: _Pairs
     annotations: _Pairs = {}
@@ -39,12 +31,25 @@ class _Checked(msgspec.Struct):
     generatorURL: _Value = ""  # noqa: N815 - the API's spelling
 
 
+_glances = msgspec.json.Decoder(list[Glance])
+_pairs = msgspec.json.Decoder(_Pairs)
+_text = msgspec.json.Decoder(_Value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """What a request held: the alerts that are good, normalised, and what is wrong with the others."""
+    """What a request held: the alerts that are good, and what is wrong with the others."""
 
-    alerts: tuple[Mapping[str, Any], ...]
+    alerts: tuple[Post, ...]
     errors: tuple[str, ...]
+
+
+def glances(body: bytes) -> Sequence[Glance]:
+    """Return the alerts of a request at a glance, unchecked; none if it makes no sense."""
+    try:
+        return _glances.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return ()
 
 
 def parse(body: bytes) -> Posted:
@@ -52,12 +57,20 @@ def parse(body: bytes) -> Posted:
 
     A good alert has labels that are not empty, `alertname` among them, and times that are RFC 3339 with a zone.
     """
-    alerts: list[Mapping[str, Any]] = []
+    try:
+        return Posted(alerts=tuple([_post(glance) for glance in _glances.decode(body)]), errors=())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IntakeError):
+        return _one_by_one(body)
+
+
+def _one_by_one(body: bytes) -> Posted:
+    """Take each alert by itself, so that the neighbours of a wrong one do not suffer, and can be told what is wrong."""
+    alerts: list[Post] = []
     errors: list[str] = []
-    for index, alert in enumerate(_alerts(body)):
+    for index, raw in enumerate(decode(body, list[msgspec.Raw])):
         try:
-            checked, document = _alone(alert) if isinstance(alert, msgspec.Raw) else alert
-            alerts.append(_good(checked, document))
+            decode(bytes(raw), _Checked)
+            alerts.append(_post(msgspec.json.decode(raw, type=Glance)))
         except IntakeError as error:
             errors.append(f"alert {index}: {error}")
     return Posted(alerts=tuple(alerts), errors=tuple(errors))
@@ -65,14 +78,7 @@ def parse(body: bytes) -> Posted:
 
 def gathered(documents: Iterable[object]) -> Posted:
     """Return what is good of alerts that were made out of something else, in the shape that `parse` returns."""
-    alerts: list[Mapping[str, Any]] = []
-    errors: list[str] = []
-    for index, document in enumerate(documents):
-        try:
-            alerts.append(_good(msgspec.convert(document, _Checked), msgspec.convert(document, _Document)))
-        except (IntakeError, msgspec.ValidationError) as error:
-            errors.append(f"alert {index}: {error}")
-    return Posted(alerts=tuple(alerts), errors=tuple(errors))
+    return parse(msgspec.json.encode(list(documents)))
 
 
 def instant_text(instant: float) -> str:
@@ -83,45 +89,42 @@ def instant_text(instant: float) -> str:
 def instant_of(text: object) -> float | None:
     """Return the wall second that a text means; None for nothing. Raise IntakeError for what is no RFC 3339."""
     try:
-        checked = msgspec.convert(text, _Instant | None)
+        return _seconds(msgspec.Raw(msgspec.json.encode(text)))
     except msgspec.ValidationError as error:
         raise IntakeError(f"no time: {error}") from error
-    return _instant(text) if isinstance(text, str) and checked is not None else None
 
 
-def _alerts(body: bytes) -> Iterable[tuple[_Checked, _Document] | msgspec.Raw]:
-    """Return the alerts; if one is wrong, each as it was written, so that its neighbours do not suffer."""
-    try:
-        checked = decode(body, list[_Checked])
-    except IntakeError:
-        return decode(body, list[msgspec.Raw])
-    return zip(checked, msgspec.json.decode(body, type=list[_Document]), strict=True)
-
-
-def _alone(raw: msgspec.Raw) -> tuple[_Checked, _Document]:
-    return decode(bytes(raw), _Checked), msgspec.json.decode(raw, type=_Document)
-
-
-def _good(checked: _Checked, document: _Document) -> Mapping[str, Any]:
-    """Return the alert without its empty labels; raise IntakeError for what the decoder could not see."""
-    labels = document["labels"]
+def _post(glance: Glance) -> Post:
+    """Return the alert, checked. Raise IntakeError, or what the decoder raises."""
+    labels = _pairs.decode(glance.labels)
+    names = tuple(_pairs.decode(glance.annotations))
+    _text.decode(glance.url)
     if "" in labels.values():
-        labels = document["labels"] = {name: value for name, value in labels.items() if value}
+        labels = {name: value for name, value in labels.items() if value}
     if "alertname" not in labels:
         raise IntakeError("it has no alertname")
-    if not "".join((*labels, *checked.annotations)).isprintable():
+    if not (_printable(tuple(labels)) and _printable(names)):
         raise IntakeError("the name of a label or annotation is not printable")
-    starts, ends = _instant(document.get("startsAt")), _instant(document.get("endsAt"))
-    if starts is not None and ends is not None and ends < starts:
+    started_at, ends_at = _seconds(glance.starts_at), _seconds(glance.ends_at)
+    if started_at is not None and ends_at is not None and ends_at < started_at:
         raise IntakeError("it ends before it starts")
-    return document
+    return Post(
+        identity=identity_of(labels),
+        spelling=bytes(glance.labels),
+        rest=rest_of(glance),
+        labels=labels,
+        started_at=started_at,
+        ends_at=ends_at,
+    )
 
 
-def _instant(text: str | None) -> float | None:
-    """Return the wall second as those who apply the alert will; None where it was not given (Go: the year 1)."""
-    if text is None or text.startswith("0001-"):
-        return None
+@lru_cache(maxsize=256)
+def _printable(names: tuple[str, ...]) -> bool:
+    return "".join(names).isprintable()
+
+
+def _seconds(raw: msgspec.Raw) -> float | None:
     try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError) as error:
-        raise IntakeError(f"{text!r} is no time of this calendar") from error
+        return seconds_of(bytes(raw))
+    except OverflowError as error:
+        raise IntakeError(f"{bytes(raw).decode()} is no time of this calendar") from error

@@ -1,14 +1,16 @@
 """Domain objects as JSON documents and back."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import msgspec
 
 from agent.incidents.incident import Incident
+from agent.incidents.posted import Held
 from agent.incidents.silences import Silence
 from agent.incidents.windows import Recurrence
 from remediations.standing import Standing
-from rules.alert import Alert
+from rules.alert import Alert, AlertState
 from rules.matchers import Matcher, Operator
 
 _encoder = msgspec.json.Encoder()
@@ -62,3 +64,21 @@ def silence(text: str) -> Silence:
 
 def standing(text: str) -> Standing:
     return _standing.decode(text)
+
+
+def held(row: tuple[Any, ...], now: float) -> Held:
+    """Return a posted alert from its row; nobody knows how much of its lease was over when it was written."""
+    number, labels, rest, origin, active_at, fired_at, until, state = row
+    return Held(
+        row=number,
+        identity=labels.encode(),
+        spelling=labels.encode(),
+        rest=rest.encode(),
+        origin=origin,
+        active_at=active_at,
+        fired_at=fired_at,
+        until=until,
+        write_at=now + (until - now) / 2,
+        seen_at=fired_at,
+        state=AlertState(state),
+    )

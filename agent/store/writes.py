@@ -1,13 +1,23 @@
 """Every statement that changes the state."""
 
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TypeVar
+
 from agent.incidents.decision import Decision
 from agent.incidents.effects import Effect
 from agent.incidents.incident import Attempt, Incident
+from agent.incidents.posted import Held
 from agent.incidents.silences import Silence
 from agent.store.database import Statement, Write
 from agent.store.documents import encode, silence_text
 from remediations.standing import Standing
 from rules.alert import Alert
+
+T = TypeVar("T")
+_ROWS = 100
+"""Of one statement."""
 
 
 def put_incident(incident: Incident) -> Write:
@@ -128,12 +138,46 @@ def postpone(row: int, *, not_before: float, reason: str) -> Write:
     return ("UPDATE outbox SET state = 'pending', not_before = ?, reason = ? WHERE id = ?", (not_before, reason, row))
 
 
-def receive(row: int, *, at: float, origin: str, body: str) -> Write:
+def receive(row: int, *, at: float, origin: str, body: bytes) -> Write:
     return ("INSERT INTO inbox VALUES (?, ?, ?, ?)", (row, at, origin, body))
 
 
-def apply(row: int) -> Write:
-    return ("DELETE FROM inbox WHERE id = ?", (row,))
+def applied(row: int) -> Write:
+    """Forget the rows of the inbox up to this one."""
+    return ("DELETE FROM inbox WHERE id <= ?", (row,))
+
+
+def put_posted(alerts: Iterable[Held]) -> Write:
+    """Write posted alerts down, many rows a statement: with one each, the statements would cost more than the rows."""
+    rows = [_posted(alert) for alert in alerts]
+
+    def write(connection: sqlite3.Connection) -> None:
+        for part in _parts(rows):
+            places = ",".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(part))
+            connection.execute(f"INSERT OR REPLACE INTO posted VALUES {places}", list(chain.from_iterable(part)))  # noqa: S608 - only question marks
+
+    return write
+
+
+def _posted(a: Held) -> tuple[object, ...]:
+    texts = (a.identity.decode(), a.rest.decode(), a.origin)  # sqlite3 takes longer over bytes
+    return (a.row, *texts, a.active_at, a.fired_at, a.until, a.state.value)
+
+
+def drop_posted(rows: Sequence[int]) -> Write:
+    def write(connection: sqlite3.Connection) -> None:
+        for part in _parts(rows):
+            connection.execute(f"DELETE FROM posted WHERE id IN ({','.join('?' * len(part))})", part)  # noqa: S608 - only question marks
+
+    return write
+
+
+def shift_posted(delta: float) -> Write:
+    return ("UPDATE posted SET until = until + ?", (delta,))
+
+
+def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS))
 
 
 def put_ticket(incident_id: str, system: str, link: tuple[str, str, str], at: float) -> Statement:

@@ -64,6 +64,8 @@ RULE_EVALUATIONS = _counter("paramedic_rule_evaluations_total", "Evaluations of 
 RULE_FAILURES = _counter("paramedic_rule_evaluation_failures_total", "Evaluations that failed.", "rule_group")
 RULE_LIMITED = _gauge("paramedic_rule_limit_exceeded", "1 while a rule yields more than its limit.", "rule")
 ALERTS = _gauge("paramedic_alerts", "Alerts by state.", "state")
+POSTED = _gauge("paramedic_posted_alerts", "Alerts of other programs that are held.")
+POSTED_DROPPED = _counter("paramedic_posted_alerts_dropped_total", "New ones left out because too many are held.")
 
 # incidents
 INCIDENTS = _gauge("paramedic_incidents", "Incidents that are not closed, by state and priority.", "state", "priority")

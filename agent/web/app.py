@@ -57,7 +57,7 @@ class Pages:
 
     async def metrics(self, request: Request, _peer: Peer) -> Response:
         body, content_type = self._exposition.render(
-            request.headers.get("accept", ""), self._backend.store, self._backend.alerts(), self._clock.now()
+            request.headers.get("accept", ""), self._backend.store, self._backend.shown_alerts(), self._clock.now()
         )
         return Response(body, headers={"content-type": content_type})
 
@@ -74,7 +74,7 @@ def alert_rows(*, backend: Backend, caller: Caller, clock: Clock) -> Sequence[Ro
     """Return Alertmanager's v2 API; its errors are JSON texts."""
     api = AlertsApi(backend=backend, caller=caller, clock=clock)
     silences = SilencesApi(backend=backend, caller=caller, clock=clock)
-    posting = PostingApi(backend=backend, caller=caller)
+    posting = PostingApi(backend=backend)
     table: Sequence[tuple[str, str, Handler, Need]] = (
         ("GET", "status", api.status, Need.READ),
         ("GET", "receivers", api.receivers, Need.READ),

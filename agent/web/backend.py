@@ -1,12 +1,14 @@
 """What the web needs of the rest of the daemon."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agent.engine.commands import Command
 from agent.engine.judgements import Judgement
 from agent.incidents.muting import Muting
+from agent.incidents.posted import Glance
 from collectors.sample import Labels, Metric
 from rules.alert import Alert
 from rules.group import RuleGroup
@@ -45,6 +47,12 @@ class Backend(Protocol):
     def call(self, command: Command, timeout_seconds: float) -> Mapping[str, Any]:
         """Hand the command to the engine; return its answer. Raise CommandError."""
 
+    def submit(self, command: Command) -> Future[Mapping[str, Any]]:
+        """Hand the command to the engine; the future has its answer. Raise BusyError. Never waits."""
+
+    def repeats(self, glances: Sequence[Glance]) -> bool:
+        """Take posted alerts if they only say again what is on record; return whether they do. Never waits."""
+
     def incidents(self, state: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Return incidents, newest first: of one state, "active" ones, or ("") all."""
 
@@ -58,7 +66,10 @@ class Backend(Protocol):
     def drill(self, drill_id: str) -> Mapping[str, Any] | None: ...
 
     def alerts(self) -> Sequence[Alert]:
-        """Return the alerts that are pending, firing or without data, as the engine last published them."""
+        """Return the alerts that are pending, firing or without data. With many posted ones, that takes its time."""
+
+    def shown_alerts(self) -> Sequence[Alert]:
+        """Return the same without posted ones if these are too many for metrics."""
 
     def groups(self) -> Sequence[RuleGroup]: ...
 

@@ -1,6 +1,7 @@
 """Where other programs post what they noticed, each in its own words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +14,7 @@ from agent.intake.decoding import IntakeError
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
+from agent.web.posting import answered
 from agent.web.request import RequestError, body_of, media_type_of, require_json
 from collectors.sample import Origin
 
@@ -41,9 +43,8 @@ class WebhooksApi:
             posted = parse()
         except IntakeError as error:
             raise RequestError(400, str(error)) from error
+        answer: Mapping[str, Any] = {}
         if posted.alerts:
             command = PostAlerts(alerts=posted.alerts, origin=Origin.HTTP)
-            await self._caller.call(self._backend.call, command, CALL_SECONDS)
-        if posted.errors:
-            raise RequestError(400, "; ".join(posted.errors[:20]))
-        return Response()
+            answer = await self._caller.call(self._backend.call, command, CALL_SECONDS)
+        return answered(posted, int(answer.get("dropped", 0)))

@@ -51,8 +51,8 @@ def test_prometheus_posts_its_alerts_here_with_the_token(daemon):
     with running_prometheus(config, files={"rules.yml": RULES}):
         command = await_commands(daemon, 1)[0]
     alert = command.alerts[0]
-    assert alert["labels"] == {"alertname": "Always", "severity": "page"}
-    assert alert["annotations"] == {"summary": "value 1"}
+    assert alert.labels == {"alertname": "Always", "severity": "page"}
+    assert json.loads(alert.document())["annotations"] == {"summary": "value 1"}
     assert command.origin == "http"
 
 
@@ -65,7 +65,7 @@ def test_amtool_adds_an_alert_and_learns_of_an_engine_that_is_busy(tmp_path):
         )
         subprocess.run(argv, check=True, capture_output=True, timeout=30)
         (command,) = daemon.backend.commands
-        assert command.alerts[0]["labels"] == {"alertname": "Disk", "node": "bar"}
+        assert command.alerts[0].labels == {"alertname": "Disk", "node": "bar"}
         daemon.backend.error = BusyError()
         assert subprocess.run(argv, check=False, capture_output=True, timeout=30).returncode == 1
 

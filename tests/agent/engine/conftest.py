@@ -120,7 +120,9 @@ class Bench:
             limits=Limits(),
         )
         desk = Desk(casebook=casebook, ledger=ledger, situations=situations, delivery=delivery, rules=rules)
-        intake = Intake(next_row=recovery.next_row(connection, "inbox"))
+        intake = Intake(
+            next_row=recovery.next_row(connection, "inbox"), next_alert=recovery.next_row(connection, "posted")
+        )
         orders = Orders(
             casebook=casebook,
             desk=desk,

@@ -1,6 +1,7 @@
 """What messages said: taken together, judged once, answered when it is durable."""
 
 from agent.engine.commands import Ingest, PostAlerts
+from agent.incidents.posted import post_of
 from collectors.sample import Failure, Origin, Reading, Sample, Source, labels
 
 ALERT = {"labels": {"alertname": "DiskBroken", "severity": "critical"}}
@@ -46,7 +47,7 @@ def test_a_failed_source_is_without_data(bench):
 
 
 def test_alerts_are_answered_for_when_they_are_durable_and_survive_a_crash(bench):
-    post = PostAlerts(alerts=[ALERT], origin=Origin.MQTT)
+    post = PostAlerts(alerts=[post_of(ALERT)], origin=Origin.MQTT)
     answer = bench.engine.queue.order(Ingest(readings=[reading(bench, "web", 1)], alerts=[post]))
     bench.turn()
     assert answer.result(0) == {}

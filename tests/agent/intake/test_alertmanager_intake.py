@@ -28,18 +28,21 @@ def test_an_alert_as_prometheus_sends_it_is_taken_without_what_means_nothing():
     sent = {**alert, "labels": {**alert["labels"], "empty": ""}, "fingerprint": "ignored"}
     result = posted(sent)
     assert result.errors == ()
-    assert result.alerts == (alert,)
+    (post,) = result.alerts
+    assert json.loads(post.document()) == {**alert, "endsAt": None}
+    assert post.started_at == pytest.approx(datetime.fromisoformat(alert["startsAt"]).timestamp(), abs=1e-5)
 
 
 def test_times_that_are_null_are_times_not_given():
     alert = {"labels": {"alertname": "A"}, "startsAt": None, "endsAt": None}
-    assert posted(alert).alerts == (alert,)
+    (post,) = posted(alert).alerts
+    assert (post.started_at, post.ends_at) == (None, None)
     assert len(posted(alert, {"labels": {}}).errors) == 1
 
 
 def test_good_alerts_survive_bad_neighbours():
     result = posted({"labels": {"alertname": "A"}}, {"labels": {"x": "y"}}, {"labels": {"alertname": "B"}})
-    assert [alert["labels"]["alertname"] for alert in result.alerts] == ["A", "B"]
+    assert [post.labels["alertname"] for post in result.alerts] == ["A", "B"]
     assert result.errors == ("alert 1: it has no alertname",)
 
 
@@ -82,8 +85,9 @@ def test_a_body_that_is_no_list_of_alerts_is_refused_with_words(body):
 @given(st.datetimes(timezones=st.timezones()) | st.text(max_size=40) | st.from_regex(RFC3339, fullmatch=True))
 def test_whatever_time_is_taken_can_be_read_by_those_who_apply_it(time):
     text = time.isoformat() if isinstance(time, datetime) else time
-    for alert in posted({"labels": {"alertname": "A"}, "endsAt": text}).alerts:
-        assert text.startswith("0001-") or datetime.fromisoformat(alert["endsAt"]).timestamp()
+    for post in posted({"labels": {"alertname": "A"}, "endsAt": text}).alerts:
+        (again,) = parse(b"[%b]" % post.document()).alerts
+        assert (again.identity, again.rest, again.ends_at) == (post.identity, post.rest, post.ends_at)
 
 
 @pytest.mark.parametrize("levels", [33, 100_000])

@@ -22,7 +22,7 @@ def structured(**attributes):
 def only(posted):
     assert posted.errors == ()
     (alert,) = posted.alerts
-    return alert
+    return json.loads(alert.document())
 
 
 def ends(alert):
@@ -67,7 +67,7 @@ def test_it_holds_until_it_expires():
 def test_a_batch_is_taken_event_by_event():
     events = [EVENT, {**EVENT, "specversion": "0.3"}, 7, {**EVENT, "source": ""}, {**EVENT, "type": "other"}]
     posted = parse(BATCH, {}, json.dumps(events).encode(), NOW)
-    assert [alert["labels"]["alertname"] for alert in posted.alerts] == ["com.example.backup.failed", "other"]
+    assert [alert.labels["alertname"] for alert in posted.alerts] == ["com.example.backup.failed", "other"]
     assert len(posted.errors) == 3
 
 
@@ -131,5 +131,5 @@ def test_any_request_is_refused_or_is_alerts_that_can_be_applied(events, headers
     except IntakeError:
         return
     for alert in posted.alerts:
-        assert alert["labels"]["alertname"]
-        assert datetime.fromisoformat(alert["endsAt"])
+        assert alert.labels["alertname"]
+        assert alert.ends_at is not None

@@ -60,11 +60,12 @@ def test_what_is_no_finite_number_is_refused(payload, path):
 
 def test_alerts_get_the_labels_of_the_operator_and_the_topic_whatever_they_say_themselves():
     posted = messages.alerts(b'[{"labels": {"severity": "info", "x": "1"}}]', {"alertname": "A", "severity": "page"})
-    assert posted.alerts == ({"labels": {"severity": "page", "x": "1", "alertname": "A"}},)
+    assert [post.labels for post in posted.alerts] == [{"severity": "page", "x": "1", "alertname": "A"}]
 
 
 def test_one_alert_needs_no_list_and_no_labels():
-    assert messages.alerts(b"{}", {"alertname": "A"}).alerts == ({"labels": {"alertname": "A"}},)
+    (post,) = messages.alerts(b"{}", {"alertname": "A"}).alerts
+    assert post.labels == {"alertname": "A"}
 
 
 @pytest.mark.parametrize("payload", [b"", b"1", b'"x"', b"[[]]", b'[{"labels": 1}]', b"\xff"])
@@ -103,4 +104,4 @@ def test_any_payload_is_alerts_with_our_labels_or_refused(payload):
         posted = messages.alerts(payload, {"alertname": "A", "room": "r"})
     except IntakeError:
         return
-    assert all(alert["labels"]["room"] == "r" for alert in posted.alerts)
+    assert all(alert.labels["room"] == "r" for alert in posted.alerts)

@@ -149,7 +149,7 @@ def test_alerts_get_the_topic_s_labels(clock):
     )
     assert posted.origin == Origin.MQTT
     (alert,) = posted.alerts
-    assert alert["labels"] == {"alertname": "SiteAlarm", "severity": "critical", "site": "berlin"}
+    assert alert.labels == {"alertname": "SiteAlarm", "severity": "critical", "site": "berlin"}
 
 
 @given(st.text(max_size=30) | st.sampled_from(["s/a", "a/b/c"]), st.binary(max_size=40))

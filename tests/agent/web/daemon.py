@@ -5,12 +5,14 @@ import json
 import socket
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from agent.clock import SystemClock
+from agent.engine.commands import CommandError
 from agent.incidents.muting import Muting
 from agent.web.access import EVERY_SCOPE, Access, Token
 from agent.web.exposition import Exposition
@@ -49,6 +51,23 @@ class Backend:
             raise self.error
         self.commands.append(command)
         return {"done": type(command).__name__, "silenceID": "one"}
+
+    def submit(self, command):
+        future = Future()
+        threading.Thread(target=self._answer, args=(future, command), daemon=True).start()
+        return future
+
+    def _answer(self, future, command):
+        try:
+            future.set_result(self.call(command, 10))
+        except CommandError as error:
+            future.set_exception(error)
+
+    def repeats(self, _glances):
+        return False
+
+    def shown_alerts(self):
+        return self.listed
 
     def incidents(self, state, limit):
         self.asked.append((state, limit))

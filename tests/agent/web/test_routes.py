@@ -135,7 +135,7 @@ def test_posted_alerts_reach_the_engine_normalised_with_their_origin(daemon):
     (command,) = daemon.backend.commands
     assert isinstance(command, PostAlerts)
     assert command.origin == "http"
-    assert command.alerts[0]["labels"] == {"alertname": "Down"}
+    assert command.alerts[0].labels == {"alertname": "Down"}
 
 
 def test_alerts_that_fire_or_lack_data_are_listed_as_alertmanager_lists_them(daemon):

@@ -30,7 +30,7 @@ def test_what_is_posted_reaches_the_engine_with_its_origin(daemon, path):
     assert answer.status == 200
     (command,) = daemon.backend.commands
     assert command.origin == "http"
-    assert command.alerts[0]["labels"]["alertname"] in {"Down", "down"}
+    assert command.alerts[0].labels["alertname"] in {"Down", "down"}
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -51,7 +51,7 @@ def test_an_event_in_binary_mode_is_taken(daemon):
     headers = {f"ce-{name}": value for name, value in EVENT.items()}
     answer = daemon.tcp("POST", "/api/v1/webhook/cloudevents", {"message": "m"}, authorization=BEARER, **headers)
     assert answer.status == 200
-    assert daemon.backend.commands[0].alerts[0]["annotations"]["summary"] == "m"
+    assert json.loads(daemon.backend.commands[0].alerts[0].document())["annotations"]["summary"] == "m"
 
 
 @pytest.mark.parametrize(
