@@ -62,7 +62,9 @@ offsets = st.sampled_from(["", " offset 5m", " offset -90s", " @ 12.5", " @ star
 values = st.text(st.characters(exclude_categories=["Cs"]), max_size=4).map(
     lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 )
-matchers = st.lists(st.builds("{}{}{}".format, labels, st.sampled_from(["=", "!="]), values), max_size=2).map(",".join)
+matchers = st.dictionaries(labels, st.builds("{}{}".format, st.sampled_from(["=", "!="]), values), max_size=2).map(
+    lambda found: ",".join(sorted(f"{label}{test}" for label, test in found.items()))
+)
 series = st.builds("{}{{{}}}".format, names, matchers)
 instants = st.one_of(st.builds("{}{}".format, series, offsets), st.sampled_from(["1", "-3", "0.5", "time()"]))
 groupings = st.sampled_from(["", " by (job)", " without (le)"])
