@@ -126,7 +126,7 @@ class RuleOptions:
     """What is judged: Prometheus rule files."""
 
     packs: tuple[str, ...] = option(
-        ("disk", "host", "paramedic", "probes", "process", "systemd"), "Our own packs to load."
+        ("disk", "host", "nagios", "paramedic", "probes", "process", "systemd"), "Our own packs to load."
     )
     files: tuple[str, ...] = option(
         (), "Prometheus rule files; patterns are allowed.", example=["/etc/paramedic/rules.d/*.yml"]

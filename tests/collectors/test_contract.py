@@ -17,9 +17,9 @@ from collectors.spec import BusSpec, CollectError, CollectorSpec, Spec, Targeted
 FIXTURES = Path(__file__).parent / "fixtures"
 ROOT = Path(collectors.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
-CLOCKED = {"time", "probe_tcp", "probe_http", "scrape"}
-MAY_IMPORT = {"watch.journal": {"subprocess"}}
-"""The journal has no other interface that is worth its price."""
+CLOCKED = {"time", "probe_tcp", "probe_http", "program", "scrape"}
+MAY_IMPORT = {"watch.journal": {"subprocess"}, "program": {"subprocess"}}
+"""The journal has no other interface that is worth its price; plugins are programs."""
 SHAPES = CollectorSpec | TargetedSpec | WatchSpec | BusSpec
 every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 
@@ -125,7 +125,7 @@ def test_no_series_is_yielded_twice_and_labels_are_sorted_text_without_empty_val
 
 @every_spec
 def test_the_captured_host_gives_something(spec):
-    configured_only = {"probe_tcp", "probe_http", "processes", "process_groups", "scrape", "journal", "files"}
+    configured_only = {"nagios", "probe_tcp", "probe_http", "processes", "process_groups", "scrape", "journal", "files"}
     assert bool(samples(spec, FIXTURES)) is (spec.name not in configured_only)
 
 

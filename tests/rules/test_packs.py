@@ -167,6 +167,21 @@ CASES = {
         [line("probe_success", 0, probe="web", target="http://h/")],
         [line("probe_success", 1, probe="web", target="http://h/")],
     ),
+    "NagiosCheckCritical": (
+        2 * MINUTE,
+        [line("nagios_check_state", 2, check="disk")],
+        [line("nagios_check_state", 1, check="disk")],
+    ),
+    "NagiosCheckWarning": (
+        5 * MINUTE,
+        [line("nagios_check_state", 1, check="disk")],
+        [line("nagios_check_state", 0, check="disk")],
+    ),
+    "NagiosCheckUnknown": (
+        5 * MINUTE,
+        [line("nagios_check_state", 3, check="disk")],
+        [line("nagios_check_state", 2, check="disk")],
+    ),
     "ParamedicOutboxStuck": (
         MINUTE,
         [line("paramedic_outbox_oldest_seconds", 1000)],
