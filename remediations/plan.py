@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 
 class PlanError(Exception):
@@ -20,6 +21,10 @@ class Plan:
     argv: tuple[str, ...]
     resource: str
     environment: tuple[tuple[str, str], ...] = ()
+    by: Literal["runner", "helper"] = "runner"
+    """Who runs it: the daemon's own runner, or the root helper."""
+    writable: tuple[str, ...] = ()
+    """Folders that it writes in; where the helper runs it, all else is read-only."""
 
     @property
     def id(self) -> str:

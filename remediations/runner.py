@@ -35,6 +35,7 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
+    REFUSED = "refused"
     INTERRUPTED = "interrupted"
 
 
@@ -243,11 +244,12 @@ def _verdict(status: int | None, cut_short: Outcome | None) -> tuple[Outcome, st
     if cut_short:
         return cut_short, "interrupted: the daemon stopped"
     if status is None or status < 0:
-        return Outcome.FAILED, f"killed by {_signal_name(-(status or 0))}"
+        return Outcome.FAILED, f"killed by {signal_name(-(status or 0))}"
     return (Outcome.FAILED, f"exit status {status}") if status else (Outcome.SUCCEEDED, "exit status 0")
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Return the signal's name, or its number where it has none."""
     try:
         return signal.Signals(number).name
     except ValueError:

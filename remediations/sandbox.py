@@ -16,13 +16,15 @@ class Forbidden(StrEnum):
     CONTAINER = "container"
     FOREIGN_PROCFS = "foreign_procfs"
     NO_SYSTEMD = "no_systemd"
+    LEAVES_PROCESS = "leaves_process"
 
 
 EXPLANATIONS: Mapping[Forbidden, str] = {
-    Forbidden.NEEDS_HELPER: "needs_helper: as a systemd service only unit verbs run, unless direct = true",
+    Forbidden.NEEDS_HELPER: "needs_helper: without it a service runs unit verbs only; see `paramedic install`",
     Forbidden.CONTAINER: "in a container: the host's services and processes are out of reach",
     Forbidden.FOREIGN_PROCFS: "procfs is not /proc: what is watched is another host than the one to act on",
     Forbidden.NO_SYSTEMD: "systemd does not run here",
+    Forbidden.LEAVES_PROCESS: "a run ends with all that it started: make the service a unit and restart that",
 }
 
 
@@ -37,6 +39,8 @@ class HostEnvironment:
     container: bool = False
     own_procfs: bool = True
     systemd: bool = True
+    helper: bool = False
+    """The root helper can be asked."""
 
 
 def detect(
@@ -44,6 +48,7 @@ def detect(
     procfs: Path,
     *,
     direct: bool = False,
+    helper: Path | None = None,
     root: Path = Path("/"),
 ) -> HostEnvironment:
     """Look at where we are; before sd_notify has removed its variables from `environ`.
@@ -52,12 +57,14 @@ def detect(
     """
     systemd = (root / "run/systemd/system").is_dir()
     marked = "container" in environ or any((root / mark).exists() for mark in (".dockerenv", "run/.containerenv"))
+    service = _is_service(environ)
     return HostEnvironment(
-        service=_is_service(environ),
+        service=service,
         direct=direct,
         container=marked and not systemd,
         own_procfs=procfs == Path("/proc"),
         systemd=systemd,
+        helper=service and helper is not None and os.access(helper, os.W_OK),
     )
 
 
@@ -69,9 +76,16 @@ def refusal_reason(action: ActionSpec, environment: HostEnvironment) -> Forbidde
         return Forbidden.FOREIGN_PROCFS
     if action.unit_verb and not environment.systemd:
         return Forbidden.NO_SYSTEMD
-    if environment.service and not (environment.direct or action.unit_verb):
-        return Forbidden.NEEDS_HELPER
+    if environment.service and not environment.direct:
+        return _without_privilege(action, environment)
     return None
+
+
+def _without_privilege(action: ActionSpec, environment: HostEnvironment) -> Forbidden | None:
+    """Return why a service that can do nothing itself cannot have it done either."""
+    if not environment.helper:
+        return None if action.unit_verb else Forbidden.NEEDS_HELPER
+    return Forbidden.LEAVES_PROCESS if action.leaves_process else None
 
 
 def _is_service(environ: Mapping[str, str]) -> bool:

@@ -22,6 +22,16 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Privilege:
+    """What the root helper gives a run, if the configuration's step says nothing else."""
+
+    user: str = ""
+    """Whom it runs as; empty: a user of its own that exists as long as the run."""
+    capabilities: tuple[str, ...] = ()
+    network: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionSpec:
     """An action kind. `parameters` is a frozen dataclass whose fields are annotated with their kind (see `kinds.py`).
 
@@ -37,5 +47,8 @@ class ActionSpec:
     """True where it interrupts a service."""
     unit_verb: bool = False
     """True where the argv is a `systemctl` verb on one unit, which polkit can allow."""
+    leaves_process: bool = False
+    """True where it starts something that is to go on when it has ended: a unit ends with all that it started."""
+    privilege: Privilege = Privilege()
     host: bool = False
     """True where it acts on the host's service manager or processes, which a container does not see."""

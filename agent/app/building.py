@@ -135,7 +135,7 @@ def _situations(config: Config, casebook: Casebook, ledger: Ledger, *, publish: 
     situations = Situations(
         casebook=casebook,
         ledger=ledger,
-        planner=planning.planner(config, sandbox.detect(os.environ, config.paths.procfs)),
+        planner=planning.planner(config, sandbox.detect(os.environ, config.paths.procfs, helper=config.guards.helper)),
         policy=planning.policy(config, publish=["mqtt"] if publish else []),
         stop_file=config.guards.stop_file,
     )

@@ -23,6 +23,7 @@ from agent.engine import recovery
 from agent.engine.commands import CommandError, Reload, SetStop
 from agent.engine.engine import Engine
 from agent.engine.parts import Outside
+from agent.executor.helped import HelpedRepairs
 from agent.executor.pool import Pool
 from agent.executor.repairs import Repairs
 from agent.scheduling import Scheduling
@@ -35,6 +36,7 @@ from agent.web.exposition import Exposition
 from agent.web.loop import LoopThread
 from agent.web.server import Listeners, WebServer
 from collectors.registry import SPECS
+from remediations.helper_runner import HelperRunner
 from remediations.runner import DirectRunner
 from rules.alert import Alert
 
@@ -160,6 +162,7 @@ class Daemon:
         client = outward.mqtt(self.config)
         alertmanagers = outward.alertmanagers(self.config, self._clock)
         repairs = Repairs(DirectRunner(boot_id=self._clock.boot_id), database.directory / "runs")
+        helped = HelpedRepairs(HelperRunner(self.config.guards.helper))
 
         def told(alerts: Iterable[Alert]) -> None:
             changed = list(alerts)
@@ -181,10 +184,10 @@ class Daemon:
         self.engine = Engine(self._parts)
         if (subscriber := outward.subscriber(self.config, self._clock, self.engine.queue.order)) is not None:
             services.append(subscriber)
-        pool = Pool(outward.performers(self.config, repairs, client), self.engine.settled)
+        pool = Pool(outward.performers(self.config, repairs, helped, client), self.engine.settled)
         self._outside.hand_over = pool.hand_over
         self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
-        recovery.recover(self.engine, self._parts, repairs.end_survivors)
+        recovery.recover(self.engine, self._parts, repairs.end_survivors, helped.began)
         Reloading(self.config, self._config_path, self.engine, self._parts, self._prepared).attach()
         history.load(self._parts.series, database.directory)
         stack.callback(history.save, self._parts.series, database.directory)
@@ -193,6 +196,7 @@ class Daemon:
         stack.callback(_stop_engine, self.engine, thread)
         stack.callback(pool.finish, "runner", _ANSWER_SECONDS)
         stack.callback(repairs.stop)
+        stack.callback(helped.stop)
         if client is not None:
             stack.callback(client.close)
             client.start(outward.retained(self.config, self._parts.casebook))

@@ -9,6 +9,7 @@ from agent.clock import Clock
 from agent.config.mqtt_options import SubscriptionOptions
 from agent.config.options import Config, TicketOptions
 from agent.executor import ticketing
+from agent.executor.helped import HelpedRepairs
 from agent.executor.pool import Performer
 from agent.executor.repairs import Repairs
 from agent.incidents.incident import Incident
@@ -112,9 +113,11 @@ def alertmanagers(config: Config, clock: Clock) -> list["AlertmanagerSync"]:
     ]
 
 
-def performers(config: Config, repairs: Repairs, client: MqttClient | None) -> Mapping[str, Performer]:
+def performers(
+    config: Config, repairs: Repairs, helped: HelpedRepairs, client: MqttClient | None
+) -> Mapping[str, Performer]:
     """Return who performs what is owed, by target."""
-    table: dict[str, Performer] = {"runner": repairs.perform}
+    table: dict[str, Performer] = {"runner": repairs.perform, "helper": helped.perform}
     if client is not None:
         table["mqtt"] = client.perform
     table |= {name(options): _ticketing(options) for options in config.tickets if options.system != "book"}

@@ -53,7 +53,7 @@ def _ladder(options: RemediationOptions, config: Config) -> Ladder:
 def planner(config: Config, environment: HostEnvironment) -> Planner:
     """Return what plans every step of a ladder for an incident."""
     by_name = {options.name: options for options in config.remediations}
-    actions = acting.context(config.guards)
+    actions = acting.context(config.guards, helper=environment.helper)
     units = listed_units(config)
 
     def plans(ladder: Ladder, incident: Incident) -> tuple[Planned, ...]:
@@ -96,7 +96,8 @@ def _plan(step: StepOptions, incident: Incident, actions: Context, environment: 
         forbidden = sandbox.refusal_reason(registry.action(step.action), environment)
         if forbidden is not None:
             return replace(planned, error=sandbox.EXPLANATIONS[forbidden])
-        return replace(planned, plan=registry.plan(step.action, step.parameters, actions, render))
+        plan = registry.plan(step.action, step.parameters, actions, render)
+        return replace(planned, plan=replace(plan, by="helper") if environment.helper else plan)
     except PlanError as error:
         return replace(planned, error=str(error))
 

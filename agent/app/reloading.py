@@ -77,7 +77,9 @@ class Reloading:
         parts = self._parts
         situations = parts.situations
         situations.policy = planning.policy(new, publish=situations.policy.publish)
-        situations.planner = planning.planner(new, sandbox.detect(os.environ, new.paths.procfs))
+        situations.planner = planning.planner(
+            new, sandbox.detect(os.environ, new.paths.procfs, helper=new.guards.helper)
+        )
         situations.stop_file = new.guards.stop_file
         situations.settle_seconds = new.incidents.settle
         situations.presence = building.looking(new)

@@ -69,6 +69,7 @@ def _offline(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pr
     )
     _config(polkit)
     polkit.add_argument("--user", default="paramedic", help="the account of the daemon; default: paramedic")
+    _install(commands)
     collect = _command(
         commands,
         "collect",
@@ -80,6 +81,24 @@ def _offline(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pr
     collect.add_argument("--once", action="store_true", help="once (the default; the daemon does it again and again)")
     collect.add_argument("--only", nargs="+", metavar="NAME", default=[], help="these collectors only, even if off")
     _json(collect)
+
+
+def _install(commands: Any) -> None:  # noqa: ANN401 - see above
+    install = _command(
+        commands,
+        "install",
+        "set up account, folders, service, root helper and its policy; doing it again changes what has changed",
+        module="install",
+        example="paramedic install --dry-run",
+    )
+    _config(install)
+    install.add_argument("--without-helper", action="store_true", help="unit verbs through polkit, and nothing else")
+    install.add_argument("--no-start", action="store_true", help="do not start the service")
+    for command in (install,):
+        command.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        command.add_argument(
+            "--root", type=Path, default=Path("/"), metavar="DIR", help="files below DIR only, for packages"
+        )
 
 
 def _check_rules(kinds: Any) -> None:  # noqa: ANN401 - see above

@@ -94,6 +94,10 @@ class StepOptions:
 
     action: str = required("Which action.")
     timeout: Seconds = option(Seconds(30.0), "When the execution is ended, with all its children.")
+    user: str = option(
+        "", "Whom the root helper runs it as; default: root where the action needs it, else a user made for the run."
+    )
+    writable: tuple[Path, ...] = option((), "Folders that it may write in when the root helper runs it.")
     parameters: Mapping[str, Any] = field(
         default_factory=dict, metadata={"help": "The action's parameters.", "rest": True}
     )
@@ -161,6 +165,9 @@ class GuardOptions:
         (), "Disruptive actions wait while one of these files exists.", example=["/run/deploy.busy"]
     )
     stop_file: Path = option(Path("/etc/paramedic/stop"), "While this file exists nothing is done.")
+    helper: Path = option(
+        Path("/run/paramedic-exec.sock"), "Socket of the root helper; as a service all actions go there if it exists."
+    )
     units: tuple[str, ...] = option(
         (),
         "Units that actions may touch, besides those that steps name literally.",
@@ -225,6 +232,7 @@ def target(options: TargetOptions) -> Target:
     return Target(success=options.success, attempts=options.attempts, evidence=options.evidence)
 
 
-def context(guards: GuardOptions) -> Context:
-    """Return what actions need to know about this host to make a plan."""
-    return Context(script_dirs=guards.script_dirs, free_space_roots=guards.free_space_roots)
+def context(guards: GuardOptions, *, helper: bool = False) -> Context:
+    """Return what actions need to know about this host to make a plan; the helper believes in the system's Python."""
+    python = {"python": Path("/usr/bin/python3")} if helper else {}
+    return Context(script_dirs=guards.script_dirs, free_space_roots=guards.free_space_roots, **python)

@@ -3,7 +3,7 @@
 import itertools
 import sqlite3
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from agent.store import documents, writes
@@ -49,14 +49,16 @@ class Ledger:
         self.running: dict[str, str] = {}
         """run id -> resource of executions that have not ended."""
 
-    def load(self, connection: sqlite3.Connection) -> None:
-        """Rebuild the counters from the record. What was refused never ran."""
+    def load(self, connection: sqlite3.Connection, without: Collection[str] = ()) -> None:
+        """Rebuild the counters from the record, `without` these runs. What was refused never ran."""
         rows = connection.execute(
             "SELECT run_id, remediation, resource, action, started_at, ended_at FROM runs"
             " WHERE outcome IS NOT 'refused' ORDER BY started_at DESC LIMIT ?",
             (_KEPT,),
         ).fetchall()
         for run_id, remediation, resource, action, started, ended in reversed(rows):
+            if run_id in without:
+                continue
             run = Run(
                 run_id=run_id,
                 remediation=remediation,
@@ -132,6 +134,12 @@ class Ledger:
     def subjects(self) -> tuple[Subject, ...]:
         """Return what was ever judged or tried."""
         return tuple(self._standings)
+
+    def take_back(self, owner: Owner) -> list[Write]:
+        """Uncount a pass whose first step never began."""
+        count, unhealthy_at = self._passes[owner]
+        self._passes[owner] = (max(0, count - 1), unhealthy_at)
+        return [writes.put_passes(*owner, *self._passes[owner])]
 
     def unhealthy(self, owner: Owner, now: float) -> list[Write]:
         """Note that the resource was not well until now: the healthy time that resets passes begins anew."""

@@ -1,7 +1,7 @@
 """Taking up the work after a restart: what was durable is all there is."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import msgspec
@@ -13,7 +13,7 @@ from agent.engine.engine import Engine
 from agent.engine.outbox import Owed
 from agent.engine.parts import Parts
 from agent.incidents.effects import Kind
-from agent.incidents.events import AttemptSettled
+from agent.incidents.events import AttemptNeverBegan, AttemptSettled
 from agent.incidents.incident import ACTIVE, Incident, Outcome
 from agent.incidents.posted import posts_of
 from agent.store import documents, writes
@@ -28,10 +28,13 @@ FORGOTTEN_SECONDS = 3600.0
 _OWED = """SELECT id, kind, lane, target, key, incident_id, state, payload FROM outbox
 WHERE state IN ('pending', 'running') ORDER BY id"""
 
-_INTERRUPTED = "SELECT key FROM outbox WHERE state = 'running' AND kind = 'remediation'"
+_INTERRUPTED = "SELECT key, target FROM outbox WHERE state = 'running' AND kind = 'remediation'"
 
 EndSurvivors = Callable[[str], str]
 """Ends what is left of an interrupted run, by its id; returns what it found, for the record."""
+Began = Callable[[str], bool]
+"""Asks the root helper whether a run of that id has begun. It goes on and is collected, or nothing has happened."""
+_HELPER = "helper"
 
 
 def next_row(connection: sqlite3.Connection, table: str) -> int:
@@ -51,22 +54,24 @@ def elapsed_shift(database: Database, clock: Clock) -> float:
     return (clock.now() - clock.boottime()) - float(anchor)
 
 
-def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors) -> None:
+def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
     """Load incidents, alerts, counters and the outbox; settle what a crash interrupted."""
     connection = parts.database.connection
     # Ending what is left of a run takes its time, and what happens then is still the run's.
-    found = {run_id: end_survivors(run_id) for (run_id,) in connection.execute(_INTERRUPTED).fetchall()}
+    rows = connection.execute(_INTERRUPTED).fetchall()
+    found = {run_id: end_survivors(run_id) for run_id, target in rows if target != _HELPER}
+    never = frozenset(run_id for run_id, target in rows if target == _HELPER and not began(run_id))
     now = parts.clock.now()
     shift = elapsed_shift(parts.database, parts.clock)
     batch = Batch(now=now)
     _load_switches(parts)
     _load_silences(parts)
     _load_incidents(parts, now)
-    parts.ledger.load(connection)
+    parts.ledger.load(connection, without=never)
     _load_alerts(parts, batch)
     parts.situations.muting.note((*parts.ruleset.active(), *parts.intake.active()), now)
     parts.desk.first_start = parts.database.meta("started_at") is None and now < parts.situations.settled_at
-    interrupted = _load_outbox(parts, batch)
+    interrupted = _load_outbox(parts, batch, never)
     if shift:
         batch.writes += housekeeping.shift(parts, shift)
     _give_time(parts, now)
@@ -78,8 +83,19 @@ def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors) -> None:
             run_id=run_id, outcome=Outcome.INTERRUPTED, detail=f"the daemon stopped; {found[run_id]}"
         )
         engine.attempt_settled(batch, incident_id, event, remediation)
+    for incident in [each for each in parts.casebook if each.work is not None and each.work.run_id in never]:
+        _take_back(parts, batch, incident)
     parts.database.commit(batch.writes)
     parts.delivery.durable()
+
+
+def _take_back(parts: Parts, batch: Batch, incident: Incident) -> None:
+    """Undo an attempt that never began: it does not count, and what to do is decided anew."""
+    attempt = incident.attempts[-1]
+    batch.writes.append(writes.drop_run(attempt.run_id))
+    if attempt.step == 0:
+        batch.writes += parts.ledger.take_back((attempt.remediation, attempt.resource))
+    parts.desk.happened(batch, incident, AttemptNeverBegan(run_id=attempt.run_id))
 
 
 def _load_switches(parts: Parts) -> None:
@@ -150,14 +166,21 @@ def _load_posted(parts: Parts, now: float) -> None:
     parts.intake.restore([(row, origin, posts_of(body)) for row, origin, body in waiting], held)
 
 
-def _load_outbox(parts: Parts, batch: Batch) -> list[tuple[str, str, str, str]]:
-    """Put owed rows back into their lanes. Return the runs that the crash interrupted: those are never repeated."""
+def _load_outbox(parts: Parts, batch: Batch, never: Collection[str]) -> list[tuple[str, str, str, str]]:
+    """Put owed rows back into their lanes. Return the runs that the crash interrupted: those are never repeated.
+
+    A run that the helper has in hand goes on: its row stays owed, and whoever performs it collects the result.
+    """
     interrupted = []
     rows = parts.database.connection.execute(_OWED).fetchall()
     for row, kind, lane, target, key, incident_id, state, payload in rows:
-        if kind == Kind.REMEDIATION and state == "running":
+        if kind == Kind.REMEDIATION and state == "running" and key in never:
+            batch.writes.append(writes.settle(row, state="interrupted", at=batch.now, reason="it never began"))
+        elif kind == Kind.REMEDIATION and state == "running" and target != _HELPER:
             batch.writes.append(writes.settle(row, state="interrupted", at=batch.now, reason="the daemon stopped"))
             interrupted.append((key, incident_id, msgspec.json.decode(payload)["remediation"], lane))
         else:
             parts.delivery.outbox.add(Owed(row, Kind(kind), lane, target))
+            if kind == Kind.REMEDIATION:
+                parts.ledger.running[key] = lane
     return interrupted

@@ -9,8 +9,10 @@ from agent.incidents.events import EffectSettled
 from agent.telemetry import log
 
 _log = log.get("executor")
-Performer = Callable[[OutboxRow], EffectSettled]
-"""Performs a row and says how it went. It has time-outs of its own; how many run at once is for the outbox to say."""
+Performer = Callable[[OutboxRow], EffectSettled | None]
+"""Performs a row and says how it went; None: the daemon stops before that is known, and the next one asks again.
+
+It has time-outs of its own; how many run at once is for the outbox to say."""
 
 
 class Pool:
@@ -35,12 +37,14 @@ class Pool:
             self._changed.wait_for(lambda: not self._unanswered[target], seconds)
 
     def _perform(self, row: OutboxRow) -> None:
-        self._settled(self._answer(row))
+        answer = self._answer(row)
+        if answer is not None:
+            self._settled(answer)
         with self._changed:
             self._unanswered[row.target] -= 1
             self._changed.notify_all()
 
-    def _answer(self, row: OutboxRow) -> EffectSettled:
+    def _answer(self, row: OutboxRow) -> EffectSettled | None:
         performer = self._performers.get(row.target)
         if performer is None:
             reason = f"nothing is configured by the name {row.target!r}"

@@ -7,7 +7,7 @@ import msgspec
 from agent.incidents.effects import OutboxRow
 from agent.incidents.events import EffectSettled
 from remediations.plan import Plan
-from remediations.runner import DirectRunner, Record
+from remediations.runner import DirectRunner, Record, Result
 
 _Kept = Record | tuple[str, ...]
 """What a run's file holds: its first process, or its argv for the moment in which that is being started."""
@@ -23,28 +23,12 @@ class Repairs:
 
     def perform(self, row: OutboxRow) -> EffectSettled:
         """Run the plan that was stored with the decision, exactly as it stands."""
-        order = row.payload
-        plan = Plan(
-            argv=tuple(order["argv"]),
-            resource=order["resource"],
-            environment=tuple((name, value) for name, value in order["environment"]),
-        )
+        order, plan = row.payload, planned(row)
         record = self._folder / order["run_id"]
         _keep(record, plan.argv)
         result = self._runner.run(order["run_id"], plan, order["timeout"], lambda started: _keep(record, started))
         record.unlink(missing_ok=True)
-        return EffectSettled(
-            row=row.id,
-            claim=row.claim,
-            done=True,
-            reason=result.detail,
-            result={
-                "outcome": str(result.outcome),
-                "detail": result.detail,
-                "exit_code": result.exit_code,
-                "output": result.output,
-            },
-        )
+        return settled(row, result)
 
     def end_survivors(self, run_id: str) -> str:
         """End what is left of a run that a crash of the daemon interrupted. Return what was found."""
@@ -61,6 +45,32 @@ class Repairs:
     def stop(self) -> None:
         """Interrupt every run; their results are still posted."""
         self._runner.stop()
+
+
+def planned(row: OutboxRow) -> Plan:
+    """Return the plan as it was stored with the decision."""
+    order = row.payload
+    return Plan(
+        argv=tuple(order["argv"]),
+        resource=order["resource"],
+        environment=tuple((name, value) for name, value in order["environment"]),
+    )
+
+
+def settled(row: OutboxRow, result: Result) -> EffectSettled:
+    """Return what the engine is told about the end of a run."""
+    return EffectSettled(
+        row=row.id,
+        claim=row.claim,
+        done=True,
+        reason=result.detail,
+        result={
+            "outcome": str(result.outcome),
+            "detail": result.detail,
+            "exit_code": result.exit_code,
+            "output": result.output,
+        },
+    )
 
 
 def _keep(path: Path, kept: _Kept) -> None:

@@ -171,7 +171,7 @@ def start(incident: Incident, ladder: Ladder, index: int, step: Step, context: C
         kind=Kind.REMEDIATION,
         key=run_id,
         lane=step.plan.resource,
-        target="runner",
+        target=step.plan.by,
         incident_id=incident.id,
         payload={
             "run_id": run_id,

@@ -15,6 +15,7 @@ from agent.incidents.events import (
     Acknowledged,
     AlertChanged,
     Approved,
+    AttemptNeverBegan,
     AttemptSettled,
     ClockDue,
     Event,
@@ -159,6 +160,17 @@ def _settled(incident: Incident, event: AttemptSettled, context: Context) -> Dec
     return Decision(incident=verifying, reason=reason)
 
 
+def _never_began(incident: Incident, event: AttemptNeverBegan, context: Context) -> Decision:
+    """Take the attempt back and ask the guards again: they may answer differently now."""
+    work = incident.work
+    if work is None or work.run_id != event.run_id:
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    attempts = tuple(attempt for attempt in incident.attempts if attempt.run_id != event.run_id)
+    before = replace(work, step=work.step - 1) if work.step else None
+    free = replace(incident, state=State.OPEN, attempts=attempts, work=before)
+    return advance.proceed(free, context, otherwise=Reason.ATTEMPT_NEVER_BEGAN)
+
+
 def _end(attempt: Attempt, event: AttemptSettled, now: float) -> Attempt:
     return replace(attempt, ended_at=now, outcome=event.outcome, detail=event.detail)
 
@@ -253,6 +265,7 @@ _HANDLERS: dict[type[Any], Callable[[Incident, Any, Context], Decision]] = {
     AlertChanged: _alert_changed,
     HealthSeen: verify.seen,
     AttemptSettled: _settled,
+    AttemptNeverBegan: _never_began,
     TimerDue: _timer,
     Acknowledged: _acknowledged,
     Approved: approval.approved,

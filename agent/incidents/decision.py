@@ -36,6 +36,7 @@ class Reason(StrEnum):
     ATTEMPT_SETTLED = "attempt_settled"
     ATTEMPT_INTERRUPTED = "attempt_interrupted"
     ATTEMPT_REFUSED = "attempt_refused"
+    ATTEMPT_NEVER_BEGAN = "attempt_never_began"
     LOOKS_HEALTHY = "looks_healthy"
     FIXED = "fixed"
     INEFFECTIVE = "ineffective"

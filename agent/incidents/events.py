@@ -35,6 +35,13 @@ class AttemptSettled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptNeverBegan:
+    """A crash came between the intent and the start: nothing has been done."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerDue:
     """The incident's `wake_at` has come."""
 
@@ -120,6 +127,7 @@ Event = (
     | ClockDue
     | HealthSeen
     | AttemptSettled
+    | AttemptNeverBegan
     | TimerDue
     | Acknowledged
     | Approved

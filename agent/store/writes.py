@@ -107,6 +107,10 @@ def end_run(run_id: str, *, at: float, outcome: str, exit_code: int | None, outp
     )
 
 
+def drop_run(run_id: str) -> Write:
+    return ("DELETE FROM runs WHERE run_id = ?", (run_id,))
+
+
 def put_passes(remediation: str, resource: str, count: int, unhealthy_at: float) -> Write:
     return ("INSERT OR REPLACE INTO passes VALUES (?, ?, ?, ?)", (remediation, resource, count, unhealthy_at))
 

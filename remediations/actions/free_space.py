@@ -6,7 +6,7 @@ from typing import Annotated
 
 from remediations.kinds import DURATION, GLOBS, PATH, SIZE
 from remediations.plan import Plan, PlanError
-from remediations.spec import ActionSpec, Context
+from remediations.spec import ActionSpec, Context, Privilege
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "free_space.py"
 
@@ -34,7 +34,7 @@ def plan(parameters: FreeSpaceParameters, context: Context) -> Plan:
     options += [f"--pattern={pattern}" for pattern in parameters.patterns]
     options += [f"--keep-free-bytes={parameters.keep_free}"] if parameters.keep_free else []
     argv = (str(context.python), "-I", "-S", str(SCRIPT), *options)
-    return Plan(argv=argv, resource=f"path:{root}")
+    return Plan(argv=argv, resource=f"path:{root}", writable=(str(root),))
 
 
 SPEC = ActionSpec(
@@ -43,4 +43,6 @@ SPEC = ActionSpec(
     parameters=FreeSpaceParameters,
     plan=plan,
     disruptive=False,
+    # To look into every folder, to delete what is others', and to see which files are open.
+    privilege=Privilege(user="root", capabilities=("CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SYS_PTRACE"), network=False),
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from remediations.kinds import DURATION, FLAG, PATH, PROCESS
 from remediations.plan import Plan
-from remediations.spec import ActionSpec, Context
+from remediations.spec import ActionSpec, Context, Privilege
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "kill_process.py"
 
@@ -46,4 +46,6 @@ SPEC = ActionSpec(
     parameters=KillParameters,
     plan=plan,
     host=True,
+    # To see the program of any process, and to end it.
+    privilege=Privilege(user="root", capabilities=("CAP_KILL", "CAP_SYS_PTRACE"), network=False),
 )

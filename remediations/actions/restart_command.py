@@ -30,4 +30,5 @@ SPEC = ActionSpec(
     summary="Run the start command of a supervised service, which must return once the service runs.",
     parameters=CommandParameters,
     plan=plan,
+    leaves_process=True,
 )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from remediations.kinds import UNIT
 from remediations.plan import Plan
-from remediations.spec import ActionSpec, Context
+from remediations.spec import ActionSpec, Context, Privilege
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ def _spec(verb: str, summary: str, *, disruptive: bool) -> ActionSpec:
         plan=plan,
         disruptive=disruptive,
         unit_verb=True,
+        privilege=Privilege(user="root", network=False),
         host=True,
     )
 

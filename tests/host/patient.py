@@ -186,7 +186,7 @@ class Patient:
 def installed(rt: Server) -> Iterator[Patient]:
     """Boot a host, install paramedic into it from its wheel, and start the service."""
     with booted() as machine:
-        _install_program(machine)
+        install_program(machine)
         _install_service(machine)
         patient = Patient(machine=machine, port=free_port(), rt=rt)
         patient.configure()
@@ -203,7 +203,7 @@ def installed(rt: Server) -> Iterator[Patient]:
         yield patient
 
 
-def _install_program(machine: Machine) -> None:
+def install_program(machine: Machine) -> None:
     """Make a venv with the host's own Python and install the wheels into it, as pip does offline."""
     with TemporaryDirectory(dir="/tmp") as folder:
         wheel = wheels.build(Path(folder))

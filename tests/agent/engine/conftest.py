@@ -91,6 +91,7 @@ class Bench:
             Policy(ladders=(ladder,), tickets=(TicketPolicy(name="rt"),), publish=("mqtt",)), **policy
         )
         self.survivors = []
+        self.never_began = set()
         self.live()
 
     def live(self):
@@ -147,7 +148,7 @@ class Bench:
         )
         self.engine = Engine(self.parts)
         situations.settled_at = self.clock.now() + self.settling
-        recovery.recover(self.engine, self.parts, self.end_survivors)
+        recovery.recover(self.engine, self.parts, self.end_survivors, lambda run: run not in self.never_began)
         self.reader = Reader(self.database.path)
 
     def end_survivors(self, run):

@@ -1,0 +1,34 @@
+"""Performing remediations through the root helper: a run outlives the daemon, the next one collects its result."""
+
+from agent.executor.repairs import planned, settled
+from agent.incidents.effects import OutboxRow
+from agent.incidents.events import EffectSettled
+from remediations.helper_runner import HelperRunner
+
+
+class HelpedRepairs:
+    """What `Repairs` is to the direct runner, this is to the helper."""
+
+    def __init__(self, runner: HelperRunner) -> None:
+        self._runner = runner
+        self._begun: set[str] = set()
+
+    def perform(self, row: OutboxRow) -> EffectSettled | None:
+        """Have the stored plan run, or if a former daemon did that, collect; None: the daemon stops before the end."""
+        run_id, timeout = row.payload["run_id"], row.payload["timeout"]
+        if run_id in self._begun:
+            result = self._runner.collect(run_id, timeout)
+        else:
+            result = self._runner.run(run_id, planned(row), timeout)
+        return settled(row, result) if result is not None else None
+
+    def began(self, run_id: str) -> bool:
+        """Tell whether a run that a crash interrupted has begun. One that has is never asked for again."""
+        if not self._runner.began(run_id):
+            return False
+        self._begun.add(run_id)
+        return True
+
+    def stop(self) -> None:
+        """Wait for no run any more."""
+        self._runner.stop()

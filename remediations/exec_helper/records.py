@@ -1,0 +1,133 @@
+"""What became of every run: one folder each, made durable before the run begins, so that none begins twice."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from remediations.exec_helper.durable import VERDICT, flush, replace, write
+
+ARGV, ORDER, OUTPUT = "argv", "order.json", "output"
+KEPT = 2000
+"""The oldest of more runs than this are forgotten whole."""
+_MOST_OUTPUT = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run on record. `began` is CLOCK_BOOTTIME of the boot `boot_id`, in seconds."""
+
+    id: str
+    argv: tuple[str, ...]
+    began: float
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a run ended, in systemd's words: SERVICE_RESULT, EXIT_CODE, EXIT_STATUS."""
+
+    result: str
+    code: str = ""
+    status: str = ""
+
+
+class Records:
+    """The runs of `folder`. `boot_id` is this boot's."""
+
+    def __init__(self, folder: str, boot_id: str) -> None:
+        self._folder = folder
+        self._boot_id = boot_id
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - see trust.py
+        self._runs = {run.id: run for run in self._load()}
+        self._open = {run_id for run_id in self._runs if self.is_of_this_boot(run_id)}
+
+    def known(self, run_id: str) -> bool:
+        return run_id in self._runs or os.path.lexists(self.path(run_id))
+
+    def path(self, run_id: str, name: str = "") -> str:
+        return f"{self._folder}/{run_id}/{name}".rstrip("/")
+
+    def claim(self, run_id: str, argv: tuple[str, ...], policy: str) -> bool:
+        """Write durably that the run begins now; False if that stands there already."""
+        try:
+            os.mkdir(self.path(run_id), mode=0o700)  # noqa: PTH102
+        except FileExistsError:
+            return False
+        run = Run(id=run_id, argv=argv, began=_boottime(), boot_id=self._boot_id)
+        order = {"argv": argv, "policy": policy, "began": run.began, "boot_id": run.boot_id, "at": time.time()}
+        write(self.path(run_id, ARGV), "\0".join(argv).encode())
+        write(self.path(run_id, ORDER), json.dumps(order).encode())
+        flush(self.path(run_id))
+        flush(self._folder)
+        self._runs[run_id] = run
+        self._open.add(run_id)
+        self._prune()
+        return True
+
+    def verdict(self, run_id: str) -> Verdict | None:
+        """Return how the run ended; None while nobody has said so."""
+        try:
+            with open(self.path(run_id, VERDICT), encoding="ascii") as file:  # noqa: PTH123
+                result, _, rest = file.read(200).partition(" ")
+        except OSError:
+            return None
+        code, _, status = rest.partition(" ")
+        return Verdict(result=result, code=code, status=status)
+
+    def conclude(self, run_id: str, verdict: Verdict) -> None:
+        """Write down how a run ended that could not say so itself."""
+        text = f"{verdict.result} {verdict.code} {verdict.status}"
+        replace(self.path(run_id, VERDICT), text.encode("ascii", "replace"))
+
+    def output(self, run_id: str) -> str:
+        try:
+            with open(self.path(run_id, OUTPUT), encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+                return file.read(_MOST_OUTPUT)
+        except OSError:
+            return ""
+
+    def is_of_this_boot(self, run_id: str) -> bool:
+        return run_id in self._runs and self._runs[run_id].boot_id == self._boot_id
+
+    def age(self, run_id: str) -> float:
+        """Return for how many seconds the run has been on record, at least; the wall clock has no say in it."""
+        run = self._runs[run_id]
+        return _boottime() - (run.began if run.boot_id == self._boot_id else 0.0)
+
+    def open(self) -> list[str]:
+        """Return the runs of this boot that nobody has called ended."""
+        self._open = {run_id for run_id in self._open if self.verdict(run_id) is None}
+        return sorted(self._open)
+
+    def within(self, seconds: float, argv: tuple[str, ...] | None = None) -> int:
+        """Return how many runs began within the last seconds, of one argv or of all."""
+        return sum(argv in {None, run.argv} and self.age(run.id) < seconds for run in self._runs.values())
+
+    def forget(self, run_id: str) -> None:
+        """Let go of what a run printed and was told; that there was such a run stays known."""
+        for name in (OUTPUT, ARGV):
+            if os.path.lexists(self.path(run_id, name)):
+                os.unlink(self.path(run_id, name))  # noqa: PTH108
+
+    def _load(self) -> Iterator[Run]:
+        for name in os.listdir(self._folder):  # noqa: PTH208
+            try:
+                with open(self.path(name, ORDER), encoding="utf-8") as file:  # noqa: PTH123
+                    order = json.load(file)
+                yield Run(id=name, argv=tuple(order["argv"]), began=order["began"], boot_id=order["boot_id"])
+            except (OSError, ValueError, KeyError):
+                # A crash tore it: it never began, and never will.
+                yield Run(id=name, argv=(), began=_boottime(), boot_id="")
+
+    def _prune(self) -> None:
+        while len(self._runs) > KEPT:
+            oldest = max(self._runs, key=self.age)
+            shutil.rmtree(self.path(oldest), ignore_errors=True)
+            del self._runs[oldest]
+
+
+def _boottime() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
