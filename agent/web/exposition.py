@@ -54,6 +54,16 @@ class Block:
     groups: tuple[tuple[Axis, list[Row]], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The page but for its values, and what it was made from: it holds while `stamp` does."""
+
+    store: SeriesStore
+    hidden: frozenset[str]
+    stamp: list[tuple[str, int]]
+    blocks: list[Block]
+
+
 class Exposition:
     """Renders for one store. `catalog` has every metric of the collectors.
 
@@ -72,7 +82,7 @@ class Exposition:
         self._catalog = {metric.name: metric for metric in catalog}
         self._external = frozenset(external)
         self._hidden_sources = hidden_sources
-        self._layouts: dict[Dialect, tuple[SeriesStore, int, list[Block]]] = {}
+        self._layouts: dict[Dialect, Layout] = {}
         self._alert_texts: dict[tuple[Labels, AlertState], str] = {}
         # Creation times would be a third of the lines, and nobody asks for them.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -85,24 +95,26 @@ class Exposition:
         return "".join(lines).encode() + _own(dialect), _TYPES[dialect]
 
     def _layout(self, dialect: Dialect, store: SeriesStore) -> list[Block]:
-        generation = store.generation(None)
         known = self._layouts.get(dialect)
-        if known is not None and known[0] is store and known[1] == generation:
-            return known[2]
-        blocks = list(self._blocks(dialect, store))
-        self._layouts[dialect] = (store, generation, blocks)
-        return blocks
+        if known is None or known.store is not store or known.stamp != _stamp(store, known.hidden):
+            hidden = frozenset(name for name in store.names() if self._is_hidden(store, name))
+            stamp = _stamp(store, hidden)
+            known = Layout(store=store, hidden=hidden, stamp=stamp, blocks=self._blocks(dialect, store, hidden))
+            self._layouts[dialect] = known
+        return known.blocks
 
-    def _blocks(self, dialect: Dialect, store: SeriesStore) -> Iterable[Block]:
-        taken = _own_names()
-        names = [name for name in store.names() if name not in taken and not self._is_hidden(store, name)]
+    def _blocks(self, dialect: Dialect, store: SeriesStore, hidden: frozenset[str]) -> list[Block]:
+        blocks: list[Block] = []
+        left_out = _own_names() | hidden
+        names = [name for name in store.names() if name not in left_out]
         for family in families_of(names, self._catalog, dialect):
             groups: dict[Axis, list[Row]] = {}
             for name in family.names:
                 for series in store.select(name):
                     axis, values, offset = series.columns
                     groups.setdefault(axis, []).append((self._prefix(series), values, offset + 1))
-            yield Block(head=head(family, dialect), groups=tuple(groups.items()))
+            blocks.append(Block(head=head(family, dialect), groups=tuple(groups.items())))
+        return blocks
 
     def _is_hidden(self, store: SeriesStore, name: str) -> bool:
         sources = {health.source.collector for health in store.health([name])}
@@ -145,6 +157,11 @@ def _weight(parameters: Iterable[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
+
+
+def _stamp(store: SeriesStore, hidden: frozenset[str]) -> list[tuple[str, int]]:
+    """Return what changes when the page must be laid out anew; that hidden metrics get samples is nothing to it."""
+    return [(name, store.membership(name) if name in hidden else store.generation(name)) for name in store.names()]
 
 
 def _host_lines(blocks: Iterable[Block], oldest: int) -> Iterable[str]:
