@@ -67,14 +67,13 @@ class Catalogue:
         metric = self._metrics.setdefault(name, {})
         self.count += labels not in metric
         metric[labels] = series
-        series.owner.index[name, series.raw_labels] = series
+        series.owner.enter(series)
         self.declare(series.owner.source, (name,))
         self.joined(name)
 
     def remove(self, series: Series) -> None:
         name, labels, _ = series.key
-        series.owner.index.pop((name, series.raw_labels), None)
-        series.owner.plan = None
+        series.owner.leave(series)
         metric = self._metrics[name]
         del metric[labels]
         if not metric:
@@ -113,7 +112,7 @@ class Catalogue:
         state = self.sources.pop(source, None)
         if state is None:
             return
-        for series in list(state.index.values()):
+        for series in state.series():
             self.remove(series)
         state.spells = Spells(state)
         self.hush(state)

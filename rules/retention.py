@@ -55,7 +55,7 @@ class Retention:
     def _trim(self, state: SourceState, now: int) -> None:
         """Cut the series of one source."""
         limits: dict[str, tuple[int, int]] = {}
-        for series in list(state.index.values()):
+        for series in state.series():
             name = series.key.name
             limit = limits.get(name)
             if limit is None:

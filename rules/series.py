@@ -58,9 +58,9 @@ class SeriesStore:
         For what comes and goes a lot and is seldom read. A source either tells or appends.
         """
         state = self._state(source, origin)
-        if state.index:  # a saved history was loaded
-            state.spells.adopt(state.index.values())
-            for each in list(state.index.values()):
+        if loaded := state.series():  # a saved history
+            state.spells.adopt(loaded)
+            for each in loaded:
                 self._catalogue.remove(each)
         moved = state.spells.tell(milliseconds(at), series)
         if moved is None:
@@ -187,7 +187,7 @@ class SeriesStore:
 
     def _series(self, state: SourceState, name: str, labels: Labels, *, shared: bool) -> Series | None:
         """Return the source's series, made if need be; None if it is another's or one too many."""
-        series = state.index.get((name, labels))
+        series = state.find(name, labels)
         if series is not None:
             return series
         full = labels
@@ -210,8 +210,7 @@ class SeriesStore:
         if not series.ended and owner is not state:
             self.conflicting_samples += 1
             return None
-        owner.index.pop((series.key.name, series.raw_labels), None)
-        owner.plan = None
+        owner.leave(series)
         series.owner, series.raw_labels = state, raw_labels
         self._catalogue.put(series)
         return series
@@ -258,7 +257,7 @@ class SeriesStore:
 
     def _end_missing(self, state: SourceState, at: int) -> set[str]:
         ended = set()
-        for series in state.index.values():
+        for series in state.series():
             if series.ended or series.stamp == state.run:
                 continue
             if series.shared:

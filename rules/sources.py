@@ -64,8 +64,8 @@ class SourceState:
         self.external = external
         """Labels that its series get where they lack them."""
         self.axis = Axis()
-        self.index: dict[tuple[str, Labels], Series] = {}
-        """Series by the name and labels that the source gives them."""
+        self._series: dict[str, dict[Labels, Series]] = {}
+        """By the name and labels that the source gives them."""
         self.spells = Spells(self)
         """The series that it tells."""
         self.plan: Plan | None = None
@@ -85,6 +85,21 @@ class SourceState:
     def failed(self, at: float, reason: str) -> None:
         self.last_failure_at = at
         self.reason = reason or "failed"
+
+    def find(self, name: str, labels: Labels) -> Series | None:
+        """Return the series with the labels that the source itself gives it."""
+        return self._series.get(name, {}).get(labels)
+
+    def enter(self, series: Series) -> None:
+        self._series.setdefault(series.key.name, {})[series.raw_labels] = series
+
+    def leave(self, series: Series) -> None:
+        """Take a series out, and with it the plan that it was part of."""
+        self._series[series.key.name].pop(series.raw_labels, None)
+        self.plan = None
+
+    def series(self) -> list[Series]:
+        return [series for metric in self._series.values() for series in metric.values()]
 
     @property
     def health(self) -> SourceHealth:
@@ -162,7 +177,7 @@ class SourceState:
         kept = bisect_left(old.times, at, 0, old.length)
         self.axis = Axis(old.times[:kept])
         self.plan = None
-        for series in self.index.values():
+        for series in self.series():
             if series.shared:
                 _, values, offset = series.columns
                 series.columns = (self.axis, values[: max(0, kept - offset)], min(offset, kept))
@@ -189,12 +204,12 @@ class SourceState:
 
     def _before_loose(self) -> int:
         """Return how many times of the axis are older than what the series with times of their own still hold."""
-        oldest = min((time for series in self.index.values() if (time := series.oldest) is not None), default=None)
+        oldest = min((time for series in self.series() if (time := series.oldest) is not None), default=None)
         return self.axis.length if oldest is None else bisect_left(self.axis.times, oldest, 0, self.axis.length)
 
     def share_again(self) -> Iterator[Series]:
         """Yield the series that could go back to the shared axis."""
-        for series in self.index.values():
+        for series in self.series():
             if not series.shared and series.share(self.axis):
                 self.plan = None
                 yield series
@@ -204,7 +219,7 @@ class SourceState:
         self.axis = _shifted(self.axis, seconds)
         self.spells.shift(round(seconds * 1000))
         self.plan = None
-        for series in self.index.values():
+        for series in self.series():
             axis, values, offset = series.columns
             series.columns = (self.axis if series.shared else _shifted(axis, seconds), values, offset)
         self.first_at = self.first_at + seconds if self.first_at is not None else None
@@ -212,4 +227,4 @@ class SourceState:
         self.last_failure_at = self.last_failure_at + seconds if self.last_failure_at is not None else None
 
     def _sharing(self) -> list[Series]:
-        return [series for series in self.index.values() if series.shared]
+        return [series for series in self.series() if series.shared]

@@ -15,6 +15,7 @@ from rules.spells import Told
 
 ALERT_STATE = gauge("paramedic_alert_state", "1 for every alert that is pending, firing or without data.")
 ALERT_STATES = Source("alert_state")
+_SHOWN = {state: ("alertstate", state.value) for state in AlertState}
 
 REPORT_SECONDS = 15.0
 _PRUNE_SECONDS = 3600.0
@@ -85,7 +86,7 @@ def _report_muting(parts: Parts, now: float) -> None:
 def _report_alerts(parts: Parts, now: float) -> None:
     """Store the state of every alert, so that dashboards find here what `/metrics` shows."""
     alerts = (*parts.ruleset.active(), *parts.intake.shown())
-    told = {Told(ALERT_STATE.name, alert.labels, ("alertstate", alert.state.value)): 1.0 for alert in alerts}
+    told = {Told(ALERT_STATE.name, alert.labels, _SHOWN[alert.state]): 1.0 for alert in alerts}
     parts.series.tell(ALERT_STATES, now, told)
 
 
