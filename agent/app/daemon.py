@@ -5,7 +5,7 @@ import platform
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, Self
@@ -26,6 +26,8 @@ from agent.engine.parts import Outside
 from agent.executor.helped import HelpedRepairs
 from agent.executor.pool import Pool
 from agent.executor.repairs import Repairs
+from agent.incidents.incident import Incident
+from agent.mqtt.client import MqttClient
 from agent.scheduling import Scheduling
 from agent.sdnotify import Notifier
 from agent.store.database import Database, checkpoint
@@ -47,6 +49,8 @@ _STOP_SECONDS = 4.0
 _ANSWER_SECONDS = 2.5
 """How long the stopping daemon waits for what its interrupted runs have to say: a little more than they are given."""
 _RELOAD_SECONDS = 30.0
+_WORD_SECONDS = 10.0
+_REASON_LENGTH = 200
 _FIRST_LOOK_SECONDS = 60.0
 
 
@@ -104,6 +108,8 @@ class Daemon:
         self.addresses: tuple[str, ...] = ()
         self._config_path = config_path
         self._clock = SystemClock()
+        self._told: list[Callable[[Iterable[Incident]], None]] = []
+        """Who is told about incidents that changed."""
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -169,13 +175,13 @@ class Daemon:
             for alertmanager in alertmanagers:
                 alertmanager.offer(changed)
 
-        self._outside = Outside(told_alerts=told, hears_alerts=bool(alertmanagers), watchdog=self.notifier.watchdog)
-        services: list[Service] = [*alertmanagers]
-        if client is not None:
-            summary = outward.summary(client, self.config)
-            self._outside.told_incidents = lambda incidents: summary.offer(incidents, self._clock.now())
-            services.append(summary)
-            client.on_stop = self._stop_by_broker
+        self._outside = Outside(
+            told_alerts=told,
+            told_incidents=self._tell_incidents,
+            hears_alerts=bool(alertmanagers),
+            watchdog=self.notifier.watchdog,
+        )
+        services: list[Service] = [*alertmanagers, *self._listeners(client)]
         if self.notifier.watchdog_seconds is not None:
             self._outside.watchdog_seconds = self.notifier.watchdog_seconds
         self._parts = building.parts(
@@ -188,6 +194,7 @@ class Daemon:
         self._outside.hand_over = pool.hand_over
         self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
         recovery.recover(self.engine, self._parts, repairs.end_survivors, helped.began)
+        self._tell_incidents(self._parts.casebook.active())
         Reloading(self.config, self._config_path, self.engine, self._parts, self._prepared).attach()
         history.load(self._parts.series, database.directory)
         stack.callback(history.save, self._parts.series, database.directory)
@@ -204,9 +211,34 @@ class Daemon:
             stack.callback(service.close)
             service.start()
 
+    def _listeners(self, client: MqttClient | None) -> Iterator[Service]:
+        """Yield who is told about incidents, and see to it that people's words on them are heard."""
+        if client is not None:
+            summary = outward.summary(client, self.config)
+            self._told.append(lambda incidents: summary.offer(incidents, self._clock.now()))
+            yield summary
+            client.on_stop = self._stop_by_broker
+            if self.config.approvals.keys:
+                client.on_command = self._word_by_broker
+        remarks = outward.remarks(self.config, lambda order: self.engine.call(order, _WORD_SECONDS))
+        if remarks is not None:
+            self._told.append(remarks.offer)
+            yield remarks
+
+    def _tell_incidents(self, incidents: Iterable[Incident]) -> None:
+        known = list(incidents)
+        for tell in self._told:
+            tell(known)
+
+    def _word_by_broker(self, payload: str) -> None:
+        """Take an approver's signed word off the broker. It never blocks: the record says what became of it."""
+        order = outward.word(self.config, payload, self._clock.now())
+        if order is not None:
+            self.engine.queue.order(order)
+
     def _stop_by_broker(self, reason: str) -> None:
         """Let the broker's stop topic stop every action, or allow them again."""
-        self.engine.queue.order(SetStop(actor="mqtt", reason=reason.strip(), origin="mqtt"))
+        self.engine.queue.order(SetStop(actor="mqtt", reason=reason.strip()[:_REASON_LENGTH], origin="mqtt"))
 
     def _prepared(self, config: Config) -> Config:
         """Return the configuration with what drills need, if they are allowed."""

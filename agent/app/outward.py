@@ -8,6 +8,7 @@ from agent.app.building import host_name, pushed
 from agent.clock import Clock
 from agent.config.mqtt_options import SubscriptionOptions
 from agent.config.options import Config, TicketOptions
+from agent.engine.commands import OnIncident
 from agent.executor import ticketing
 from agent.executor.helped import HelpedRepairs
 from agent.executor.pool import Performer
@@ -18,6 +19,8 @@ from agent.mqtt.client import MqttClient
 from agent.mqtt.link import Broker
 from agent.mqtt.summary import Summary
 from agent.mqtt.topics import Message, incident_message
+from agent.telemetry import log
+from agent.tickets.contract import TicketError
 from agent.tickets.credentials import read_secret
 from agent.tickets.registry import ADAPTERS
 from collectors.sample import Metric, MetricType
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from agent.mqtt.feed import Subscription
     from agent.mqtt.subscriber import Order, Subscriber
     from agent.notify.alertmanager import AlertmanagerSync
+    from agent.tickets.remarks import Remarks
+
+_log = log.get("outward")
 
 
 def mqtt(config: Config) -> MqttClient | None:
@@ -130,3 +136,33 @@ def name(options: TicketOptions) -> str:
 
 def _ticketing(options: TicketOptions) -> Callable[[Any], Any]:
     return ticketing.performer(ADAPTERS[options.system].open(options.options, read_secret))
+
+
+def word(config: Config, payload: str, now: float) -> OnIncident | None:
+    """Return the order that an approver's signed message gives; None, with a line in the log, if it does not count.
+
+    Keys are read anew: one changes without a restart.
+    """
+    from agent.intake.words import WordError, signed  # noqa: PLC0415 - loaded only where approvers have keys
+
+    try:
+        keys = {name: read_secret(path).encode() for name, path in config.approvals.keys.items()}
+        return signed(payload.encode(), keys, now)
+    except (WordError, TicketError) as error:
+        _log.warning("a word on the command topic does not count", reason=str(error))
+        return None
+
+
+def remarks(config: Config, order: Callable[[OnIncident], object]) -> "Remarks | None":
+    """Return what reads approvals off tickets; None where no ticket system can be read or nobody may approve."""
+    may_wait = config.approvals.approvers or any(each.approvers for each in config.remediations)
+    options = [each for each in config.tickets if each.system in ("rt", "roundup")]
+    if not may_wait or not options:
+        return None
+    from agent.tickets.remarks import Reader, Remarks  # noqa: PLC0415 - loaded only where it is of use
+
+    readers = [
+        Reader(name=name(each), kind=each.system, system=ADAPTERS[each.system].open(each.options, read_secret))
+        for each in options
+    ]
+    return Remarks(readers, order)

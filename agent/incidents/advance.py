@@ -1,5 +1,6 @@
 """What happens next to an incident that needs work: start a step, wait, escalate, resolve."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from agent.incidents.decision import Decision, Reason
@@ -8,6 +9,7 @@ from agent.incidents.incident import Approval, Attempt, Awaiting, Incident, Reso
 from agent.incidents.policy import Ladder, Policy
 from agent.incidents.situation import Situation, Step
 from remediations.guards import Guard, Refusal, Then, refusals
+from remediations.plan import Plan
 from remediations.situation import Mode
 
 
@@ -111,7 +113,8 @@ def _ask_person(incident: Incident, ladder: Ladder, step: Step, context: Context
     assert step.plan is not None, "the target guard refuses what could not be planned"  # noqa: S101
     now, policy = context.now, context.policy
     asked = Awaiting(
-        plan=step.plan.id,
+        plan=_asking(incident, step.plan, now),
+        digest=step.plan.id,
         argv=step.plan.argv,
         approvers=ladder.approvers,
         asked_at=now,
@@ -127,6 +130,10 @@ def _ask_person(incident: Incident, ladder: Ladder, step: Step, context: Context
         would_run=argv(step),
     )
     return Decision(incident=waiting, reason=Reason.APPROVAL_NEEDED, guard=Guard.MODE)
+
+
+def _asking(incident: Incident, plan: Plan, now: float) -> str:
+    return hashlib.sha256(f"{incident.id}:{plan.id}:{now!r}".encode()).hexdigest()[:16]
 
 
 def argv(step: Step) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ def approved(incident: Incident, event: Approved, context: Context) -> Decision:
     """Take an approval and go on, if the other guards still allow it."""
     if why := objection(incident, event, context):
         return _refused(incident, event, why)
-    given = Approval(by=event.actor, via=event.via, at=context.now, plan=event.plan, comment=event.comment)
+    digest = incident.awaiting.digest if incident.awaiting is not None else ""
+    given = Approval(by=event.actor, via=event.via, at=context.now, plan=digest, comment=event.comment)
     free = replace(incident, state=State.OPEN, approval=given)
     decision = advance.proceed(free, context, otherwise=Reason.APPROVED)
     said = f"approved by {event.channelled}" + (f": {event.comment}" if event.comment else "")
@@ -73,7 +74,7 @@ def _still_asked(incident: Incident, context: Context) -> bool:
     if asked is None or index >= len(context.situation.steps):
         return False
     step = context.situation.steps[index]
-    return step.guards.mode is Mode.APPROVE and step.plan is not None and step.plan.id == asked.plan
+    return step.guards.mode is Mode.APPROVE and step.plan is not None and step.plan.id == asked.digest
 
 
 def prolonged(incident: Incident, context: Context) -> Incident:

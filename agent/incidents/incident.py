@@ -59,7 +59,9 @@ class Awaiting:
     """What waits for approval, since when and for how long."""
 
     plan: str
-    """The id of the plan."""
+    """What a word on it must name: another plan has another, and so has the same plan when it is asked for again."""
+    digest: str
+    """The id of the plan itself."""
     argv: tuple[str, ...]
     approvers: tuple[str, ...]
     asked_at: float

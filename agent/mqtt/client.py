@@ -7,7 +7,7 @@ from random import SystemRandom
 from agent.incidents.effects import OutboxRow
 from agent.incidents.events import EffectSettled
 from agent.mqtt.link import Broker, Link, MqttError, PublishError, new_client
-from agent.mqtt.topics import OFFLINE, ONLINE, Message, status_topic, stop_topic
+from agent.mqtt.topics import OFFLINE, ONLINE, Message, command_topic, status_topic, stop_topic
 from agent.telemetry import log
 from agent.telemetry.metrics import MQTT_CONNECTED
 
@@ -33,6 +33,9 @@ class MqttClient:
         self._stop = stop_topic(prefix, host)
         self.on_stop: Callable[[str], None] = lambda _reason: None
         """Called on paho's thread with the text of the stop topic; empty when it was taken away."""
+        self._command = command_topic(prefix, host)
+        self.on_command: Callable[[str], None] | None = None
+        """Called on paho's thread with what is said on the command topic; None: nobody listens there."""
         self._link: Link | None = None
         self._reason = "not started"
         self._retained: dict[str, str] = {}
@@ -101,7 +104,8 @@ class MqttClient:
         """Keep one connection until it ends; return whether the broker ever accepted it."""
         try:
             will = Message(topic=self._status, body=OFFLINE)
-            link = Link(self._broker, will=will, opened=self._opened, heard={self._stop: self.on_stop})
+            heard = {self._stop: self.on_stop} | ({self._command: self.on_command} if self.on_command else {})
+            link = Link(self._broker, will=will, opened=self._opened, heard=heard)
             link.open()
         except (OSError, ValueError, MqttError) as error:
             self._note(f"cannot connect to {self._broker}: {error}")

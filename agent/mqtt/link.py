@@ -19,8 +19,8 @@ CONNECT_SECONDS = 5.0
 MAX_QUEUED = 1000
 _PERMANENT = frozenset({135, 144, 149, 153})
 """PUBACK codes that repeating cannot mend: not authorized, topic name invalid, packet too large, payload invalid."""
-_TEXT_BYTES = 200
-"""No more of a message's text is looked at."""
+_MAX_BYTES = 4096
+"""No more of a message is looked at."""
 _HEADER_BYTES = 16
 """More than what a PUBLISH packet has beside topic and body."""
 _log = log.get("mqtt")
@@ -162,7 +162,7 @@ class Link:
     def _on_message(self, _client: "Client", _userdata: object, message: "MQTTMessage") -> None:
         heard = self._heard.get(message.topic)
         if heard is not None:
-            heard(message.payload[:_TEXT_BYTES].decode(errors="replace"))
+            heard(message.payload[:_MAX_BYTES].decode(errors="replace"))
 
     def _on_disconnect(
         self, _client: "Client", _userdata: object, _flags: object, code: "ReasonCode", _properties: object

@@ -4,6 +4,7 @@
 <prefix>/<host>/state           summary of the host
 <prefix>/<host>/incidents/<id>  one incident, until it is closed
 <prefix>/<host>/stop            read: text stops every action, an empty message allows them again
+<prefix>/<host>/command         read: a signed word of an approver on a plan that waits
 """
 
 from collections import Counter
@@ -39,6 +40,11 @@ def status_topic(prefix: str, host: str) -> str:
 def stop_topic(prefix: str, host: str) -> str:
     """Return the topic whose retained text stops every action; an empty one allows them again."""
     return f"{_root(prefix, host)}/stop"
+
+
+def command_topic(prefix: str, host: str) -> str:
+    """Return the topic on which approvers say yes or no, signed."""
+    return f"{_root(prefix, host)}/command"
 
 
 def incident_message(prefix: str, host: str, incident: Incident) -> Message:

@@ -42,7 +42,12 @@ class Reader:
                 return None
             return {
                 **json.loads(row["document"]),
-                "timeline": _rows(connection, "SELECT * FROM audit WHERE incident_id = ? ORDER BY id", incident_id),
+                "timeline": _rows(
+                    connection,
+                    "SELECT id, at, incident_id, revision, event, reason, guard, state, actor, detail"
+                    " FROM audit WHERE incident_id = ? ORDER BY id",
+                    incident_id,
+                ),
                 "runs": _rows(connection, "SELECT * FROM runs WHERE incident_id = ? ORDER BY started_at", incident_id),
                 "ticket_links": _rows(connection, "SELECT * FROM tickets WHERE incident_id = ?", incident_id),
                 "effects": _rows(

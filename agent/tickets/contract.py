@@ -1,8 +1,9 @@
 """What a ticket system can do for us."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class TicketError(Exception):
@@ -77,3 +78,21 @@ class TicketSystem(Protocol):
 
     def check(self) -> None:
         """Prove that address and credentials work, changing nothing; raise TicketError saying what does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """What a person wrote on a ticket. `id` orders: later remarks have greater ones."""
+
+    id: int
+    actor: str
+    """The name of the account at the ticket system."""
+    text: str
+
+
+@runtime_checkable
+class Remarked(Protocol):
+    """A ticket system whose remarks can be read back."""
+
+    def remarks(self, ref: TicketRef, after: int) -> Sequence[Remark]:
+        """Return what others than ourselves wrote, later than the remark `after`. Raise TicketError."""

@@ -6,13 +6,13 @@ it is repeated. Each later comment is a message whose `messageid` is its key; on
 Changes carry the issue's etag (If-Match), so nobody's edit is overwritten: on a conflict the issue is read again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.tickets.contract import Draft, TicketError, TicketRef, TicketState, TicketSystem, Update
+from agent.tickets.contract import Draft, Remark, TicketError, TicketRef, TicketState, TicketSystem, Update
 from agent.tickets.credentials import basic
 from agent.tickets.rest import RestClient, checked_url, understood
 from agent.tickets.spec import AdapterSpec, Secrets
@@ -74,6 +74,24 @@ class Roundup:
 
     def reopen(self, ref: TicketRef, update: Update) -> None:
         self._change(ref, update, lambda status: self._options.reopened_status if status in self._closed else status)
+
+    def remarks(self, ref: TicketRef, after: int) -> Sequence[Remark]:
+        """Return the messages of others on an issue."""
+        own = self._author()
+        with understood("roundup"):
+            linked = [int(each["id"]) for each in self._issue(ref)["attributes"]["messages"]]
+            found = [self._remark(number, own) for number in sorted(linked) if number > after]
+            return [remark for remark in found if remark is not None]
+
+    def _remark(self, number: int, own: str) -> Remark | None:
+        # Only its most verbose answer holds the text itself, not a link to it.
+        answer = self._client.json("GET", f"/data/msg/{number}", query={"@verbose": "3"})
+        fields = answer["data"]["attributes"]
+        author = str(fields["author"]["id"])
+        if author == own:
+            return None
+        user = self._client.json("GET", f"/data/user/{int(author)}", query={"@fields": "username"})["data"]
+        return Remark(id=number, actor=str(user["attributes"]["username"]), text=str(fields["content"]))
 
     def check(self) -> None:
         self._author()

@@ -7,13 +7,14 @@ needs to be set up. A comment carries its key as its subject, so that one that i
 The account needs, on the queue: SeeQueue, CreateTicket, ShowTicket, ShowTicketComments, CommentOnTicket, ModifyTicket.
 """
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from agent.tickets.contract import Draft, TicketError, TicketRef, TicketState, TicketSystem, Update
+from agent.tickets.contract import Draft, Remark, TicketError, TicketRef, TicketState, TicketSystem, Update
 from agent.tickets.credentials import basic, bearer
 from agent.tickets.plaintext import one_line
 from agent.tickets.rest import RestClient, checked_url, understood
@@ -90,6 +91,29 @@ class RequestTracker:
         if self._status(ref) in self._closed:
             self._turn(ref, self._options.reopened_status)
 
+    def remarks(self, ref: TicketRef, after: int) -> Sequence[Remark]:
+        """Return comments and replies of others. Who opened the ticket is ourselves, whatever the account is called."""
+        with understood("RT"):
+            path = f"/ticket/{int(ref.id)}/history"
+            query = {"fields": "Type,Creator", "per_page": "100"}
+            history = self._client.json("GET", path, query=query)["items"]
+            own = {self._options.user, *(_creator(item) for item in history if item["Type"] == "Create")}
+            said = [item for item in history if item["Type"] in ("Comment", "Correspond") and int(item["id"]) > after]
+            return [
+                Remark(id=int(item["id"]), actor=_creator(item), text=self._content(int(item["id"])))
+                for item in said
+                if _creator(item) not in own
+            ]
+
+    def _content(self, transaction: int) -> str:
+        """Return the plain text of a transaction; its first part that has any."""
+        parts = self._client.json("GET", f"/transaction/{transaction}/attachments")["items"]
+        for part in parts[:MAX_PARTS]:
+            attachment = self._client.json("GET", f"/attachment/{int(part['id'])}")
+            if str(attachment.get("ContentType", "")).startswith("text/plain") and attachment.get("Content"):
+                return base64.b64decode(attachment["Content"]).decode(errors="replace")
+        return ""
+
     def check(self) -> None:
         with understood("RT"):
             self._client.json("GET", "/rt")["Version"]
@@ -134,7 +158,12 @@ def marker(correlation: str) -> str:
     return "urn:paramedic:" + quote(correlation, safe=SAFE)
 
 
+def _creator(transaction: Mapping[str, Any]) -> str:
+    return str(transaction["Creator"]["id"])
+
+
 SAFE = ":-_.~"
+MAX_PARTS = 5
 
 
 def _open(options: RtOptions, secrets: Secrets) -> TicketSystem:

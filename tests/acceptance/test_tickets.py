@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from agent.tickets.contract import TicketError, TicketRef, TicketSystem
+from agent.tickets.contract import Remarked, TicketError, TicketRef, TicketSystem
 from agent.tickets.delivery import open_ticket
 from agent.tickets.registry import ADAPTERS
 from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, note
+from tests.services import roundup as roundup_service
+from tests.services import rt as rt_service
 from tests.services.faults import FaultProxy, fault_proxy
 from tests.services.roundup import running_roundup
 from tests.services.service import Server
@@ -86,6 +88,24 @@ class TestRequestTracker(NetworkContract):
         assert far.titles().count(draft.title) == 1
         assert far.comments(ref) == ["over"]
 
+    def test_what_others_write_is_read_back_with_the_name_of_their_account(self, far: NetworkEnd, rt: Server):
+        system = far.system()
+        ref = open_ticket(system, fresh_draft())
+        system.update(ref, note("own", "approve 0123456789abcdef"))
+        person = requests.Session()
+        person.auth = ("root", rt_service.ROOT_PASSWORD)
+        for kind in ("comment", "correspond"):
+            url = f"{rt.url}/REST/2.0/ticket/{ref.id}/{kind}"
+            said = {"Content": f"approve 0123456789abcdef: by {kind}", "ContentType": "text/plain"}
+            person.post(url, json=said, timeout=20).raise_for_status()
+        assert isinstance(system, Remarked)
+
+        first, second = system.remarks(ref, 0)
+
+        assert [first.actor, second.actor] == ["root", "root"], "never our own account"
+        assert first.text == "approve 0123456789abcdef: by comment"
+        assert system.remarks(ref, first.id) == [second]
+
 
 @pytest.fixture(scope="class")
 def in_front() -> Iterator[FaultProxy]:
@@ -134,3 +154,19 @@ class TestRoundup(NetworkContract):
             address=address,
         )
         in_front.heal()
+
+    def test_what_others_write_is_read_back_with_the_name_of_their_account(
+        self, far: NetworkEnd, tracker: Server, in_front: FaultProxy
+    ):
+        system = far.system()
+        ref = open_ticket(system, fresh_draft())
+        system.update(ref, note("own", "approve 0123456789abcdef"))
+        url = f"http://127.0.0.1:{in_front.port}/tracker"
+        person = Site(tracker).open("roundup", roundup_service.ADMIN_PASSWORD, user="admin", url=url)
+        person.update(ref, note("theirs", "approve 0123456789abcdef: by admin"))
+        assert isinstance(system, Remarked)
+
+        (remark,) = system.remarks(ref, 0)
+
+        assert (remark.actor, remark.text) == ("admin", "approve 0123456789abcdef: by admin")
+        assert system.remarks(ref, remark.id) == []
