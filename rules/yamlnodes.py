@@ -133,7 +133,7 @@ class Reader:
         if node is None:
             return ""
         if isinstance(node, yaml.ScalarNode):
-            return str(node.value)
+            return "" if _empty(node) else str(node.value)
         self.problem(node, f"{what} must be text")
         return ""
 
@@ -160,7 +160,7 @@ def _line(node: Node) -> int:
 
 
 def _empty(node: Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in {"", "~", "null"}
+    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in {"", "~", "null", "Null", "NULL"}
 
 
 def _merges(key: Node) -> bool:

@@ -71,7 +71,7 @@ def _between_vectors(node: Binary) -> Combine:
     matcher = Matcher(node.matching, renames=not comparison, drops=node.as_bool)
     matching = node.matching
     fills = (matching.fill_left, matching.fill_right)
-    apply = _comparison(node, matcher) if comparison else _arithmetic(node.operator, matcher)
+    apply = _comparison(node) if comparison else _arithmetic(node.operator)
 
     def combine(left: Vector, right: Vector) -> Vector:
         if not _may_match(left, right, fills):
@@ -101,31 +101,23 @@ def _column(vector: Vector, places: Sequence[int | None], fill: float | None) ->
 PairOperate = Callable[[Pairs, list[float], list[float]], Vector]
 
 
-def _arithmetic(symbol: str, matcher: Matcher) -> PairOperate:
+def _arithmetic(symbol: str) -> PairOperate:
     columns = column_operation(symbol)
 
     def operate(pairs: Pairs, left: list[float], right: list[float]) -> Vector:
-        if pairs.groups is not None:
-            matcher.check(pairs.groups, range(len(left)))
         return Vector(pairs.keys, columns(left, right))
 
     return operate
 
 
-def _comparison(node: Binary, matcher: Matcher) -> PairOperate:
+def _comparison(node: Binary) -> PairOperate:
     compare = COMPARISONS[node.operator]
-    one_to_one = node.matching.cardinality is Cardinality.ONE_TO_ONE
 
     def operate(pairs: Pairs, left: list[float], right: list[float]) -> Vector:
         verdicts = map(compare, left, right)
         if node.as_bool:
-            if pairs.groups is not None:
-                matcher.check(pairs.groups, range(len(left)))
             return Vector(pairs.keys, list(map(float, verdicts)))
-        kept = list(compress(range(len(left)), verdicts))
-        if pairs.groups is not None:
-            matcher.check(pairs.groups, range(len(left)) if one_to_one else kept)
-        return Vector(pairs.keys, left).pick(kept)
+        return Vector(pairs.keys, left).pick(list(compress(range(len(left)), verdicts)))
 
     return operate
 

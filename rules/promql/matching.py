@@ -37,8 +37,6 @@ class Pairs(NamedTuple):
     many: list[int | None]
     one: list[int | None]
     keys: Keys
-    groups: list[Signature] | None
-    """The signature of each pair, where results may clash: to be checked among those that are kept."""
 
 
 class Matcher:
@@ -72,8 +70,8 @@ class Matcher:
             lone = set(signatures)
             pairs += [(None, place, signature) for signature, place in places.items() if signature not in lone]
         keys = Keys([self._key(many, one, place, partner) for place, partner, _ in pairs])
-        groups = [signature for _, _, signature in pairs]
-        return Pairs(one, [pair[0] for pair in pairs], [pair[1] for pair in pairs], keys, self._clashing(keys, groups))
+        self._check([signature for _, _, signature in pairs], keys)
+        return Pairs(one, [pair[0] for pair in pairs], [pair[1] for pair in pairs], keys)
 
     def _places(self, one: Keys) -> dict[Signature, int]:
         places: dict[Signature, int] = {}
@@ -93,22 +91,16 @@ class Matcher:
             "one side"
         )
 
-    def _clashing(self, keys: Keys, groups: list[Signature]) -> list[Signature] | None:
-        """Return what must not occur twice among the kept results, None where nothing can."""
-        marks: list[Signature] = groups
-        if self._matching.cardinality is not Cardinality.ONE_TO_ONE:
-            marks = [(group, key.name, key.labels) for group, key in zip(groups, keys.items, strict=True)]
-        return marks if len(set(marks)) < len(marks) else None
-
-    def check(self, marks: list[Signature], kept: Sequence[int]) -> None:
-        """Raise EvaluationError if two kept results come from one match group."""
-        if len({marks[index] for index in kept}) == len(kept):
-            return
+    def _check(self, groups: list[Signature], keys: Keys) -> None:
+        """Raise EvaluationError if two results come from one match group, whatever an operator keeps of them."""
         if self._matching.cardinality is Cardinality.ONE_TO_ONE:
-            raise EvaluationError(
-                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-            )
-        raise EvaluationError("multiple matches for labels: grouping labels must ensure unique matches")
+            if len(set(groups)) < len(groups):
+                raise EvaluationError(
+                    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                )
+            return
+        if len({(group, key.name, key.labels) for group, key in zip(groups, keys.items, strict=True)}) < len(groups):
+            raise EvaluationError("multiple matches for labels: grouping labels must ensure unique matches")
 
     def _key(self, many: Keys, one: Keys, place: int | None, partner: int | None) -> Key:
         """Return what the result of one pair is called: the many side, and labels included from the one side."""

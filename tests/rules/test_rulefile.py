@@ -134,6 +134,12 @@ def identities(*lines):
     return [rule.identity for rule in parse(rules(*lines), "r.yml").groups[0].rules]
 
 
+@pytest.mark.parametrize(("written", "text"), [("", ""), ("~", ""), ("null", ""), ("'null'", "null"), ("off", "off")])
+def test_nothing_is_no_text(written, text):
+    (rule,) = parse(rules(f"- {{alert: A, expr: up, annotations: {{a: {written}}}}}"), "r.yml").groups[0].rules
+    assert rule.alert_annotations((), 0.0) == (("a", text),)
+
+
 def test_a_rules_identity_does_not_depend_on_the_rules_beside_it():
     plain, warning, critical = (
         "- {alert: A, expr: up}",
