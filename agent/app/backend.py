@@ -69,6 +69,12 @@ class DaemonBackend:
     def incident(self, incident_id: str) -> Mapping[str, Any] | None:
         return self._reader.incident(incident_id)
 
+    def problems(self, *, closed: bool) -> Sequence[Mapping[str, Any]]:
+        return self._reader.problems(closed=closed)
+
+    def problem(self, problem_id: str) -> Mapping[str, Any] | None:
+        return self._reader.problem(problem_id)
+
     def remediations(self) -> Sequence[Mapping[str, Any]]:
         parts = self._parts
         now = parts.clock.now()

@@ -10,7 +10,7 @@ from functools import partial
 from agent.app import drilling, planning, presenting, quieting
 from agent.clock import Clock
 from agent.collecting.presence import Places, presence
-from agent.config import rulefiles
+from agent.config import rulefiles, services
 from agent.config.acting import LimitOptions, limits
 from agent.config.options import Config
 from agent.config.problems import ConfigError
@@ -159,6 +159,7 @@ def desk_rules(config: Config, host: str) -> DeskRules:
         ignore_labels=frozenset(config.incidents.ignore_labels),
         limits=limits(LimitOptions(), config.guards),
         keep_resolved=bool(config.alertmanagers),
+        problems=services.problem_limits(config),
     )
 
 

@@ -34,6 +34,7 @@ _SWAPPED = frozenset(
         "calendars",
         "services",
         "priorities",
+        "problems",
     }
 )
 """Tables that a reload takes over; changes in any other need a restart."""

@@ -56,3 +56,31 @@ def remediations(commands: Any) -> None:  # noqa: ANN401 - argparse's own type i
     promote.add_argument("--reason", required=True, help="why it may be trusted again; it goes on record")
     for each in (listing, promote):
         client(each)
+
+
+def problems(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    problem = group(commands, "problem", "show faults that come back, and write down what is known about them")
+    verbs = problem.add_subparsers(title="verbs", metavar="VERB", required=True)
+    listing = command(verbs, "list", "list problems, newest first", module="problems")
+    listing.add_argument("--all", action="store_true", help="closed ones, too")
+    show = command(verbs, "show", "show one problem with its incidents", module="problems")
+    explain = command(
+        verbs,
+        "explain",
+        "write down what was found out; the workaround goes into the ticket of the next incident",
+        module="problems",
+        example='paramedic problem explain problem-1mcc5rm00zjbx --workaround "empty /var/cache/shop"',
+    )
+    for name, text in (
+        ("owner", "who solves it"),
+        ("cause", "why it happens"),
+        ("workaround", "what helps until it is solved"),
+        ("permanent-fix", "what will solve it"),
+    ):
+        explain.add_argument(f"--{name}", default=None, metavar="TEXT", help=text)
+    close = command(verbs, "close", "declare the cause removed; the count starts again", module="problems")
+    close.add_argument("--reason", required=True, help="what removed it; it goes on record")
+    for each in (show, explain, close):
+        each.add_argument("id", metavar="ID", help="as `problem list` shows it")
+    for each in (listing, show, explain, close):
+        client(each)

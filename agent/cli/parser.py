@@ -10,7 +10,7 @@ from agent.cli.grammar import command as _command
 from agent.cli.grammar import config as _config
 from agent.cli.grammar import group as _group
 from agent.cli.grammar import json_flag as _json
-from agent.cli.incident_parser import incidents, remediations
+from agent.cli.incident_parser import incidents, problems, remediations
 from agent.config.durations import parse as seconds
 
 _EPILOG = """\
@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     incidents(commands)
     _silences(commands)
     remediations(commands)
+    problems(commands)
     _daemon(commands)
     _drill(commands)
     _test(commands)

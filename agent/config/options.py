@@ -12,7 +12,7 @@ from agent.config.acting import ActionOptions, ApprovalOptions, GuardOptions, Re
 from agent.config.mqtt_options import MqttOptions
 from agent.config.option import Seconds, option, required
 from agent.config.quiet_options import FreezeOptions, InhibitionOptions
-from agent.config.service_options import CalendarOptions, PriorityOptions, ServiceOptions
+from agent.config.service_options import CalendarOptions, PriorityOptions, ProblemOptions, ServiceOptions
 from agent.config.values import (
     check_labels,
     check_listen,
@@ -206,6 +206,7 @@ class Config:
     calendars: tuple[CalendarOptions, ...] = ()
     services: tuple[ServiceOptions, ...] = ()
     priorities: PriorityOptions = PriorityOptions()
+    problems: ProblemOptions = ProblemOptions()
     freezes: tuple[FreezeOptions, ...] = ()
     inhibitions: tuple[InhibitionOptions, ...] = ()
     tickets: tuple[TicketOptions, ...] = ()

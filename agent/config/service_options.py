@@ -138,3 +138,13 @@ class PriorityOptions:
             row = getattr(self, name)
             if len(row) != _URGENCIES or not set(row) <= set(PRIORITIES):
                 raise ValueError(f"{name} must be four of {', '.join(PRIORITIES)}, the most urgent first")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemOptions:
+    """When faults that come back, or that automation keeps mending, become a problem for somebody to solve."""
+
+    incidents: int = option(3, "Incidents of one subject.")
+    fixes: int = option(3, "Automatic fixes of one subject.")
+    family: int = option(10, "Incidents of one alert on one service, whatever their subject.")
+    window: Seconds = option(Seconds(7 * 86400.0), "Within this time.")

@@ -10,6 +10,7 @@ from agent.incidents.windows import Recurrence
 from agent.itsm.calendars import ALWAYS, Calendar
 from agent.itsm.catalogue import Agreement, Catalogue, Criticality, Objective, Service, Target
 from agent.itsm.priority import Priorities
+from agent.itsm.problems import ProblemLimits
 from rules import matchers
 
 _PERCENT = 100.0
@@ -25,6 +26,11 @@ def priorities(config: Config) -> Priorities:
     options = config.priorities
     matrix = {criticality: getattr(options, criticality) for criticality in Criticality}
     return Priorities(matrix=matrix, outside_hours=options.outside_hours)
+
+
+def problem_limits(config: Config) -> ProblemLimits:
+    options = config.problems
+    return ProblemLimits(incidents=options.incidents, fixes=options.fixes, family=options.family, window=options.window)
 
 
 def problems(config: Config) -> Iterator[Problem]:

@@ -98,6 +98,24 @@ class ExpireSilence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainProblem:
+    """Write down what somebody found out: owner, cause, workaround, permanent_fix. Answer: the problem."""
+
+    actor: str
+    problem_id: str
+    found: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseProblem:
+    """Declare the cause of a problem removed. Answer: the problem."""
+
+    actor: str
+    problem_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
     """Read the configuration again. Answer: {"changed": [...], "restart_required": [...]}."""
 
@@ -120,6 +138,8 @@ Command = (
     | SetMaintenance
     | PutSilence
     | ExpireSilence
+    | ExplainProblem
+    | CloseProblem
     | Reload
     | StartDrill
 )

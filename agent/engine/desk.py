@@ -8,6 +8,7 @@ from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.delivery import Delivery
 from agent.engine.ledger import Ledger
+from agent.engine.problems import ProblemBook
 from agent.engine.situations import Situations
 from agent.engine.tally import Tally
 from agent.incidents import approval
@@ -20,6 +21,7 @@ from agent.incidents.incident import ACTIVE, Incident, State
 from agent.incidents.opening import described, is_storm, opened, preexisting, storm
 from agent.incidents.policy import Policy
 from agent.incidents.posted import is_posted
+from agent.itsm.problems import DEFAULT_LIMITS, ProblemLimits
 from agent.store import writes
 from agent.telemetry import log, metrics
 from remediations.limits import Limits
@@ -37,6 +39,7 @@ class DeskRules:
     match: Sequence[Matcher]
     ignore_labels: Collection[str]
     limits: Limits
+    problems: ProblemLimits = DEFAULT_LIMITS
     keep_resolved: bool = False
     """Whether somebody must hear of an alert's end even if a crash comes first: it stays on record for a while."""
 
@@ -53,6 +56,7 @@ class Desk:
         self._delivery = delivery
         self.tally = Tally(ledger, lambda: situations.policy)
         self.rules = rules
+        self.problems = ProblemBook(lambda: self.rules.problems, lambda now: f"problem-{self._new_id(now)}")
         self.first_start = False
         """True while faults that are there already at the very first start are taken in."""
 
@@ -94,7 +98,8 @@ class Desk:
 
     def _fired(self, batch: Batch, incident: Incident | None, alert: Alert, change: AlertChange, key: str) -> None:
         if incident is not None and not self._outdated(incident, batch.now):
-            self.happened(batch, incident, AlertChanged(change=change))
+            known = incident if incident.state in ACTIVE else self.problems.marked(incident)
+            self.happened(batch, known, AlertChanged(change=change))
             return
         if incident is not None:
             self._put(
@@ -118,6 +123,7 @@ class Desk:
         if is_storm(alike, batch.now, incidents=limits.storm_incidents, within=limits.storm_within):
             parent = self._storm_of(batch, incident)
             incident = replace(incident, parent=parent.id, suppressed=f"storm {parent.id}")
+        incident = self.problems.marked(incident)
         context = self._context(incident, batch.now)
         self._put(batch, None, opened(incident, context), "opened")
 
@@ -181,6 +187,7 @@ class Desk:
             self.tally.started(batch, after)
         self.tally.judged(batch, before, after)
         self.tally.promised(batch, decision, event)
+        self.problems.happened(batch, before, after)
         for effect in decision.effects:
             self._delivery.owe(batch, effect, after)
         ended = before is not None and before.state in ACTIVE and after.state not in ACTIVE

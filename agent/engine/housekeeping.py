@@ -61,6 +61,9 @@ def report(parts: Parts, now: float) -> None:
     for incident in parts.casebook:
         if not incident.drill:
             metrics.INCIDENTS.labels(incident.state, incident.priority).inc()
+    metrics.PROBLEMS.clear()
+    for problem in parts.desk.problems.open():
+        metrics.PROBLEMS.labels(problem.state).inc()
     metrics.OLDEST_INCIDENT.set(max((now - i.opened_at for i in active if not i.drill), default=0.0))
     _report_muting(parts, now)
     metrics.STOPPED.set(1.0 if parts.situations.stopped() else 0.0)
@@ -124,6 +127,7 @@ def _prune(parts: Parts, now: float) -> list[Write]:
     incidents = now - keep.incidents
     return [
         *silencing.prune(parts.situations.muting, now),
+        *parts.desk.problems.prune(now),
         writes.drop_orders(incidents),
         ("UPDATE runs SET output = NULL WHERE output IS NOT NULL AND ended_at < ?", (now - keep.output,)),
         ("DELETE FROM outbox WHERE state = 'done' AND settled_at < ?", (now - _SENT_DAYS,)),

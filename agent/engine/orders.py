@@ -10,9 +10,11 @@ from agent.engine import silencing
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.commands import (
+    CloseProblem,
     Command,
     CommandError,
     ExpireSilence,
+    ExplainProblem,
     Ingest,
     OnIncident,
     PostAlerts,
@@ -83,7 +85,6 @@ class Orders:
             return error
 
     def _carry_out(self, batch: Batch, command: Command) -> Mapping[str, Any]:
-        muting = self._situations.muting
         match command:
             case OnIncident() | Promote():
                 return self._decided(batch, command)
@@ -93,10 +94,10 @@ class Orders:
                 return self._set_stop(batch, command)
             case SetMaintenance():
                 return self._set_maintenance(batch, command)
-            case PutSilence():
-                return silencing.put(batch, muting, command)
-            case ExpireSilence():
-                return silencing.expire(batch, muting, command)
+            case PutSilence() | ExpireSilence():
+                return silencing.carry_out(batch, self._situations.muting, command)
+            case ExplainProblem() | CloseProblem():
+                return self._desk.problems.carry_out(batch, command)
             case Reload() if self.reload is not None:
                 return self.reload(batch)
             case Reload() | StartDrill():

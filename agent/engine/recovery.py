@@ -68,6 +68,7 @@ def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors, began: Be
     _load_silences(parts)
     _load_incidents(parts, now)
     parts.ledger.load(connection, without=never)
+    parts.desk.problems.load(connection, now)
     _load_alerts(parts, batch)
     parts.situations.muting.note((*parts.ruleset.active(), *parts.intake.active()), now)
     parts.desk.first_start = parts.database.meta("started_at") is None and now < parts.situations.settled_at

@@ -19,6 +19,11 @@ _log = log.get("silence")
 MAINTENANCE = "maintenance"
 
 
+def carry_out(batch: Batch, muting: Muting, command: PutSilence | ExpireSilence) -> Mapping[str, Any]:
+    """Raise CommandError."""
+    return put(batch, muting, command) if isinstance(command, PutSilence) else expire(batch, muting, command)
+
+
 def put(batch: Batch, muting: Muting, command: PutSilence) -> Mapping[str, Any]:
     """Make or change a silence. Raise CommandError."""
     try:

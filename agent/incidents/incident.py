@@ -172,6 +172,10 @@ class Incident:
     """The guards' answers to the last question, the reported one first: "guard: reason"."""
     service: str = DEFAULT_SERVICE
     """The service of the catalogue that it concerns."""
+    problem: str = ""
+    """The problem that it is one more occurrence of."""
+    workaround: str = ""
+    """What helps until that is solved."""
     clocks: tuple[Clock, ...] = ()
     """What was promised about it, and how that stands."""
     clock_at: float | None = None

@@ -9,6 +9,7 @@ from agent.incidents.incident import Incident
 from agent.incidents.posted import Held
 from agent.incidents.silences import Silence
 from agent.incidents.windows import Recurrence
+from agent.itsm.problems import Problem
 from remediations.standing import Standing
 from rules.alert import Alert, AlertState
 from rules.matchers import Matcher, Operator
@@ -16,6 +17,7 @@ from rules.matchers import Matcher, Operator
 _encoder = msgspec.json.Encoder()
 _incident = msgspec.json.Decoder(Incident)
 _alert = msgspec.json.Decoder(Alert)
+_problem = msgspec.json.Decoder(Problem)
 _standing = msgspec.json.Decoder(Standing)
 
 
@@ -46,6 +48,10 @@ def incident(text: str) -> Incident:
 
 def alert(text: str) -> Alert:
     return _alert.decode(text)
+
+
+def problem(text: str) -> Problem:
+    return _problem.decode(text)
 
 
 def silence_text(silence: Silence) -> str:

@@ -58,6 +58,19 @@ class Reader:
                 ),
             }
 
+    def problems(self, *, closed: bool = False, limit: int = 1000) -> list[dict[str, Any]]:
+        """Return problems, newest first: the open ones, or all."""
+        condition = "" if closed else "WHERE state != 'closed'"
+        query = f"SELECT document FROM problems {condition} ORDER BY opened_at DESC LIMIT ?"  # noqa: S608 - a constant
+        with self._open() as connection:
+            return [json.loads(row["document"]) for row in connection.execute(query, (limit,))]
+
+    def problem(self, problem_id: str) -> dict[str, Any] | None:
+        """Return one problem; None if there is none."""
+        with self._open() as connection:
+            row = connection.execute("SELECT document FROM problems WHERE id = ?", (problem_id,)).fetchone()
+            return json.loads(row["document"]) if row is not None else None
+
     def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return effects that will never be delivered, newest first, each with its reason."""
         with self._open() as connection:

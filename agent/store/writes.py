@@ -10,6 +10,7 @@ from agent.incidents.effects import Effect
 from agent.incidents.incident import Attempt, Incident
 from agent.incidents.posted import Held
 from agent.incidents.silences import Silence
+from agent.itsm.problems import Occurrence, Problem
 from agent.store.database import Statement, Write
 from agent.store.documents import encode, silence_text
 from remediations.standing import Standing
@@ -195,3 +196,24 @@ def shift_counters(delta: float) -> list[Write]:
         ("UPDATE runs SET started_at = started_at + ?1, ended_at = ended_at + ?1", (delta,)),
         ("UPDATE passes SET unhealthy_at = unhealthy_at + ?", (delta,)),
     ]
+
+
+def put_problem(problem: Problem) -> Write:
+    row = (problem.id, problem.subject, problem.state, problem.opened_at, encode(problem))
+    return ("INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?)", row)
+
+
+def count_occurrence(seen: Occurrence) -> Write:
+    return (
+        "INSERT INTO occurrences (at, subject, family, incident_id, happening) VALUES (?, ?, ?, ?, ?)",
+        (seen.at, seen.key, seen.family, seen.incident, seen.happening),
+    )
+
+
+def forget_occurrences(subject: str) -> Write:
+    """Start the count of a subject, or of a whole family, again."""
+    return ("DELETE FROM occurrences WHERE ?1 IN (subject, family)", (subject,))
+
+
+def drop_occurrences(before: float) -> Write:
+    return ("DELETE FROM occurrences WHERE at <= ?", (before,))

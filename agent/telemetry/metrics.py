@@ -73,6 +73,8 @@ INCIDENTS_OPENED = _counter("paramedic_incidents_opened_total", "Incidents opene
 PROMISES = _counter(
     "paramedic_promise_calls_total", "Response and resolution times at risk or broken.", "service", "kind", "call"
 )
+PROBLEMS_OPENED = _counter("paramedic_problems_opened_total", "Problems opened.", "service")
+PROBLEMS = _gauge("paramedic_problems", "Problems that are not closed, by state.", "state")
 INCIDENTS_RESOLVED = _counter("paramedic_incidents_resolved_total", "Incidents resolved, by how.", "resolution")
 OLDEST_INCIDENT = _gauge("paramedic_incident_oldest_seconds", "Age of the oldest incident that needs work.")
 DECISIONS = _counter("paramedic_decisions_total", "Decisions by their reason.", "reason")

@@ -98,6 +98,7 @@ def _business(incident: Incident, host_name: str) -> Iterator[str]:
     yield f"Since: {_time(incident.active_at or incident.opened_at)}"
     yield f"Now: {_state(incident)}"
     yield from _promises(incident)
+    yield from _known(incident)
     if incident.members:
         yield f"This ticket stands for {incident.members} incidents of the same kind."
     if incident.preexisting:
@@ -108,6 +109,13 @@ def _service(incident: Incident) -> str:
     """Return the service of the catalogue, else what the alert itself says."""
     known = incident.service if incident.service != DEFAULT_SERVICE else dict(incident.labels).get("service", "")
     return _clean(known)
+
+
+def _known(incident: Incident) -> Iterator[str]:
+    if incident.problem:
+        yield f"It is one more of {_clean(incident.problem)}, which is not solved yet."
+    if incident.workaround:
+        yield f"What helps until then: {block(redacted(incident.workaround[: 2 * VALUE_LENGTH]), VALUE_LENGTH)}"
 
 
 def _promises(incident: Incident) -> Iterator[str]:

@@ -17,6 +17,7 @@ from agent.web.caller import Caller
 from agent.web.control import Control
 from agent.web.exposition import Exposition
 from agent.web.posting import PostingApi
+from agent.web.problems import ProblemsApi
 from agent.web.prometheus_api import Answering, QueryApi, Work, failure
 from agent.web.prometheus_api_rules import RulesApi
 from agent.web.prometheus_api_status import StatusApi
@@ -114,7 +115,7 @@ def _saying_why(handler: Handler) -> Handler:
     return handle
 
 
-def control_rows(control: Control) -> Sequence[Row]:
+def control_rows(control: Control, problems: ProblemsApi) -> Sequence[Row]:
     incident = "/control/incidents/{id}"
     table: Sequence[tuple[str, str, Handler]] = (
         ("GET", "/control/status", control.status),
@@ -128,6 +129,10 @@ def control_rows(control: Control) -> Sequence[Row]:
         ("POST", f"{incident}/retry", control.retry),
         ("GET", "/control/remediations", control.remediations),
         ("POST", "/control/remediations/{name}/promote", control.promote),
+        ("GET", "/control/problems", problems.list),
+        ("GET", "/control/problems/{id}", problems.show),
+        ("POST", "/control/problems/{id}/explain", problems.explain),
+        ("POST", "/control/problems/{id}/close", problems.close),
         ("POST", "/control/stop", control.stop),
         ("POST", "/control/maintenance", control.maintenance),
         ("POST", "/control/resume", control.resume),
@@ -176,7 +181,9 @@ def full_rows(
         *alert_rows(backend=backend, caller=caller, clock=clock),
         *webhook_rows(backend=backend, caller=caller, clock=clock),
         *prometheus_rows(backend=backend, queries=queries, clock=clock),
-        *control_rows(Control(backend=backend, caller=caller, clock=clock)),
+        *control_rows(
+            Control(backend=backend, caller=caller, clock=clock), ProblemsApi(backend=backend, caller=caller)
+        ),
     )
 
 

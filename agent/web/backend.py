@@ -58,6 +58,12 @@ class Backend(Protocol):
 
     def incident(self, incident_id: str) -> Mapping[str, Any] | None: ...
 
+    def problems(self, *, closed: bool) -> Sequence[Mapping[str, Any]]:
+        """Return problems, newest first: the open ones, or all."""
+
+    def problem(self, problem_id: str) -> Mapping[str, Any] | None:
+        """Return one problem; None if there is none."""
+
     def remediations(self) -> Sequence[Mapping[str, Any]]:
         """Return the configured remediations with their standing, in file order."""
 

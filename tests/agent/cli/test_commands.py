@@ -57,6 +57,7 @@ def test_every_command_has_a_module_that_runs_it():
         "drill",
         "about",
         "polkit",
+        "problems",
         "remediations",
         "silences",
     } | tools == modules

@@ -76,6 +76,12 @@ class Backend:
     def incident(self, incident_id):
         return {"id": incident_id} if incident_id == "one" else None
 
+    def problems(self, *, closed):
+        return [{"id": "one", "state": "closed"}] if closed else []
+
+    def problem(self, problem_id):
+        return {"id": problem_id} if problem_id == "one" else None
+
     def remediations(self):
         return [{"name": "restart-web"}]
 

@@ -55,7 +55,7 @@ def request_of(row):
     path = row.path.replace("{id}", "one").replace("{name}", "restart-web")
     body = None
     if row.method == "POST":
-        needed = {"reason": ("retry", "stop", "promote"), "plan": ("approve", "reject")}
+        needed = {"reason": ("retry", "stop", "promote", "close"), "plan": ("approve", "reject"), "cause": ("explain",)}
         fields = {name: "because" for name, ends in needed.items() if path.endswith(ends)}
         body = {"/api/v2/alerts": ALERT, "/api/v2/silences": SILENCE}.get(path, fields)
     return row.method, path, body
