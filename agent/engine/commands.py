@@ -1,6 +1,6 @@
 """What operators and other programs can ask of the engine. Each is answered once its effect is durable."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.incidents.events import Acknowledged, Approved, Rejected, Released, ResolvedByOperator, RetryOrdered
