@@ -150,7 +150,7 @@ class IncidentOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerOptions:
-    """An Alertmanager that is told about firing and resolved alerts."""
+    """An Alertmanager that is told about firing and resolved alerts, muted ones too: it has silences of its own."""
 
     name: str = option("alertmanager", "Its name in metrics.", check=check_name)
     url: str = required("Base address.", example="http://127.0.0.1:9093", check=check_url)

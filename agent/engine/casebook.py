@@ -23,6 +23,8 @@ class Casebook:
         self._wakes: list[tuple[float, str]] = []
         self.opened_at: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED)
         """(when, alertname) of new incidents, for the storm brake."""
+        self.muted_at: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED)
+        """The same of those that opened muted: nothing is begun for them, so they are a storm of their own."""
 
     def __iter__(self) -> Iterator[Incident]:
         return iter(list(self._by_id.values()))
@@ -110,6 +112,7 @@ class Casebook:
                 if at is not None:
                     heapq.heappush(self._wakes, (at, incident.id))
         self.opened_at = deque(((at + delta, name) for at, name in self.opened_at), maxlen=_REMEMBERED)
+        self.muted_at = deque(((at + delta, name) for at, name in self.muted_at), maxlen=_REMEMBERED)
         return moved
 
 

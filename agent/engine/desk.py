@@ -118,18 +118,21 @@ class Desk:
 
     def _open(self, batch: Batch, incident: Incident) -> None:
         limits = self.rules.limits
-        alike = [at for at, name in self._casebook.opened_at if name == incident.alertname]
-        self._casebook.opened_at.append((batch.now, incident.alertname))
+        muted, _ = self._situations.muted(incident, batch.now)
+        before = self._casebook.muted_at if muted else self._casebook.opened_at
+        kind = f"{incident.alertname};{muted}" if muted else incident.alertname
+        alike = [at for at, name in before if name == kind]
+        before.append((batch.now, kind))
         if is_storm(alike, batch.now, incidents=limits.storm_incidents, within=limits.storm_within):
-            parent = self._storm_of(batch, incident)
+            parent = self._storm_of(batch, incident, kind)
             incident = replace(incident, parent=parent.id, suppressed=f"storm {parent.id}")
         incident = self.problems.marked(incident)
         context = self._context(incident, batch.now)
         self._put(batch, None, opened(incident, context), "opened")
 
-    def _storm_of(self, batch: Batch, incident: Incident) -> Incident:
-        """Return the storm incident of this alert name, opening it if need be, with one more member."""
-        key = f"storm;{self.rules.host};{incident.alertname}"
+    def _storm_of(self, batch: Batch, incident: Incident, kind: str) -> Incident:
+        """Return the storm incident of this kind of incidents, opening it if need be, with one more member."""
+        key = f"storm;{self.rules.host};{kind}"
         parent = self._casebook.by_key(key)
         if parent is None or parent.state not in ACTIVE:
             fresh = replace(storm(incident, incident_id=self._new_id(batch.now), key=key), members=1)

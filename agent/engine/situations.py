@@ -88,11 +88,10 @@ class Situations:
 
     def muted(self, incident: Incident, now: float) -> tuple[str, float | None]:
         """Return what mutes the incident's alert, empty if nothing does, and when all of it will be over."""
-        mutes = (*self.muting.of(incident.labels, now), *self._dependencies(incident))
-        ends = [mute.until for mute in mutes]
-        return "; ".join(mute.says for mute in mutes), max((at for at in ends if at), default=None) if all(
-            ends
-        ) else None
+        mutes = (*self.muting.of(incident.member_labels or incident.labels, now), *self._dependencies(incident))
+        ends = [mute.until for mute in mutes if mute.until is not None]
+        until = max(ends) if ends and len(ends) == len(mutes) else None
+        return "; ".join(mute.says for mute in mutes), until
 
     def _dependencies(self, incident: Incident) -> Iterator[Mute]:
         """Yield the services that are down and without which this one cannot work."""
@@ -109,7 +108,7 @@ class Situations:
     def _settled_at(self, incident: Incident, now: float) -> float:
         """Return when settling ends: after boot, start, and what muted the incident's alert."""
         ended = max(
-            self.muting.ended_at(incident.labels, now, self.settle_seconds),
+            self.muting.ended_at(incident.member_labels or incident.labels, now, self.settle_seconds),
             self.outages.back_at(self.policy.catalogue.below(incident.service)),
         )
         return max(self.settled_at, ended + self.settle_seconds if ended else 0.0)

@@ -38,15 +38,22 @@ def proceed(incident: Incident, context: Context, *, otherwise: Reason) -> Decis
         later = replace(incident, wake_at=context.now + context.policy.recheck)
         return Decision(incident=later, reason=_first(otherwise, Reason.WARMING_UP))
     ladder = context.policy.ladder(situation.remediation)
-    if ladder is None:
-        if context.now < situation.ticket_hold_until:
-            waiting = replace(incident, wake_at=situation.ticket_hold_until)
-            return Decision(incident=waiting, reason=otherwise)
-        return escalate(incident, "no remediation matches", Reason.NO_REMEDIATION, context)
+    if ladder is None or incident.member_labels:
+        return _hand_over(incident, context, otherwise)
     index = next_step(incident)
     if index >= len(situation.steps):
         return escalate(incident, "every step was tried", Reason.EXHAUSTED, context)
     return _ask_guards(incident, ladder, index, context, otherwise)
+
+
+def _hand_over(incident: Incident, context: Context, otherwise: Reason) -> Decision:
+    """Give a person what nothing can be done about, once settling is over."""
+    settled_at = context.situation.ticket_hold_until
+    if context.now < settled_at:
+        return Decision(incident=replace(incident, wake_at=settled_at), reason=otherwise)
+    if incident.member_labels:
+        return replace(escalate(incident, "storm", Reason.REFUSED_FOR_GOOD, context), guard=Guard.STORM)
+    return escalate(incident, "no remediation matches", Reason.NO_REMEDIATION, context)
 
 
 def overlaid(incident: Incident, situation: Situation) -> Incident:

@@ -182,6 +182,8 @@ class Incident:
     """When one of them has something to say next."""
     members: int = 0
     """On a storm incident: how many incidents it holds."""
+    member_labels: Labels = ()
+    """On a storm incident: the labels of its first member. What mutes that one mutes the storm."""
     awaiting: Awaiting | None = None
     """In state awaiting_approval: what for."""
     approval: Approval | None = None

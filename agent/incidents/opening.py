@@ -60,6 +60,7 @@ def storm(first: Incident, *, incident_id: str, key: str) -> Incident:
         annotations=(("summary", f"Storm: many {first.alertname} alerts at once"),),
         fingerprint="",
         members=0,
+        member_labels=first.labels,
         parent="",
         suppressed="",
         told=None,

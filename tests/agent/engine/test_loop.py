@@ -227,6 +227,18 @@ def test_many_incidents_of_one_kind_fold_into_one_storm(bench):
     assert len({row.incident_id for row in bench.take("rt")}) <= 4
 
 
+def test_a_storm_found_while_settling_is_handed_to_a_person_and_never_acted_on(make_bench):
+    bench = make_bench(settling=60.0)
+    bench.processes({f"p{n}": 0 for n in range(60)})
+    bench.clock.advance(61.0)
+
+    bench.processes({f"p{n}": 0 for n in range(60)})
+
+    (storm,) = [incident for incident in bench.incidents() if incident["members"] and incident["member_labels"]]
+    assert storm["state"] == "escalated"
+    assert storm["attempts"] == []
+
+
 def test_a_storm_ends_with_its_last_member(bench):
     bench.parts.situations.stopped_by = {"operator": "a test"}
     bench.processes({f"p{n}": 0 for n in range(30)})

@@ -285,3 +285,27 @@ def test_a_muted_incident_can_be_taken_and_is_counted(bench):
     assert bench.take("rt") == []
     assert metrics.SUPPRESSED._value.get() == 1
     assert metrics.SILENCES.labels("active")._value.get() == 1
+
+
+def test_a_storm_of_muted_incidents_is_muted_until_they_are_not(bench):
+    silence(bench, text='{name=~"p.*"}')
+    bench.processes({f"p{n}": 0 for n in range(60)})
+
+    (storm,) = [incident for incident in bench.incidents() if incident["members"]]
+    assert storm["members"] == 40
+    assert storm["suppressed"].startswith("silence ")
+    assert bench.handed == []
+    bench.clock.advance(600.0)
+    bench.processes({f"p{n}": 0 for n in range(60)})
+
+    storm = bench.reader.incident(storm["id"])
+    assert (storm["suppressed"], storm["state"], storm["tickets"]) == ("", "escalated", ["rt"])
+
+
+def test_a_muted_storm_neither_hides_nor_holds_back_what_is_not_muted(bench):
+    silence(bench, text='{name=~"p.*"}')
+    bench.processes({f"p{n}": 0 for n in range(60)} | {"web": 0})
+
+    (loud,) = [incident for incident in bench.incidents() if not incident["suppressed"]]
+    assert dict(loud["labels"])["name"] == "web"
+    assert loud["state"] == "remediating"
