@@ -20,7 +20,7 @@ from agent.config import paths
 from agent.config.load import load
 from agent.config.options import Config
 from agent.engine import recovery
-from agent.engine.commands import CommandError, Reload, SetStop
+from agent.engine.commands import BusyError, CommandError, Reload, SetStop
 from agent.engine.engine import Engine
 from agent.engine.parts import Outside
 from agent.executor.helped import HelpedRepairs
@@ -46,6 +46,9 @@ _log = log.get("daemon")
 _CHECKPOINT_SECONDS = 30.0
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 _STOP_SECONDS = 4.0
+_STOP_TRIES = 5
+_STOP_ANSWER_SECONDS = 2.0
+"""How often, and for how long each time, the engine is asked to follow the broker's stop topic."""
 _ANSWER_SECONDS = 2.5
 """How long the stopping daemon waits for what its interrupted runs have to say: a little more than they are given."""
 _RELOAD_SECONDS = 30.0
@@ -237,8 +240,15 @@ class Daemon:
             self.engine.queue.order(order)
 
     def _stop_by_broker(self, reason: str) -> None:
-        """Let the broker's stop topic stop every action, or allow them again."""
-        self.engine.queue.order(SetStop(actor="mqtt", reason=reason.strip()[:_REASON_LENGTH], origin="mqtt"))
+        """Let the broker's stop topic stop every action, or allow them again. It is not told twice: this must work."""
+        command = SetStop(actor="mqtt", reason=reason.strip()[:_REASON_LENGTH], origin="mqtt")
+        for _ in range(_STOP_TRIES):
+            try:
+                self.engine.call(command, _STOP_ANSWER_SECONDS)
+            except BusyError as error:
+                _log.warning("the broker's stop topic is not followed yet", reason=str(error))
+            else:
+                return
 
     def _prepared(self, config: Config) -> Config:
         """Return the configuration with what drills need, if they are allowed."""

@@ -217,6 +217,21 @@ CASES = {
         [line("paramedic_remediation_demoted", 1, remediation="restart-web")],
         [line("paramedic_remediation_demoted", 0, remediation="restart-web")],
     ),
+    "ParamedicMqttInputDown": (
+        5 * MINUTE,
+        [line("paramedic_mqtt_input_connected", 0, broker="b:1883")],
+        [line("paramedic_mqtt_input_connected", 1, broker="b:1883")],
+    ),
+    "ParamedicMqttTopicsSilent": (
+        0,
+        [line("paramedic_mqtt_silent_topics", 2, subscription="heat")],
+        [line("paramedic_mqtt_silent_topics", 0, subscription="heat")],
+    ),
+    "ParamedicMqttMessagesRefused": (
+        6 * MINUTE,
+        [line("paramedic_mqtt_messages_total", 0, 0.1, subscription="heat", result="malformed")],
+        [line("paramedic_mqtt_messages_total", 0, 0.1, subscription="heat", result="accepted")],
+    ),
     "ParamedicReloadFailed": (
         0,
         [line("paramedic_config_last_reload_successful", 0)],
