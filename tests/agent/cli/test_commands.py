@@ -56,6 +56,7 @@ def test_every_command_has_a_module_that_runs_it():
         "daemon",
         "drill",
         "about",
+        "install",
         "polkit",
         "problems",
         "remediations",

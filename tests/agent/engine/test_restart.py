@@ -1,5 +1,7 @@
 """What a crash leaves: everything that was durable, nothing done twice."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.engine import intake
@@ -260,3 +262,53 @@ def test_a_resolved_alert_stays_on_record_for_an_hour_where_somebody_must_hear_o
     bench.pass_time(3700)
     bench.turn()
     assert alert_rows(bench) == []
+
+
+def by_helper(bench):
+    bench.planned = replace(bench.planned, plan=replace(bench.planned.plan, by="helper"))
+    bench.process(up=0)
+    (row,) = bench.take("helper")
+    return row
+
+
+def test_a_run_that_the_helper_has_goes_on_and_its_result_is_collected(bench):
+    row = by_helper(bench)
+    bench.restart()
+    bench.turn()
+
+    (again,) = bench.take("helper")
+    assert (again.id, again.key) == (row.id, row.key)
+    assert bench.survivors == []
+    assert bench.incident()["state"] == "remediating"
+    assert bench.parts.ledger.running == {row.key: row.payload["resource"]}
+    bench.settle(again, outcome="succeeded")
+    (attempt,) = bench.incident()["attempts"]
+    assert (attempt["run_id"], attempt["outcome"]) == (row.key, "succeeded")
+
+
+def test_a_run_that_never_began_does_not_count_and_is_decided_anew(bench):
+    row = by_helper(bench)
+    bench.never_began = {row.key}
+    bench.restart()
+    bench.process(up=0)
+    bench.pass_time(60)
+
+    (again,) = bench.take("helper")
+    assert again.key != row.key
+    (attempt,) = bench.incident()["attempts"]
+    assert attempt["run_id"] == again.key
+    owner = (attempt["remediation"], attempt["resource"])
+    assert bench.parts.ledger.passes(owner, bench.clock.now(), 3600.0) == 1
+    assert bench.database.connection.execute("SELECT run_id FROM runs").fetchall() == [(again.key,)]
+
+
+def test_a_run_that_never_began_does_not_begin_while_a_guard_forbids_it_now(bench):
+    row = by_helper(bench)
+    bench.never_began = {row.key}
+    (bench.directory / "stop").touch()
+    bench.restart()
+    bench.turn()
+
+    assert bench.take("helper") == []
+    assert bench.incident()["state"] == "open"
+    assert bench.incident()["attempts"] == []
