@@ -7,7 +7,7 @@ It keeps from the parser what the parser cannot take (too long, too deep, back-q
 import re
 from dataclasses import dataclass
 
-from rules.duration import parse_duration
+from rules import duration
 from rules.promql.errors import ExpressionError, OutOfScopeError
 
 MAX_BYTES = 64 * 1024
@@ -17,9 +17,6 @@ MAX_OPERATORS = 1000
 
 MAX_SECONDS = 2**53 / 1000
 """Milliseconds beyond are no whole numbers any more."""
-
-MAX_DURATION_SECONDS = 2**63 / 1e9
-"""As in Prometheus, which counts durations in 64 bits of nanoseconds."""
 
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`[^`]*`|#[^\n]*', re.DOTALL)
 _DURATION = r"(?:\d+(?:ms|[smhdwy]))+"
@@ -105,32 +102,26 @@ def _check_durations(bare: str) -> None:
     """Refuse what the parser could not count: it ends in a panic that it prints."""
     for found in _SPAN.finditer(bare):
         written, *numbers = found.groups()
-        seconds = _duration_seconds(written) if written else _float(next(filter(None, numbers)))
-        if seconds > MAX_DURATION_SECONDS:
-            raise ExpressionError(f"duration out of range: {found[0].strip('[]: ')}", found.start() + 1)
+        try:
+            seconds = duration.parse_duration(written) if written else _float(next(filter(None, numbers)))
+        except ValueError as error:
+            raise ExpressionError(str(error), found.start() + 1) from error
+        if seconds > duration.MAX_SECONDS:
+            raise ExpressionError(f"duration out of range: {found[0].strip('[]: ')[:40]!r}", found.start() + 1)
 
 
 def _float(number: str) -> float:
     return float(int(number, 16)) if number.lower().startswith("0x") else float(number)
 
 
-def _duration_seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ExpressionError(str(error)) from error
-
-
 def _milliseconds(number: str) -> int:
     sign = -1 if number.startswith("-") else 1
     digits = number.lstrip("+-")
     if digits[-1] in "smhdwy":
-        return sign * round(_duration_seconds(digits) * 1000)
-    if digits.lower().startswith("0x"):
-        return sign * int(digits, 16) * 1000
-    if float(digits) >= MAX_SECONDS:
-        raise ExpressionError(f"timestamp out of bounds for @ modifier: {number}")
-    return sign * round(float(digits) * 1000)
+        return sign * round(duration.parse_duration(digits) * 1000)
+    if _float(digits) >= MAX_SECONDS:
+        raise ExpressionError(f"timestamp out of bounds for @ modifier: {number[:40]}")
+    return sign * round(_float(digits) * 1000)
 
 
 def _string(match: re.Match[str]) -> str:

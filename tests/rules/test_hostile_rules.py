@@ -7,6 +7,7 @@ import pytest
 
 from collectors.sample import Reading, Sample, Source, labels
 from rules import evaluation
+from rules.promql import subquery
 from rules.rulefile import RuleError, load, parse
 from rules.ruleset import Ruleset
 from rules.series import SeriesStore
@@ -71,6 +72,13 @@ def test_a_rule_that_yields_too_much_fails_and_the_next_goes_on(store, monkeypat
     ruleset, found = judged(store, {"record": "many", "expr": "x"}, one)
     assert found.errors == {"r.yml;g;many": "the result has more than 10 series"}
     assert len(list(ruleset.active())) == 1
+
+
+def test_a_subquery_of_too_many_samples_fails_and_the_next_rule_goes_on(store, monkeypatch):
+    monkeypatch.setattr(subquery, "MAX_SAMPLES", 100)
+    ruleset, found = judged(store, {"record": "many", "expr": "max_over_time((x + 1)[10m:1m])"}, GOOD)
+    assert found.errors == {"r.yml;g;many": "the subquery yields more than 100 samples"}
+    assert len(list(ruleset.active())) == 20
 
 
 @pytest.mark.parametrize(

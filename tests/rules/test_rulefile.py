@@ -119,6 +119,8 @@ def test_all_problems_of_a_file_are_told_at_once_with_line_and_rule():
         (rules("- {alert: A, expr: ''}"), "rule 'A': a rule needs `expr`"),
         (rules("- {alert: A, expr: nosuch(up)}"), "r.yml:4:22: rule 'A': expr: "),
         (rules("- {record: 'a{b}', expr: up}"), "a recorded name has no braces"),
+        (rules("- {alert: A, expr: up, for: 300y}"), "for is duration out of range: '300y'"),
+        (rules(f"- {{alert: A, expr: up, keep_firing_for: {'9' * 5000}s}}"), "duration out of range"),
         (rules("- {alert: A, expr: up, labels: {__name__: x}}"), "'__name__' cannot be one of the labels"),
         (rules("- {alert: A, expr: up, labels: {a: [1]}}"), "rule 'A': a must be text"),
         (rules("- {alert: A, expr: up, annotations: {a: '{{ nosuch }}'}}"), "template a: line 1: function 'nosuch'"),

@@ -122,6 +122,8 @@ def test_aggregations_and_calls_are_read():
         (r'label_replace(x, "\xff", "", "a", "")', "UTF-8"),
         ("x\udcff", "UTF-8"),
         ("x @ 1e15", "out of bounds"),
+        ("x @ 0xffffffffffffffff", "out of bounds"),
+        ("x @ " + "9" * 5000, "out of bounds"),
         ("x @ nan", "out of bounds"),
         ("1[5m:]", "vector"),
         ('count_values("", x)', "label name"),
@@ -169,6 +171,8 @@ def test_what_is_left_out_of_the_language_says_so(text):
         "up offset -9999999999w",
         "up offset 1000000000000",
         "up @ 300y",
+        f"up[{'9' * 5000}s]",
+        f"up[{'9' * 5000}]",
         "vector(99999999999999999999y)",
     ],
 )
