@@ -5,12 +5,14 @@ A plugin that does not end in time, or ends with no exit code of 0 to 3, is UNKN
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from collectors import perfdata, program
-from collectors.perfdata import Datum, Threshold
 from collectors.probe_tcp import refuse_twins
 from collectors.sample import Labels, Origin, Sample, gauge, untyped
 from collectors.spec import CollectError, TargetedSpec
+
+if TYPE_CHECKING:
+    from collectors.perfdata import Datum, Threshold
 
 STATE = gauge("nagios_check_state", "What the plugin says: 0 ok, 1 warning, 2 critical, 3 unknown.")
 VALUE = untyped("nagios_perfdata_value", "Performance data in its base unit; unit total is a counter.")
@@ -61,6 +63,8 @@ def collect(options: NagiosOptions, target: str) -> Iterator[Sample]:
     check = next((known for known in options.checks if known.name == target), None)
     if check is None:
         raise CollectError(f"no check is named {target!r}")
+    from collectors import perfdata, program  # noqa: PLC0415 -- only needed by who has a plugin
+
     limits = program.Limits(
         seconds=options.timeout_seconds, output_bytes=options.max_output_bytes, memory_bytes=options.max_memory_bytes
     )
@@ -78,7 +82,7 @@ def _whole(output: bytes, most: int) -> str:
     return output.decode(errors="replace")
 
 
-def _samples(check: str, datum: Datum) -> Iterator[Sample]:
+def _samples(check: str, datum: "Datum") -> Iterator[Sample]:
     pairs = {"check": check, "label": datum.label} | ({"unit": datum.unit} if datum.unit else {})
     labels: Labels = tuple(sorted(pairs.items()))
     yield Sample(VALUE.name, datum.value, labels)
@@ -89,7 +93,7 @@ def _samples(check: str, datum: Datum) -> Iterator[Sample]:
             yield Sample(metric.name, bound, labels)
 
 
-def _bounds(name: str, threshold: Threshold, labels: Labels) -> Iterator[Sample]:
+def _bounds(name: str, threshold: "Threshold", labels: Labels) -> Iterator[Sample]:
     for bound, value in (("lower", threshold.lower), ("upper", threshold.upper)):
         if value is not None:
             yield Sample(name, value, (("bound", bound), *labels))

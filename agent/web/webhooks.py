@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from agent.clock import Clock
 from agent.engine.commands import PostAlerts
-from agent.intake import cloudevents, webhook
 from agent.intake.alertmanager import Posted
 from agent.intake.decoding import IntakeError
 from agent.web.access import Peer
@@ -29,11 +28,15 @@ class WebhooksApi:
 
     async def alertmanager(self, request: Request, _peer: Peer) -> Response:
         """Take a notification of Alertmanager's webhook receiver or Grafana's webhook contact point."""
+        from agent.intake import webhook  # noqa: PLC0415 - loaded by the first notification
+
         require_json(request)
         body = await body_of(request)
         return await self._post(lambda: webhook.parse(body, self._clock.now()))
 
     async def cloudevents(self, request: Request, _peer: Peer) -> Response:
+        from agent.intake import cloudevents  # noqa: PLC0415 - loaded by the first event
+
         body = await body_of(request)
         media_type, headers = media_type_of(request), dict(request.headers)
         return await self._post(lambda: cloudevents.parse(media_type, headers, body, self._clock.now()))
