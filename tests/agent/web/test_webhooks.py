@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from agent.engine.commands import BusyError
 from tests.agent.web.daemon import TOKEN, running
@@ -76,3 +78,28 @@ def test_good_alerts_are_taken_although_a_neighbour_is_refused(daemon):
     assert answer.status == 400
     assert "no alertname" in answer.json["error"]
     assert len(daemon.backend.commands[0].alerts) == 1
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("web")) as running_daemon:
+        yield running_daemon
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.sampled_from(["firing", "1.0", "resolved"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*NOTIFICATION, *EVENT]), inner),
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(["ce-specversion", "ce-id", "ce-source", "ce-type", "ce-time", "content-encoding"]),
+    st.sampled_from(["1.0", "x", "%ff", "gzip", "2026-11-22T12:00:00Z"]),
+)
+TYPES = st.sampled_from(["application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "x"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(sorted(POSTS)), st.binary(max_size=60) | JSON, HEADERS, TYPES)
+def test_no_request_is_a_server_error(steady, path, body, headers, media_type):
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = steady.unix("POST", f"/api/v1/webhook/{path}", sent, **(headers | {"content-type": media_type}))
+    assert answer.status in {200, 400, 415}
