@@ -256,12 +256,17 @@ class Daemon:
         return drilling.prepared(config, folder) if config.drill.enabled else config
 
     def _start_web(self, stack: ExitStack, loop: LoopThread, backend: DaemonBackend) -> None:
-        options = self.config.web
+        options, opened = self.config.web, doors.doors(self.config.web)
+        stack.callback(opened.close)
         web = WebServer(
             listeners=Listeners(
-                listen=options.listen, metrics_listen=options.metrics_listen, control_socket=self.control_socket
+                listen=options.listen,
+                metrics_listen=options.metrics_listen,
+                control_socket=self.control_socket,
+                tls=opened.tls,
+                closed_metrics=opened.closed_metrics,
             ),
-            access=doors.access(options),
+            access=opened.access,
             backend=backend,
             exposition=Exposition(
                 catalog=[*backend.subscribed, *catalog(SPECS)], external=building.external(self.config)
@@ -270,8 +275,9 @@ class Daemon:
         )
         web.start(loop)
         stack.callback(web.close)
-        self.addresses = web.addresses
-        backend.endpoints = _endpoints(web.addresses, self.control_socket)
+        scheme = "http" if opened.tls is None else "https"
+        self.addresses = tuple(f"{scheme}://{address}" for address in web.addresses)
+        backend.endpoints = _endpoints(self.addresses, self.control_socket)
 
     def _announce(self) -> None:
         """Say where the daemon can be found and what it does."""
@@ -279,7 +285,7 @@ class Daemon:
             "running",
             version=VERSION,
             config=str(self._config_path or "built-in defaults"),
-            metrics=" ".join(f"http://{address}/metrics" for address in self.addresses),
+            metrics=" ".join(f"{address}/metrics" for address in self.addresses),
             control=str(self.control_socket),
             state=str(self._parts.database.directory),
             rules=sum(len(group.rules) for group in self._parts.ruleset.groups.values()),
@@ -323,5 +329,5 @@ def _checkpointer(database: Database) -> Callable[[], None]:
 
 
 def _endpoints(addresses: tuple[str, ...], socket: Path) -> Mapping[str, str]:
-    web = {"metrics": f"http://{addresses[0]}/metrics"} if addresses else {}
+    web = {"metrics": f"{addresses[0]}/metrics"} if addresses else {}
     return {**web, "control": str(socket)}

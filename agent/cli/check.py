@@ -5,11 +5,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.app import units
+from agent.app import doors, units
 from agent.app.planning import listed_units
 from agent.cli import screen
 from agent.config import paths, rulefiles
-from agent.config.checks import Finding, Level, errors, findings
+from agent.config.checks import Finding, Level, errors, findings, is_public
 from agent.config.load import load
 from agent.config.options import Config
 from agent.config.problems import ConfigError
@@ -37,7 +37,7 @@ def _checked(path: Path | None) -> tuple[list[Finding], dict[str, int]]:
     except ConfigError as error:
         return errors(error.problems), {}
     rules, problems = rulefiles.load(config.rules)
-    found = errors(problems) + findings(config, rules, registries) + _missing_units(config)
+    found = errors(problems) + findings(config, rules, registries) + _missing_units(config) + _doors(config)
     return found, _summary(config, rules)
 
 
@@ -50,6 +50,19 @@ def _missing_units(config: Config) -> list[Finding]:
         return [Finding(Level.WARNING, "guards.units", str(error))]
     message = "has no unit file on this host: nothing will be allowed to restart it"
     return [Finding(Level.WARNING, "guards.units", f"{unit} {message}") for unit in sorted(missing)]
+
+
+def _doors(config: Config) -> list[Finding]:
+    """Say what is wrong with the web configuration, and what it leaves unencrypted."""
+    try:
+        opened = doors.doors(config.web)
+    except ConfigError as error:
+        return errors(error.problems)
+    opened.close()
+    if config.web.config_file is None or opened.tls is not None or not is_public(config.web.listen):
+        return []
+    message = "is open to the network, and config_file has no tls_server_config: tokens travel unencrypted"
+    return [Finding(Level.WARNING, "web.listen", message)]
 
 
 def _summary(config: Config, rules: Sequence[RuleFile]) -> dict[str, int]:

@@ -160,9 +160,14 @@ def doors(subject: Subject) -> Iterator[Finding]:
     if web.open_ingest:
         message = "whoever is on this host can post alerts without a token, and so open incidents and tickets"
         yield Finding(Level.WARNING, "web.open_ingest", message)
-    if web.listen and not address(web.listen)[0].startswith(_LOOPBACK):
-        message = "is open to the network: others need the token for everything, and it travels unencrypted"
+    if is_public(web.listen) and web.config_file is None:
+        message = "is open to the network: others need a token for everything, and it travels unencrypted"
         yield Finding(Level.WARNING, "web.listen", message)
+    if is_public(web.metrics_listen) and web.config_file is None:
+        message = "shows the metrics of this host to the network: config_file can ask for a password"
+        yield Finding(Level.WARNING, "web.metrics_listen", message)
+    if web.certificate_scopes and web.config_file is None:
+        yield Finding(Level.WARNING, "web.certificate_scopes", "opens nothing without config_file")
     if subject.config.mqtt.host and subject.config.mqtt.user and not subject.config.mqtt.tls:
         yield Finding(Level.WARNING, "mqtt.tls", "is off: the password travels unencrypted")
 
@@ -171,6 +176,11 @@ def unheard(subject: Subject) -> Iterator[Finding]:
     """Name subscriptions that no broker is asked for."""
     if subject.config.mqtt.subscriptions and not subject.config.mqtt.host:
         yield Finding(Level.ERROR, "mqtt.subscriptions", "nothing is heard: set host to the broker")
+
+
+def is_public(listen: str) -> bool:
+    """Tell whether other hosts can reach this address."""
+    return bool(listen) and not address(listen)[0].startswith(_LOOPBACK)
 
 
 def secrets(subject: Subject) -> Iterator[Finding]:

@@ -88,6 +88,11 @@ class WebOptions:
     certificate_scopes: tuple[WebScope, ...] = option((), "What clients with a certificate may do.")
     open_read: bool = option(True, "Let loopback read without a token.")
     open_ingest: bool = option(False, "Let loopback post alerts without a token.")
+    requests_per_second: int = option(
+        100,
+        "Requests that another host's address or token may make, on average; 0 for no limit.",
+        zero=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

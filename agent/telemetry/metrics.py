@@ -100,6 +100,9 @@ DEMOTED = _gauge(
 )
 STOPPED = _gauge("paramedic_stopped", "1 while the global stop is on.")
 
+# web
+HTTP_REFUSED = _counter("paramedic_http_refused_total", "Connections and requests turned away, by why.", "reason")
+
 # outbox
 OUTBOX = _gauge("paramedic_outbox_rows", "Effects owed, by kind and state.", "kind", "state")
 OUTBOX_OLDEST = _gauge("paramedic_outbox_oldest_seconds", "Age of the oldest effect that is still owed.")

@@ -9,6 +9,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
 
+from agent.telemetry import metrics
+from agent.web.rates import Rates
+
 
 class Scope(StrEnum):
     """What a token opens. None of them opens another."""
@@ -108,6 +111,8 @@ class Access:
     """What clients with a certificate may do."""
     open_read: bool = True
     open_ingest: bool = False
+    rates: Rates | None = None
+    """How fast addresses and tokens may ask; loopback and the socket as fast as they like."""
     _open: frozenset[Need] = field(init=False)
     """What loopback may do without showing anything."""
 
@@ -117,15 +122,23 @@ class Access:
 
     async def admit(self, need: Need, peer: Peer, authorization: str) -> Peer:
         """Return the caller, named after what let it in. Raise AccessError."""
+        self._slow_down(peer, peer.address)
         if need is Need.NOTHING or peer.socket or (peer.loopback and need in self._open):
             return peer
         scope = _SCOPES[need]
         name, scopes = await self._identity(peer, authorization)
         if scope in scopes:
+            self._slow_down(peer, f"name {name}")
             return replace(peer, actor=f"{name} ({peer.address})")
         if name:
             raise AccessError(403, f"this needs the scope {scope}, which {name} does not have")
         raise self._nobody(scope)
+
+    def _slow_down(self, peer: Peer, who: str) -> None:
+        seconds = self.rates.wait(who) if self.rates is not None and not (peer.loopback or peer.socket) else 0
+        if seconds:
+            metrics.HTTP_REFUSED.labels("rate").inc()
+            raise AccessError(429, "too many requests", {"retry-after": str(seconds)})
 
     async def _identity(self, peer: Peer, authorization: str) -> tuple[str, frozenset[Scope]]:
         """Return whose credentials these are and what they open; ("", nothing) for nobody's."""

@@ -187,9 +187,10 @@ def full_rows(
     )
 
 
-def metrics_rows(*, backend: Backend, exposition: Exposition, clock: Clock) -> Sequence[Row]:
-    """Return the routes of `metrics_listen`, open to the network."""
-    return public_rows(Pages(backend=backend, exposition=exposition, clock=clock), metrics=Need.NOTHING)
+def metrics_rows(*, backend: Backend, exposition: Exposition, clock: Clock, is_open: bool = True) -> Sequence[Row]:
+    """Return the routes of `metrics_listen`, open to the network unless there are users with passwords."""
+    need = Need.NOTHING if is_open else Need.READ
+    return public_rows(Pages(backend=backend, exposition=exposition, clock=clock), metrics=need)
 
 
 def application(rows: Sequence[Row], access: Access) -> Starlette:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from agent.web.serving import Server
+    from agent.web.tls import Tls
 
 CLOSE_SECONDS = 1.8
 _log = log.get("web")
@@ -33,6 +34,10 @@ class Listeners:
     listen: str = ""
     metrics_listen: str = ""
     control_socket: Path | None = None
+    tls: "Tls | None" = None
+    """For the addresses; the socket needs none."""
+    closed_metrics: bool = False
+    """Whether `metrics_listen`, too, asks for the scope read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,7 @@ class Bound:
 
     full: tuple[socket.socket, ...]
     metrics: tuple[socket.socket, ...]
+    control: tuple[socket.socket, ...]
 
 
 class WebServer:
@@ -64,8 +70,7 @@ class WebServer:
     def start(self, thread: LoopThread) -> None:
         """Listen, and serve on the thread's loop. Raise ListenError."""
         bound = _bind(self._listeners)
-        tcp = [one for one in (*bound.full, *bound.metrics) if one.family != socket.AF_UNIX]
-        self.addresses = tuple(_name(one) for one in tcp)
+        self.addresses = tuple(_name(one) for one in (*bound.full, *bound.metrics))
         self._thread = thread
         thread.run(self._serve(bound), 30.0)
 
@@ -89,8 +94,8 @@ class WebServer:
         logger = logging.getLogger("uvicorn.error")
         logger.handlers = [serving.LogErrors(_report)]
         logger.propagate = False
-        for app, sockets in self._sites(bound):
-            server = serving.make_server(app)
+        for app, sockets, tls in self._sites(bound):
+            server = serving.make_server(app, tls)
             task = asyncio.create_task(server.serve(sockets))
             self._running.append((server, task))
             up = asyncio.create_task(server.up.wait())
@@ -99,7 +104,7 @@ class WebServer:
                 up.cancel()
                 task.result()
 
-    def _sites(self, bound: Bound) -> list[tuple["Starlette", list[socket.socket]]]:
+    def _sites(self, bound: Bound) -> list[tuple["Starlette", list[socket.socket], "Tls | None"]]:
         from agent.web import app  # noqa: PLC0415 - Starlette is loaded only where something listens
 
         full = app.full_rows(
@@ -109,12 +114,19 @@ class WebServer:
             queries=self._queries,
             clock=self._clock,
         )
-        metrics = app.metrics_rows(backend=self._backend, exposition=self._exposition, clock=self._clock)
+        metrics = app.metrics_rows(
+            backend=self._backend,
+            exposition=self._exposition,
+            clock=self._clock,
+            is_open=not self._listeners.closed_metrics,
+        )
+        whole, tls = app.application(full, self._access), self._listeners.tls
         sites = [
-            (app.application(full, self._access), list(bound.full)),
-            (app.application(metrics, self._access), list(bound.metrics)),
+            (whole, list(bound.full), tls),
+            (app.application(metrics, self._access), list(bound.metrics), tls),
+            (whole, list(bound.control), None),
         ]
-        return [(site, sockets) for site, sockets in sites if sockets]
+        return [site for site in sites if site[1]]
 
     async def _stop(self) -> None:
         for server, _ in self._running:
@@ -127,18 +139,19 @@ def _bind(listeners: Listeners) -> Bound:
     """Open every listener, or none."""
     full: list[socket.socket] = []
     metrics: list[socket.socket] = []
+    control: list[socket.socket] = []
     try:
         if listeners.listen:
             full.append(listening.tcp(listeners.listen, "[web] listen"))
         if listeners.metrics_listen:
             metrics.append(listening.tcp(listeners.metrics_listen, "[web] metrics_listen"))
         if listeners.control_socket is not None:
-            full.append(listening.unix(listeners.control_socket))
+            control.append(listening.unix(listeners.control_socket))
     except listening.ListenError:
-        for opened in (*full, *metrics):
+        for opened in (*full, *metrics, *control):
             opened.close()
         raise
-    return Bound(full=tuple(full), metrics=tuple(metrics))
+    return Bound(full=tuple(full), metrics=tuple(metrics), control=tuple(control))
 
 
 def _name(listener: socket.socket) -> str:

@@ -7,41 +7,64 @@ import socket
 import struct
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from starlette.applications import Starlette
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import Server as UvicornServer
+from uvicorn.server import ServerState
 
 from agent.web.access import Peer, tcp_peer
+from agent.web.door import Door, Guest
+
+if TYPE_CHECKING:
+    from agent.web.tls import Tls
 
 HEADER_SECONDS = 10.0
 """How long a connection may take to send a whole request head."""
 EXCHANGE_SECONDS = 60.0
 """How long one request and its answer may take: a client that does not read is cut off."""
 MAX_HEADERS = 32 * 1024
-MAX_CONNECTIONS = 256
 GRACE_SECONDS = 1
 
 _CREDENTIALS = struct.Struct("3i")
 
 
-class Protocol(H11Protocol):
+class Protocol(H11Protocol, Guest):
     """One connection."""
 
     _deadline: asyncio.TimerHandle | None = None
     _served: object = None
     """The exchange that the deadline is for; None while a request head is awaited."""
 
+    def __init__(self, config: Config, server_state: ServerState, door: Door, tls: "Tls | None") -> None:
+        super().__init__(config, server_state, {}, asyncio.get_running_loop())
+        self._door = door
+        self._tls = tls
+        self._since = self.loop.time()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.app_state = {"peer": _peer(transport)}
+        peer = _peer(transport, self._tls)
+        if peer is None:
+            transport.abort()
+            return
+        self.app_state = {"peer": peer}
         self._set_deadline(HEADER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._door.left(self)
         super().connection_lost(exc)
         self._set_deadline(None)
+
+    def dawdles_since(self) -> float | None:
+        ours = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        return None if ours and not self.transport.get_write_buffer_size() else self._since
+
+    def show_out(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         # The stock main loop refreshes the date each second; ours is asleep.
@@ -54,9 +77,11 @@ class Protocol(H11Protocol):
         super().handle_events()
         if self.cycle is not None and self.cycle is not self._served:
             self._served = self.cycle
+            self._since = self.loop.time()
             self._set_deadline(EXCHANGE_SECONDS)
 
     def on_response_complete(self) -> None:
+        self._since = self.loop.time()
         self._set_deadline(None)
         super().on_response_complete()
 
@@ -69,14 +94,22 @@ class Protocol(H11Protocol):
 class Server(UvicornServer):
     """A server that wakes for requests only: the stock one wakes ten times a second."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, tls: "Tls | None") -> None:
         super().__init__(config)
         self.up = asyncio.Event()
         self._stop = asyncio.Event()
+        self._tls = tls
+        self._door: Door | None = None
+        self.servers = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Accept with a door of our own: asyncio's has no limit and does not know who dawdles."""
+        self._door = Door(sockets or [], self._protocol, self._tls)
+        self.started = True
         self.up.set()
+
+    def _protocol(self, door: Door) -> Protocol:
+        return Protocol(self.config, self.server_state, door, self._tls)
 
     async def main_loop(self) -> None:
         await self._stop.wait()
@@ -87,6 +120,8 @@ class Server(UvicornServer):
         self._stop.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._door is not None:
+            self._door.close()
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):
             cast("Protocol", connection).transport.abort()
@@ -103,7 +138,7 @@ class LogErrors(logging.Handler):
         self._report(record.getMessage(), record.exc_info[1] if record.exc_info else None)
 
 
-def make_server(app: Starlette) -> Server:
+def make_server(app: Starlette, tls: "Tls | None" = None) -> Server:
     """Return a server for the ASGI application; give its sockets to `serve`."""
     config = Config(
         app,
@@ -116,20 +151,21 @@ def make_server(app: Starlette) -> Server:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
         h11_max_incomplete_event_size=MAX_HEADERS,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     config.load()
-    return Server(config)
+    return Server(config, tls)
 
 
-def _peer(transport: asyncio.Transport) -> Peer:
+def _peer(transport: asyncio.Transport, tls: "Tls | None") -> Peer | None:
+    """Return who is there; None for one whose certificate is not welcome."""
     connection: socket.socket = transport.get_extra_info("socket")
     if connection.family != socket.AF_UNIX:
         name = transport.get_extra_info("peername") or ("",)
-        return tcp_peer(name[0])
+        certificate = tls.client(transport.get_extra_info("peercert")) if tls is not None else ""
+        return None if certificate is None else tcp_peer(name[0], certificate)
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, uid, _ = _CREDENTIALS.unpack(raw)
     return Peer(actor=f"{_user_name(uid)} (uid {uid})", loopback=True, socket=True)

@@ -81,6 +81,16 @@ def test_limits_of_zero_or_less_are_named_at_once(said):
         assert any(line.startswith(f"error: {path}: ") for line in lines), (path, lines)
 
 
+def test_a_web_configuration_that_cannot_be_used_is_an_error_and_one_without_tls_on_the_network_a_warning(said):
+    web = '[rules]\npacks = []\n[web]\nlisten = "0.0.0.0:0"\nconfig_file = "web.yml"'
+    code, lines = said(web, web="tls_server_config: {cert_file: nowhere.crt, key_file: nowhere.key}")
+    assert code == 1
+    assert "error: web.config_file: web.yml: nowhere.crt, nowhere.key: No such file or directory" in lines
+    code, lines = said(web, web="basic_auth_users: {}")
+    assert code == 0
+    assert any(line.startswith("warning: web.listen: is open to the network, and config_file has no") for line in lines)
+
+
 RULES = '[rules]\npacks = []\nfiles = ["*.yml"]\n'
 
 

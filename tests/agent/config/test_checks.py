@@ -105,7 +105,9 @@ def test_open_doors_are_named(tmp_path):
     said = found(tmp_path, text)
     assert set(said) == {(Level.WARNING, path) for path in ("web.open_ingest", "web.listen", "mqtt.tls")}
     assert "post alerts without a token" in said[Level.WARNING, "web.open_ingest"]
-    assert found(tmp_path, "[web]\nlisten = '[::1]:0'") == {}
+    assert found(tmp_path, "[web]\nlisten = '[::1]:0'\nmetrics_listen = '127.0.0.1:0'") == {}
+    text = "[web]\nmetrics_listen = '192.0.2.1:9100'\ncertificate_scopes = ['read']"
+    assert paths(tmp_path, text) == {"web.metrics_listen", "web.certificate_scopes"}
 
 
 def test_a_secret_must_be_there_and_be_nobody_elses(tmp_path):

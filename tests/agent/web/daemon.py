@@ -168,7 +168,9 @@ def running(
     *,
     open_ingest: bool = False,
     token: bool = True,
+    access: Access | None = None,
     exposition: Exposition | None = None,
+    **listeners: Any,
 ) -> Iterator[Daemon]:
     """Serve on free ports and on a socket in the directory."""
     token_file = directory / "token"
@@ -177,8 +179,8 @@ def running(
     backend = Backend()
     path = directory / "paramedic.sock"
     server = WebServer(
-        listeners=Listeners(listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", control_socket=path),
-        access=Access(tokens=tokens, open_ingest=open_ingest),
+        listeners=Listeners(listen="127.0.0.1:0", metrics_listen="127.0.0.1:0", control_socket=path, **listeners),
+        access=access or Access(tokens=tokens, open_ingest=open_ingest),
         backend=backend,
         exposition=exposition or Exposition(catalog=[gauge("node_load1", "Load.")]),
         clock=SystemClock(),

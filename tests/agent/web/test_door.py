@@ -1,0 +1,151 @@
+"""Crowds at the door: slow clients make room for others, and those who hurry are told to slow down."""
+
+import asyncio
+import socket
+import statistics
+import threading
+import time
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from agent.web import door
+from agent.web.access import Access, AccessError, Need, tcp_peer
+from agent.web.rates import Rates
+from tests.agent.web.daemon import running
+
+SLOW = 500
+BODY = b"POST /control/stop HTTP/1.1\r\nHost: a\r\nauthorization: Bearer right-token\r\ncontent-length: 9\r\n\r\n{"
+HEAD = b"GET /-/healthy HTTP/1.1\r\nHost: a\r\n"
+
+
+def connect(daemon):
+    client = socket.create_connection(daemon.address, timeout=10)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return client
+
+
+def seconds_of_an_honest_request(daemon):
+    began = time.perf_counter()
+    with connect(daemon) as client:
+        is_answered(client)
+    return time.perf_counter() - began
+
+
+def is_answered(client):
+    client.sendall(HEAD + b"\r\n")
+    received = b""
+    while b"healthy.\n" not in received:
+        received += client.recv(4096)
+    assert received.startswith(b"HTTP/1.1 200 ")
+
+
+class Crowd(threading.Thread):
+    """Keeps many heads unfinished: those that are cut off come again."""
+
+    def __init__(self, daemon):
+        super().__init__()
+        self._daemon = daemon
+        self._clients = [None] * SLOW
+        self.stop = threading.Event()
+        self.everybody_came = threading.Event()
+
+    def run(self):
+        while not self.stop.is_set():
+            for number in range(SLOW):
+                if not self.stop.is_set():
+                    self._one_more_line(number)
+            self.everybody_came.set()
+        self._leave(range(SLOW))
+
+    def _one_more_line(self, number):
+        try:
+            if self._clients[number] is None:
+                self._clients[number] = connect(self._daemon)
+                self._clients[number].sendall(HEAD)
+            self._clients[number].sendall(b"x: y\r\n")
+        except OSError:
+            self._leave([number])
+
+    def _leave(self, numbers):
+        for number in numbers:
+            if self._clients[number] is not None:
+                self._clients[number].close()
+                self._clients[number] = None
+
+
+def test_five_hundred_slow_clients_do_not_slow_down_an_honest_one(tmp_path):
+    with running(tmp_path) as daemon, ExitStack() as stack:
+        crowd = Crowd(daemon)
+        crowd.start()
+        stack.callback(crowd.join, 30)
+        stack.callback(crowd.stop.set)
+        assert crowd.everybody_came.wait(30)
+        took = [seconds_of_an_honest_request(daemon) for _ in range(200)]
+        inside = len(daemon.server._running[0][0]._door._inside)
+    assert statistics.quantiles(took, n=100)[98] < 0.1
+    assert inside <= door.MAX_PER_ADDRESS
+
+
+def test_clients_that_wait_for_us_are_not_shown_out_and_one_too_many_is_turned_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(door, "MAX_PER_ADDRESS", 2)
+    request = b"POST /control/reload HTTP/1.1\r\nHost: a\r\nauthorization: Bearer right-token\r\n\r\n"
+    with running(tmp_path) as daemon:
+        daemon.backend.hold.clear()
+        waiting = [connect(daemon) for _ in range(2)]
+        for client in waiting:
+            client.sendall(request)
+        places = daemon.server._caller._places
+        while places._value > 30:
+            threading.Event().wait(0.01)
+        with connect(daemon) as third:
+            assert third.recv(10) == b""
+        assert daemon.unix("GET", "/-/healthy").status == 200, "the socket has a door of its own"
+        daemon.backend.hold.set()
+        assert all(client.recv(4096).startswith(b"HTTP/1.1 200 ") for client in waiting)
+        for client in waiting:
+            client.close()
+
+
+@pytest.mark.parametrize("unfinished", [b"", HEAD, BODY])
+def test_whoever_keeps_us_waiting_longest_makes_room(tmp_path, monkeypatch, unfinished):
+    monkeypatch.setattr(door, "MAX_CONNECTIONS", 2)
+    with running(tmp_path) as daemon, connect(daemon) as slow, connect(daemon) as other:
+        slow.sendall(unfinished)
+        is_answered(other)
+        assert seconds_of_an_honest_request(daemon) < 5
+        with suppress(ConnectionResetError):
+            assert slow.recv(10) == b""
+        is_answered(other)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_an_address_that_asks_too_often_is_told_when_to_come_again():
+    clock = Clock()
+    rates = Rates(2, clock)
+    assert [rates.wait("a") for _ in range(20)] == [0] * 20
+    assert rates.wait("a") == 1
+    assert rates.wait("b") == 0
+    clock.now += 0.5
+    assert (rates.wait("a"), rates.wait("a")) == (0, 1)
+    clock.now += 1000
+    assert [rates.wait("a") for _ in range(20)] == [0] * 20
+
+
+def test_others_are_slowed_down_and_loopback_is_not():
+    access = Access(rates=Rates(1, Clock()))
+
+    async def ask(address, times):
+        for _ in range(times):
+            await access.admit(Need.NOTHING, tcp_peer(address), "")
+
+    asyncio.run(ask("127.0.0.1", 100))
+    with pytest.raises(AccessError, match="too many requests") as caught:
+        asyncio.run(ask("192.0.2.1", 100))
+    assert (caught.value.status, caught.value.headers) == (429, {"retry-after": "1"})
