@@ -36,7 +36,7 @@ from agent.telemetry import log, metrics
 from agent.version import VERSION
 from agent.web.exposition import Exposition
 from agent.web.loop import LoopThread
-from agent.web.server import Listeners, WebServer
+from agent.web.server import WebServer
 from collectors.registry import SPECS
 from remediations.helper_runner import HelperRunner
 from remediations.runner import DirectRunner
@@ -256,27 +256,19 @@ class Daemon:
         return drilling.prepared(config, folder) if config.drill.enabled else config
 
     def _start_web(self, stack: ExitStack, loop: LoopThread, backend: DaemonBackend) -> None:
-        options, opened = self.config.web, doors.doors(self.config.web)
+        opened = doors.doors(self.config.web)
         stack.callback(opened.close)
+        exposition = Exposition(catalog=[*backend.subscribed, *catalog(SPECS)], external=building.external(self.config))
         web = WebServer(
-            listeners=Listeners(
-                listen=options.listen,
-                metrics_listen=options.metrics_listen,
-                control_socket=self.control_socket,
-                tls=opened.tls,
-                closed_metrics=opened.closed_metrics,
-            ),
+            listeners=opened.listeners(self.config.web, self.control_socket),
             access=opened.access,
             backend=backend,
-            exposition=Exposition(
-                catalog=[*backend.subscribed, *catalog(SPECS)], external=building.external(self.config)
-            ),
+            exposition=exposition,
             clock=self._clock,
         )
         web.start(loop)
         stack.callback(web.close)
-        scheme = "http" if opened.tls is None else "https"
-        self.addresses = tuple(f"{scheme}://{address}" for address in web.addresses)
+        self.addresses = tuple(f"{opened.scheme}://{address}" for address in web.addresses)
         backend.endpoints = _endpoints(self.addresses, self.control_socket)
 
     def _announce(self) -> None:

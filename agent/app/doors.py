@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.config.options import WebOptions
 from agent.config.problems import ConfigError, Problem
 from agent.web.access import EVERY_SCOPE, Access, Passwords, Scope, Token
 from agent.web.rates import Rates
+from agent.web.server import Listeners
 
 if TYPE_CHECKING:
     from agent.web.tls import Tls
@@ -21,6 +23,20 @@ class Doors:
     tls: "Tls | None" = None
     closed_metrics: bool = False
     close: Callable[[], None] = lambda: None
+
+    @property
+    def scheme(self) -> str:
+        return "http" if self.tls is None else "https"
+
+    def listeners(self, options: WebOptions, control_socket: Path) -> Listeners:
+        """Return where to listen, and how."""
+        return Listeners(
+            listen=options.listen,
+            metrics_listen=options.metrics_listen,
+            control_socket=control_socket,
+            tls=self.tls,
+            closed_metrics=self.closed_metrics,
+        )
 
 
 def doors(options: WebOptions) -> Doors:
