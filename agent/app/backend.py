@@ -90,6 +90,7 @@ class DaemonBackend:
             "ready": self._ready(),
             "stopped": situations.stopped(),
             "maintenance": situations.muting.maintained(now),
+            "freezes": situations.muting.frozen(now),
             "phase": str(situations.phase),
             "settling_seconds": max(0.0, situations.settled_at - now),
             "series": parts.series.series_count,

@@ -84,6 +84,10 @@ class Muting:
         """Return why there is maintenance; empty: there is none."""
         return f"maintenance: {self.maintenance}" if self.maintenance and now < self.maintenance_until else ""
 
+    def frozen(self, now: float) -> list[str]:
+        """Return the names of the freeze windows that are open."""
+        return [freeze.name for freeze in self.freezes if freeze.window.until(now) is not None]
+
     def note(self, alerts: Iterable[Alert], now: float) -> None:
         """Take alerts that may inhibit others, as they are now."""
         for alert in alerts if self.sources.rules else ():

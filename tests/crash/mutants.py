@@ -38,8 +38,8 @@ def _repeat_interrupted() -> None:
     """Takes a repair that a crash interrupted for one that has yet to be made, as if it were a ticket."""
     load = recovery._load_outbox
 
-    def repeat(parts, batch):
-        load(parts, batch)
+    def repeat(parts, batch, never):
+        load(parts, batch, never)
         query = "SELECT id, lane, target FROM outbox WHERE kind = 'remediation' AND state = 'running'"
         for row, lane, target in parts.database.connection.execute(query).fetchall():
             batch.writes.pop()
