@@ -129,7 +129,3 @@ class Catalogue:
         self._membership += 1
         self._memberships[name] = self._membership
         self.changed(name)
-
-    def changed_everywhere(self) -> None:
-        for name in self.names():
-            self.changed(name)

@@ -1,5 +1,8 @@
 """Series that are told and kept as spells are read like any others."""
 
+import sys
+import threading
+
 import pytest
 
 from collectors.sample import Reading, Sample, Source, labels
@@ -156,3 +159,43 @@ def test_told_and_sampled_series_of_one_name_stand_side_by_side():
     store.append(Reading(source=Source("scrape"), at=0, samples=[Sample("ALERTS", 1.0, labels(name="far"))]))
     assert values(store, "count(ALERTS)", 0) == [2]
     assert len(store.select(None)) == 2
+
+
+@pytest.fixture
+def hasty_threads():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_readers_see_whole_runs_while_sources_tell_and_are_forgotten():
+    store = SeriesStore(history_seconds=30.0)
+    done, seen, errors = threading.Event(), [], []
+    everything = {Told("ALERTS", labels(x=str(x))): 1.0 for x in range(20)}
+
+    def read():
+        while not done.is_set():
+            try:
+                lengths = {len(found) for found in samples(store).values()}
+                store.health(["ALERTS"])
+                store.covers(["ALERTS"], 10.0, 100.0)
+            except (KeyError, IndexError, RuntimeError, ValueError) as error:
+                errors.append(error)
+                return
+            seen.append(lengths)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for at in range(1, 2000):
+        store.tell(TELLER, at / 10, everything)
+        if at % 100 == 0:
+            store.drop_old(at / 10)
+        if at % 300 == 0:
+            store.forget(TELLER)
+    done.set()
+    reader.join(10)
+    assert errors == []
+    assert any(seen)
+    assert all(len(lengths) <= 1 for lengths in seen)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 from agent.collecting.collector import Collector
 from agent.collecting.health import REMIND_SECONDS, Health
 from agent.collecting.poll import Poll
-from agent.collecting.pool import Pool
+from agent.collecting.pool import Pool, Run
 from agent.telemetry.metrics import REGISTRY
 from collectors.sample import Origin, Sample, Source
 from collectors.spec import CollectError, NotAvailableError
@@ -305,3 +306,16 @@ def test_a_host_is_ready_when_everything_ran_once(heard, clock):
 
 def test_a_host_without_collectors_is_ready(heard, clock):
     assert Health(heard, clock, []).ready.is_set()
+
+
+def test_a_thread_that_waits_for_its_next_run_holds_on_to_no_result(clock):
+    pool, results = Pool(clock), []
+
+    def deliver(result):
+        results.append(weakref.ref(result))
+
+    run = Run(lambda: {1, 2, 3}, deliver, 10.0)
+    pool.submit(run)
+    pool.settle([run], clock.boottime() + 10.0)
+    pool.close()
+    assert [result() for result in results] == [None]
