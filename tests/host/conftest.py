@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.helped import Helped, helped
 from tests.host.patient import Patient, installed
 from tests.services.rt import running_rt
 from tests.services.service import Server
@@ -35,3 +36,9 @@ def rt() -> Iterator[Server]:
 def patient(rt: Server) -> Iterator[Patient]:
     with installed(rt) as patient:
         yield patient
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[Helped]:
+    with helped() as host:
+        yield host

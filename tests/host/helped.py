@@ -119,8 +119,10 @@ class Helped:
         code = (
             "import socket,sys\n"
             f"s=socket.socket(socket.AF_UNIX);s.settimeout(20);s.connect({SOCKET!r})\n"
-            "s.sendall(sys.argv[1].encode());s.shutdown(1)\n"
-            "while c:=s.recv(65536): sys.stdout.buffer.write(c)\n"
+            "try:\n"
+            " s.sendall(sys.argv[1].encode());s.shutdown(1)\n"
+            " while c:=s.recv(65536): sys.stdout.buffer.write(c)\n"
+            "except (BrokenPipeError, ConnectionResetError): pass\n"
         )
         uid = self.uid() if uid is None else uid
         argv = ("setpriv", f"--reuid={uid}", "--clear-groups", f"--regid={uid}", "python3", "-I", "-c", code, text)

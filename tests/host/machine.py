@@ -118,7 +118,7 @@ def _let_limits_bite(machine: Machine) -> None:
 
     What it must never do is hang the machine: the bound on the whole host stands outside of it.
     """
-    if (machine.root / "sys/fs/cgroup/pids").is_dir():
+    if Path(f"/proc/{machine.leader}/root/sys/fs/cgroup/pids").is_dir():
         machine.run("mount", "-o", "remount,rw,bind", "/sys/fs/cgroup/pids")
         machine.run("systemctl", "daemon-reexec")  # it looked while they were read-only
         until(lambda: _is_up(machine), BOOT_SECONDS, "the host is up again")

@@ -1,14 +1,13 @@
-"""The root helper on a real host: it repairs what the daemon may not, and outlives it."""
+"""The root helper on a real host: it repairs what the daemon may not, and whatever is killed, nothing runs twice."""
+
+import secrets
 
 import pytest
 
-from tests.host.helped import Helped, helped
+from tests.host.helped import ACTIONS, RUNS, Helped
+from tests.host.machine import until
 
-
-@pytest.fixture(scope="module")
-def host():
-    with helped() as found:
-        yield found
+COUNTED = "/var/lib/counted"
 
 
 def test_a_killed_unit_is_restarted_through_the_helper(host: Helped, record_property):
@@ -29,14 +28,112 @@ def test_a_script_runs_as_the_configuration_says_and_its_output_is_kept(host: He
     assert host.starts("scripted.service") == 2
 
 
-def test_a_run_outlives_the_daemon_and_its_result_is_collected(host: Helped):
+@pytest.mark.parametrize(("unit", "end"), [("crashed.service", "killed"), ("stopped.service", "restarted")])
+def test_a_run_outlives_the_daemon_and_its_result_is_collected(host: Helped, unit, end):
     before = host.pid()
-    host.fail("crashed.service")
-    host.await_incident("crashed.service", "remediating")
-    host.machine.run("kill", "-KILL", str(before))
+    host.fail(unit)
+    host.await_incident(unit, "remediating")
+    until(lambda: host.machine.outcome("pgrep", "-f", f"mend.sh {unit}").returncode == 0, 10.0, host.journals)
+    if end == "killed":
+        host.machine.run("kill", "-KILL", str(before))
+    else:
+        host.machine.run("systemctl", "restart", "paramedic")
     host.await_running(before)
-    incident = host.await_incident("crashed.service", "resolved")
+    incident = host.await_incident(unit, "resolved")
     (attempt,) = incident["attempts"]
     assert (attempt["outcome"], attempt["detail"]) == ("succeeded", "exit status 0")
-    assert [run["output"] for run in incident["runs"]] == ["mending crashed.service as root\n"]
-    assert host.starts("crashed.service") == 2
+    assert [run["output"] for run in incident["runs"]] == [f"mending {unit} as root\n"]
+    assert host.starts(unit) == 2
+
+
+@pytest.fixture
+def counted(host: Helped):
+    """Return what starts a run that counts itself, tells, waits, and ends."""
+    host.machine.write("/opt/count.sh", f"#!/bin/sh\necho $1 >> {COUNTED}/$1\nsleep $2\necho done\n", 0o755)
+    (host.machine.root / COUNTED.lstrip("/")).mkdir(exist_ok=True)
+    host.allow(
+        "count",
+        'argv = ["/opt/count.sh", "{name}", "{seconds}"]\nuser = "root"\n'
+        f'writable = ["{COUNTED}"]\nhost_runs_per_hour = 1000\n'
+        "[words]\nname = '[0-9a-f]+'\nseconds = '[0-9.]+'\n",
+    )
+
+    def start(seconds, run_id=None):
+        run_id = run_id or secrets.token_hex(16)
+        request = {"op": "run", "run": run_id, "argv": ["/opt/count.sh", run_id, seconds], "timeout": 20}
+        return run_id, host.ask(request)["answer"]
+
+    def count(run_id):
+        path = host.machine.root / COUNTED.lstrip("/") / run_id
+        return path.read_text().count(run_id) if path.exists() else 0
+
+    start.count = count
+    return start
+
+
+def test_a_helper_that_is_killed_in_the_middle_loses_nothing_and_repeats_nothing(host: Helped, counted):
+    run_id, answer = counted("1.5")
+    assert answer == "started"
+    before = host.helper_pid()
+    host.machine.run("kill", "-KILL", str(before))
+    assert counted("1.5", run_id)[1] == "duplicate"
+    assert host.helper_pid() not in {0, before}
+    assert host.await_finished(run_id)["output"] == "done\n"
+    assert counted.count(run_id) == 1
+
+
+def test_the_helper_goes_when_it_is_idle_and_what_it_knew_stays(host: Helped, counted):
+    run_id, _ = counted("0")
+    host.await_finished(run_id)
+    host.machine.run("systemctl", "stop", "paramedic-exec.service")
+    assert counted("0", run_id)[1] == "duplicate"
+    assert host.ask({"op": "status", "run": run_id})["result"] == "success"
+
+
+@pytest.mark.parametrize("whom", ["main", "all", "child"])
+def test_a_run_that_is_killed_has_a_verdict(host: Helped, counted, whom):
+    run_id, _ = counted("15")
+    unit = f"paramedic-run-{run_id}.service"
+    until(lambda: counted.count(run_id), 10.0, host.journals)
+    if whom == "child":
+        host.machine.run("pkill", "-KILL", "-f", f"count.sh {run_id}")
+    else:
+        host.machine.run("systemctl", "kill", "--signal=KILL", f"--kill-whom={whom}", unit)
+    finished = host.await_finished(run_id)
+    assert (finished["result"], finished["code"], finished["status"]) == ("signal", "killed", "KILL")
+    assert counted("15", run_id)[1] == "duplicate"
+    assert counted.count(run_id) == 1
+
+
+def test_a_verdict_that_could_not_be_written_is_lost_and_said_to_be(host: Helped, counted):
+    run_id, _ = counted("0.5")
+    host.await_finished(run_id)
+    host.machine.run("rm", f"{RUNS}/{run_id}/verdict")
+    assert until(lambda: host.ask({"op": "status", "run": run_id}).get("result"), 10.0, host.journals) == "lost"
+    assert counted("0.5", run_id)[1] == "duplicate"
+
+
+def test_the_account_of_the_daemon_cannot_read_or_change_what_the_helper_keeps(host: Helped):
+    uid = str(host.uid())
+    for argv in (
+        ("ls", RUNS),
+        ("touch", f"{ACTIONS}/own.toml"),
+        ("touch", "/usr/lib/paramedic/exec-helper.pyz"),
+        ("rm", "/run/paramedic-exec.sock"),
+    ):
+        assert host.machine.outcome("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *argv).returncode
+
+
+def test_nobody_but_the_daemons_account_is_heard(host: Helped):
+    request = '{"op": "status", "run": "00000000000000000000000000000000"}\n'
+    assert host.send(request, uid=host.uid())
+    assert host.send(request, uid=0) == ""
+    nobody = host.machine.outcome(
+        "setpriv", "--reuid=65534", "--clear-groups", "test", "-w", "/run/paramedic-exec.sock"
+    )
+    assert nobody.returncode
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(host: Helped):
+    for unit in ("paramedic-exec.socket", "paramedic-exec.service", "paramedic.service"):
+        assert host.machine.run("systemd-analyze", "verify", unit) == ""
