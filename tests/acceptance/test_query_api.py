@@ -223,6 +223,7 @@ def test_what_the_dashboard_finds_in_prometheus_it_finds_here(daemon, prometheus
         return [
             title
             for title, target in TARGETS
+            if not is_rate_of_our_own(target["expr"])
             if (expression := target["expr"].replace("$__rate_interval", "10s").replace("$instance", ".*"))
             and asked(prometheus, "query", {"query": expression})["data"]["result"]
             and not asked(daemon, "query", {"query": expression}, method="POST")["data"]["result"]
@@ -230,7 +231,12 @@ def test_what_the_dashboard_finds_in_prometheus_it_finds_here(daemon, prometheus
 
     found = [title for title, target in TARGETS if target["expr"].startswith(("node_load", "paramedic_alert_state"))]
     assert found
-    eventually(lambda: missing() == [], 40, missing)
+    eventually(lambda: missing() == [], 90, missing)
+
+
+def is_rate_of_our_own(expression):
+    """Say whether it takes minutes: our own metrics go into the store once a minute, and a rate needs two of them."""
+    return "paramedic_" in expression and "$__rate_interval" in expression
 
 
 def test_everything_on_the_page_can_be_queried(daemon):
