@@ -122,9 +122,10 @@ def test_systemd_finds_nothing_wrong_with_the_unit(patient):
     assert patient.machine.run("systemd-analyze", "verify", "paramedic.service") == ""
 
 
-def test_the_unit_is_hardened():
+@pytest.mark.parametrize("unit", ["paramedic.service", "paramedic-exec.service"])
+def test_the_unit_is_hardened(unit):
     analyze = need("systemd-analyze", "systemd")
-    argv = (analyze, "security", "--offline=true", "--threshold=20", "--no-pager", str(UNIT))
+    argv = (analyze, "security", "--offline=true", "--threshold=20", "--no-pager", str(UNIT.with_name(unit)))
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout.splitlines()[-1]
 
