@@ -1,6 +1,6 @@
 """Alertmanager's v2 API for reading: alerts, their groups, receivers, status. What posts alerts is in `posting`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -49,14 +49,15 @@ class AlertsApi:
         shown = {name: _flag(query, name) for name in ("active", "silenced", "inhibited", "unprocessed", "muted")}
         if not _receives(query.get("receiver", "")):
             return []
-        found = (alert for alert in self._shaped() if _is_shown(alert["status"], shown))
-        chosen = (alert for alert in found if all(matcher.matches(alert["labels"]) for matcher in wanted))
+        chosen = [alert for alert in self._shaped(wanted) if _is_shown(alert["status"], shown)]
         return sorted(chosen, key=lambda alert: str(alert["fingerprint"]))
 
-    def _shaped(self) -> Iterator[Mapping[str, Any]]:
+    def _shaped(self, wanted: Sequence[Matcher]) -> Iterator[Mapping[str, Any]]:
+        """Yield the alerts that meet the matchers. What mutes one takes the longest to find, so that comes last."""
         now = self._clock.now()
         for alert in self._backend.alerts():
-            if alert.state in _ACTIVE:
+            pairs = dict(alert.labels)
+            if alert.state in _ACTIVE and all(matcher.matches(pairs) for matcher in wanted):
                 yield alertmanager_json.alert(alert, self._backend.muting.of(alert.labels, now))
 
 
