@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agent.collecting.host import PUBLISH_SECONDS
+from agent.config import durations
+from agent.config.options import WebOptions
 from rules.promql.compile import compile_query
 from rules.promql.values import Vector
 from tests.agent.web.scraped import prometheus
@@ -65,5 +68,8 @@ def test_every_panel_asks_the_chosen_data_source():
 def test_the_provisioning_files_name_data_sources_and_a_folder():
     sources = yaml.safe_load((FOLDER / "provisioning/datasources/paramedic.yml").read_text())
     assert {source["type"] for source in sources["datasources"]} == {"prometheus", "alertmanager"}
+    direct = next(source for source in sources["datasources"] if source["uid"] == "paramedic-direct")
+    assert durations.parse(direct["jsonData"]["timeInterval"]) >= PUBLISH_SECONDS
+    assert direct["url"] == f"http://{WebOptions().listen}"
     providers = yaml.safe_load((FOLDER / "provisioning/dashboards/paramedic.yml").read_text())
     assert providers["providers"][0]["options"]["path"].startswith("/")
