@@ -11,4 +11,5 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
   done
 } > "$BENCH_DIR/paramedic.toml"
 "$(dirname "$0")/ready.sh" "http://127.0.0.1:$BENCH_PORT/-/ready" "$BENCH_READY" &
+export MALLOC_ARENA_MAX=1 # as the systemd unit has it
 exec "$here/.venv/bin/paramedic" run --config "$BENCH_DIR/paramedic.toml"

@@ -30,4 +30,5 @@ $(for target in $BENCH_TARGETS; do
 done)
 TOML
 "$(dirname "$0")/ready.sh" "http://127.0.0.1:$BENCH_PORT/-/ready" "${BENCH_READY:-/dev/null}" &
+export MALLOC_ARENA_MAX=1 # as the systemd unit has it
 exec "$here/.venv/bin/paramedic" run --config "$BENCH_DIR/paramedic.toml"
