@@ -1,6 +1,7 @@
 """What every command of the command line is made of."""
 
 import argparse
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,11 @@ def client(made: argparse.ArgumentParser) -> None:
     config(made)
     made.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's control socket; default: found")
     json_flag(made)
+
+
+def point_in_time(text: str) -> float:
+    """Return the seconds since 1970 for seconds or a time such as 2025-01-31T12:00:00Z. Raise ValueError."""
+    try:
+        return float(text)
+    except ValueError:
+        return datetime.fromisoformat(text).timestamp()

@@ -1,7 +1,6 @@
 """What the command line looks like. Knows the name of each command's module and imports none of them."""
 
 import argparse
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from agent.cli.grammar import command as _command
 from agent.cli.grammar import config as _config
 from agent.cli.grammar import group as _group
 from agent.cli.grammar import json_flag as _json
-from agent.cli.incident_parser import incidents, problems, remediations
+from agent.cli.grammar import point_in_time
+from agent.cli.incident_parser import incidents, problems, remediations, reports
 from agent.config.durations import parse as seconds
 
 _EPILOG = """\
@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     _silences(commands)
     remediations(commands)
     problems(commands)
+    reports(commands)
     _daemon(commands)
     _drill(commands)
     _test(commands)
@@ -172,14 +173,6 @@ def _query(commands: Any) -> None:  # noqa: ANN401 - see above
         )
         command.add_argument("--token-file", type=Path, metavar="FILE", help="the token that the URL needs, if it does")
         _client(command)
-
-
-def point_in_time(text: str) -> float:
-    """Return the seconds since 1970 for seconds or a time such as 2025-01-31T12:00:00Z. Raise ValueError."""
-    try:
-        return float(text)
-    except ValueError:
-        return datetime.fromisoformat(text).timestamp()
 
 
 def _silences(commands: Any) -> None:  # noqa: ANN401 - see above

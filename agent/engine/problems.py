@@ -61,7 +61,9 @@ class ProblemBook:
             batch.writes.append(writes.count_occurrence(seen))
             known = self.known(after)
             if known is not None:
-                self._keep(batch, problems.linked(known, [after.id], batch.now))
+                why, masked = problems.reason(self._seen[after.key], self._limits(), batch.now)
+                known = problems.linked(known, [after.id], batch.now)
+                self._keep(batch, problems.unmasked(known, why, batch.now) if masked else known)
             else:
                 self._judge(batch, after.key, after, problems.reason)
                 self._judge(batch, family, after, problems.family_reason)

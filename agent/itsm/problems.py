@@ -132,6 +132,11 @@ def linked(problem: Problem, incidents: Iterable[str], now: float) -> Problem:
     return problem if ids == problem.incidents else replace(problem, incidents=ids, updated_at=now)
 
 
+def unmasked(problem: Problem, why: str, now: float) -> Problem:
+    """Return the problem as one that automation has been found to hide."""
+    return problem if problem.masked else replace(problem, masked=True, why=why, updated_at=now)
+
+
 def explained(problem: Problem, found: dict[str, str], now: float) -> Problem:
     """Return the problem with what somebody found out; a cause or workaround makes it a known error."""
     told = replace(

@@ -2,14 +2,27 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.incidents.incident import Incident
+from agent.itsm.problems import Problem
+from agent.store import documents
 from agent.store.database import read_only
 
 _READ_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Incidents, when somebody first took them (wall seconds by incident), and problems that are not closed."""
+
+    incidents: tuple[Incident, ...]
+    acknowledged: Mapping[str, float]
+    problems: tuple[Problem, ...]
 
 
 class Reader:
@@ -57,6 +70,18 @@ class Reader:
                     incident_id,
                 ),
             }
+
+    def record(self, start: float, end: float) -> Record:
+        """Return what a report on a period is made of: incidents that were open in it, and when they were taken."""
+        query = "SELECT document FROM incidents WHERE opened_at < ? AND updated_at >= ? ORDER BY opened_at, id"
+        taken = "SELECT incident_id, min(at) FROM audit WHERE reason = 'acknowledged' AND at < ? GROUP BY incident_id"
+        known = "SELECT document FROM problems WHERE opened_at < ? AND state != 'closed' ORDER BY id"
+        with self._open() as connection:
+            return Record(
+                incidents=tuple(documents.incident(text) for (text,) in connection.execute(query, (end, start))),
+                acknowledged=dict(map(tuple, connection.execute(taken, (end,)))),
+                problems=tuple(documents.problem(text) for (text,) in connection.execute(known, (end,))),
+            )
 
     def problems(self, *, closed: bool = False, limit: int = 1000) -> list[dict[str, Any]]:
         """Return problems, newest first: the open ones, or all."""

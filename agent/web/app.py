@@ -22,6 +22,7 @@ from agent.web.prometheus_api import Answering, QueryApi, Work, failure
 from agent.web.prometheus_api_rules import RulesApi
 from agent.web.prometheus_api_status import StatusApi
 from agent.web.query_thread import QueryThread
+from agent.web.reports import ReportsApi
 from agent.web.request import RequestError, answer
 from agent.web.silences_api import SilencesApi
 from agent.web.webhooks import WebhooksApi
@@ -115,7 +116,7 @@ def _saying_why(handler: Handler) -> Handler:
     return handle
 
 
-def control_rows(control: Control, problems: ProblemsApi) -> Sequence[Row]:
+def control_rows(control: Control, problems: ProblemsApi, reports: ReportsApi) -> Sequence[Row]:
     incident = "/control/incidents/{id}"
     table: Sequence[tuple[str, str, Handler]] = (
         ("GET", "/control/status", control.status),
@@ -129,6 +130,7 @@ def control_rows(control: Control, problems: ProblemsApi) -> Sequence[Row]:
         ("POST", f"{incident}/retry", control.retry),
         ("GET", "/control/remediations", control.remediations),
         ("POST", "/control/remediations/{name}/promote", control.promote),
+        ("GET", "/control/report", reports.report),
         ("GET", "/control/problems", problems.list),
         ("GET", "/control/problems/{id}", problems.show),
         ("POST", "/control/problems/{id}/explain", problems.explain),
@@ -182,7 +184,9 @@ def full_rows(
         *webhook_rows(backend=backend, caller=caller, clock=clock),
         *prometheus_rows(backend=backend, queries=queries, clock=clock),
         *control_rows(
-            Control(backend=backend, caller=caller, clock=clock), ProblemsApi(backend=backend, caller=caller)
+            Control(backend=backend, caller=caller, clock=clock),
+            ProblemsApi(backend=backend, caller=caller),
+            ReportsApi(backend=backend, caller=caller),
         ),
     )
 

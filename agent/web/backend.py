@@ -64,6 +64,9 @@ class Backend(Protocol):
     def problem(self, problem_id: str) -> Mapping[str, Any] | None:
         """Return one problem; None if there is none."""
 
+    def report(self, start: float, end: float, form: str) -> str:
+        """Return the report on a period (wall seconds) as "markdown", "html" or "json"."""
+
     def remediations(self) -> Sequence[Mapping[str, Any]]:
         """Return the configured remediations with their standing, in file order."""
 

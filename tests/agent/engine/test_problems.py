@@ -65,6 +65,20 @@ def test_automation_that_mends_a_fault_again_and_again_masks_it(make_bench):
     assert problem["why"] == "mended 3 times within 7 days: automation masks a fault"
 
 
+def test_a_problem_that_came_of_incidents_is_named_as_masked_once_that_shows(bench):
+    mended(bench)
+    mended(bench)
+    bench.process(up=0)
+    assert [each["masked"] for each in bench.reader.problems()] == [False]
+    (row,) = bench.take("runner")
+    bench.clock.advance(1)
+    bench.settle(row, outcome="succeeded")
+    for _ in range(2):
+        bench.process(up=1)
+        bench.pass_time(15)
+    assert [each["masked"] for each in bench.reader.problems()] == [True]
+
+
 def test_incidents_of_one_kind_on_many_subjects_are_one_problem_together(idle):
     for number in range(10):
         idle.process(up=0, name=f"worker{number}")

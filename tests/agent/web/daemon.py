@@ -82,6 +82,10 @@ class Backend:
     def problem(self, problem_id):
         return {"id": problem_id} if problem_id == "one" else None
 
+    def report(self, start, end, form):
+        self.asked.append((start, end, form))
+        return "# report\n"
+
     def remediations(self):
         return [{"name": "restart-web"}]
 

@@ -53,6 +53,8 @@ def _clean(daemon):
 
 def request_of(row):
     path = row.path.replace("{id}", "one").replace("{name}", "restart-web")
+    if path == "/control/report":
+        path += "?from=0&to=86400&form=markdown"
     body = None
     if row.method == "POST":
         needed = {"reason": ("retry", "stop", "promote", "close"), "plan": ("approve", "reject"), "cause": ("explain",)}
@@ -266,3 +268,11 @@ def test_a_failing_backend_is_500_and_the_next_request_is_served(daemon, capsys)
     answer = daemon.unix("POST", "/control/reload")
     assert (answer.status, b"boom" in answer.body) == (500, False)
     assert json.loads(daemon.unix("GET", "/control/status").body)["ok"] is True
+
+
+@pytest.mark.parametrize(
+    "query", ["", "from=0", "from=0&to=x", "from=5&to=5", "from=-1&to=5", "from=0&to=1e300", "from=0&to=5&form=pdf"]
+)
+def test_a_report_on_no_sensible_period_is_refused(daemon, query):
+    assert daemon.unix("GET", f"/control/report?{query}").status == 400
+    assert daemon.backend.asked == []

@@ -1,0 +1,44 @@
+"""The route that answers with a report."""
+
+import math
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agent.web.access import Peer
+from agent.web.backend import Backend
+from agent.web.caller import Caller
+from agent.web.request import RequestError, answer
+
+FORMS = ("markdown", "html", "json")
+LONGEST_SECONDS = 400 * 86400.0
+"""The record of incidents is kept no longer."""
+
+
+class ReportsApi:
+    """One method a route."""
+
+    def __init__(self, *, backend: Backend, caller: Caller) -> None:
+        self._backend = backend
+        self._caller = caller
+
+    async def report(self, request: Request, _peer: Peer) -> Response:
+        """Answer with the report on the period from `from` to `to` (wall seconds) as `form`."""
+        form = request.query_params.get("form", "json")
+        if form not in FORMS:
+            raise RequestError(400, f"form must be one of {', '.join(FORMS)}")
+        start, end = (_seconds(request.query_params.get(name, "")) for name in ("from", "to"))
+        if not 0 <= start < end <= start + LONGEST_SECONDS:
+            raise RequestError(400, "from must be before to, and not more than 400 days")
+        text = await self._caller.call(self._backend.report, start, end, form)
+        return answer({"form": form, "text": text})
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise RequestError(400, "from and to must be seconds since the epoch")
+    return seconds
