@@ -30,8 +30,7 @@ from rules.series import SeriesStore
 class DaemonBackend:
     """Commands go through the engine's queue; what is durable is read from the database."""
 
-    def __init__(self, engine: Engine, parts: Parts, reader: Reader, *, host: str, ready: Callable[[], bool]) -> None:
-        self._host = host
+    def __init__(self, engine: Engine, parts: Parts, reader: Reader, *, ready: Callable[[], bool]) -> None:
         self._engine = engine
         self._parts = parts
         self._reader = reader
@@ -79,7 +78,8 @@ class DaemonBackend:
     def report(self, start: float, end: float, form: str) -> str:
         from agent.app import reporting  # noqa: PLC0415 - once in a while
 
-        made = reporting.report(self._reader, self._parts.situations.policy.catalogue, self._host, start, end)
+        host = dict(self.external).get("instance", "")
+        made = reporting.report(self._reader, self._parts.situations.policy.catalogue, host, start, end)
         return reporting.FORMS[form](made)
 
     def remediations(self) -> Sequence[Mapping[str, Any]]:

@@ -1,6 +1,6 @@
 """The report on a period, in Markdown and HTML: the same record gives the same bytes. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -67,54 +67,32 @@ def html(report: Report) -> str:
 def sections(report: Report) -> tuple[Section, ...]:
     """Return every part of the report, in order."""
     measures = report.measures
+    services = ("service", "incidents", "down", "availability", "goal", "error budget used")
+    problems = ("problem", "state", "service", "why", "workaround")
+    promises = ((kind, _share(share)) for kind, share in measures.promises.items())
+    points = ((_one(point.about), _one(point.says), _one(point.suggestion)) for point in report.points)
     return (
-        Section(
-            title="Incidents",
-            practice="ITIL: incident management. COBIT: DSS02 Managed Service Requests and Incidents.",
-            table=(("figure", "value"), tuple(_incidents(measures))),
-        ),
-        Section(
-            title="Where the time went",
-            practice="ITIL: continual improvement. COBIT: MEA01 Managed Performance and Conformance Monitoring.",
-            table=(("phase", "time", "share"), tuple(_phases(measures))),
-        ),
-        Section(
-            title="Services",
-            practice="ITIL: service level management. COBIT: APO09 Managed Service Agreements.",
-            table=(
-                ("service", "incidents", "down", "availability", "goal", "error budget used"),
-                tuple(_services(measures)),
-            ),
-        ),
-        Section(
-            title="Promises",
-            practice="ITIL: service level management. COBIT: APO09 Managed Service Agreements.",
-            table=(("promise", "kept"), tuple((kind, _share(share)) for kind, share in measures.promises.items())),
-        ),
-        Section(
-            title="Changes made by automation",
-            practice="ITIL: change enablement. COBIT: BAI06 Managed IT Changes.",
-            table=(("remediation", "attempts", "helped", "time"), tuple(_actions(measures))),
-        ),
-        Section(
-            title="Problems",
-            practice="ITIL: problem management. COBIT: DSS03 Managed Problems.",
-            table=(("problem", "state", "service", "why", "workaround"), tuple(_problems(report.problems))),
-        ),
-        Section(
-            title="Rules",
-            practice="ITIL: monitoring and event management. COBIT: DSS01 Managed Operations.",
-            table=(("rule", "incidents", "false", "mended"), tuple(_rules(measures))),
-        ),
-        Section(
-            title="To look at",
-            practice="ITIL: continual improvement. COBIT: MEA01 Managed Performance and Conformance Monitoring.",
-            table=(
-                ("about", "what", "suggestion"),
-                tuple((_one(p.about), _one(p.says), _one(p.suggestion)) for p in report.points),
-            ),
-        ),
+        _section("Incidents", _INCIDENT, ("figure", "value"), _incidents(measures)),
+        _section("Where the time went", _IMPROVEMENT, ("phase", "time", "share"), _phases(measures)),
+        _section("Services", _LEVELS, services, _services(measures)),
+        _section("Promises", _LEVELS, ("promise", "kept"), promises),
+        _section("Changes by automation", _CHANGE, ("remediation", "attempts", "helped", "time"), _actions(measures)),
+        _section("Problems", _PROBLEM, problems, _problems(report.problems)),
+        _section("Rules", _EVENTS, ("rule", "incidents", "false", "mended"), _rules(measures)),
+        _section("To look at", _IMPROVEMENT, ("about", "what", "suggestion"), points),
     )
+
+
+def _section(title: str, practice: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Section:
+    return Section(title=title, practice=practice, table=(headings, tuple(rows)))
+
+
+_INCIDENT = "ITIL: incident management. COBIT: DSS02 Managed Service Requests and Incidents."
+_IMPROVEMENT = "ITIL: continual improvement. COBIT: MEA01 Managed Performance and Conformance Monitoring."
+_LEVELS = "ITIL: service level management. COBIT: APO09 Managed Service Agreements."
+_CHANGE = "ITIL: change enablement. COBIT: BAI06 Managed IT Changes."
+_PROBLEM = "ITIL: problem management. COBIT: DSS03 Managed Problems."
+_EVENTS = "ITIL: monitoring and event management. COBIT: DSS01 Managed Operations."
 
 
 def _incidents(measures: Measures) -> Iterator[Sequence[str]]:
