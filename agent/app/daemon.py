@@ -146,13 +146,7 @@ class Daemon:
         collecting = Collecting(
             self.config.collectors, SPECS, self.engine, clock=self._clock, on_phase=self.engine.phase
         )
-        backend = DaemonBackend(
-            self.engine,
-            self._parts,
-            Reader(database.path),
-            host=building.host_name(self.config),
-            ready=collecting.ready.is_set,
-        )
+        backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=collecting.ready.is_set)
         backend.collectors, backend.external = self.config.collectors, building.external(self.config)
         backend.subscribed = outward.subscribed_metrics(self.config)
         if self.config.drill.enabled:
