@@ -21,7 +21,6 @@ from agent.web.query_parameters import (
     wrong,
 )
 from agent.web.query_thread import BUDGET_SECONDS, QueriesBusyError, QueryThread
-from agent.web.query_tree import tree
 from agent.web.query_view import FrozenSeries, QueryView
 from agent.web.request import RequestError
 from rules.columns import Key
@@ -29,7 +28,6 @@ from rules.promql.compile import Limits, Query
 from rules.promql.errors import EvaluationError, ExpressionError, QueryTimeoutError
 from rules.promql.expression import parse
 from rules.promql.moment import LOOKBACK, Notes
-from rules.promql.printing import formatted
 from rules.promql.tree import Expression, Kind, Pin, Selector
 from rules.promql.values import Value
 
@@ -131,9 +129,13 @@ class QueryApi:
         return _answer(value, end, limit, notes)
 
     def format(self, parameters: Parameters, _deadline: float) -> Answer:
+        from rules.promql.printing import formatted  # noqa: PLC0415 - asked for by few
+
         return Answer(data=formatted(_tree(parameters)))
 
     def parse(self, parameters: Parameters, _deadline: float) -> Answer:
+        from agent.web.query_tree import tree  # noqa: PLC0415 - asked for by few
+
         return Answer(data=tree(_tree(parameters)))
 
     def exemplars(self, parameters: Parameters, _deadline: float) -> Answer:
