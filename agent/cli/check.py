@@ -14,6 +14,7 @@ from agent.config.load import load
 from agent.config.options import Config
 from agent.config.problems import ConfigError
 from agent.config.registries import shipped
+from agent.install.inspecting import inspected
 from rules.rulefile import RuleFile
 
 
@@ -37,7 +38,8 @@ def _checked(path: Path | None) -> tuple[list[Finding], dict[str, int]]:
     except ConfigError as error:
         return errors(error.problems), {}
     rules, problems = rulefiles.load(config.rules)
-    found = errors(problems) + findings(config, rules, registries) + _missing_units(config) + _doors(config)
+    found = errors(problems) + findings(config, rules, registries) + _missing_units(config)
+    found += _doors(config) + _privilege(config)
     return found, _summary(config, rules)
 
 
@@ -50,6 +52,14 @@ def _missing_units(config: Config) -> list[Finding]:
         return [Finding(Level.WARNING, "guards.units", str(error))]
     message = "has no unit file on this host: nothing will be allowed to restart it"
     return [Finding(Level.WARNING, "guards.units", f"{unit} {message}") for unit in sorted(missing)]
+
+
+def _privilege(config: Config) -> list[Finding]:
+    """Say what is wrong with what gives the daemon privilege, where it has been installed."""
+    try:
+        return [Finding(Level.WARNING, "guards.helper", problem) for problem in inspected(config)]
+    except units.UnitsError as error:
+        return [Finding(Level.WARNING, "guards.helper", str(error))]
 
 
 def _doors(config: Config) -> list[Finding]:
