@@ -100,4 +100,13 @@ WORD = Kind(says="a word", pattern=r"[\x20-\x7e]+", templates=True, options=True
 WORDS = ListKind(says="a list of words", each=WORD)
 PROGRAM = Kind(says="the absolute path of a program, without a template", pattern=_PATH, convert=_path)
 ARGV = ListKind(says="a list of words that begins with the absolute path of a program", each=WORD, first=PROGRAM)
+COMMAND = ListKind(
+    says="a list of words that begins with a program",
+    each=WORD,
+    first=Kind(
+        says="the name or the absolute path of a program, without a template",
+        pattern=rf"[A-Za-z0-9_][A-Za-z0-9._+-]*|{_PATH}",
+        convert=_path,
+    ),
+)
 FLAG = FlagKind()

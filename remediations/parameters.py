@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
-from remediations.kinds import FlagKind, Kind, ListKind
+from remediations.kinds import COMMAND, FlagKind, Kind, ListKind
 from remediations.plan import PlanError
 from remediations.spec import ActionSpec
 
@@ -44,6 +44,16 @@ def parse(spec: ActionSpec, raw: Mapping[str, object], render: Render) -> Any:  
         except ValueError as error:
             problems = [str(error)]
     raise PlanError("; ".join(problems))
+
+
+def command(words: Sequence[str], render: Render | None) -> tuple[str, ...]:
+    """Return a command that runs beside an action, rendered; without `render` only checked. Raise PlanError."""
+    try:
+        return tuple(str(word) for word in _words(COMMAND, words, render))
+    except _NotRenderedError:
+        return tuple(words)
+    except ValueError as error:
+        raise PlanError(str(error)) from error
 
 
 def check(spec: ActionSpec, raw: Mapping[str, object]) -> list[str]:

@@ -33,6 +33,15 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What fresh samples say: the time of the least fresh of them, and what the expression yields (None: nothing)."""
+
+    health: Health = Health.UNKNOWN
+    at: float = 0.0
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What evaluating rules led to: `errors` by rule identity, and in `limited` those rules that exceed their limit."""
 
@@ -139,7 +148,7 @@ class Ruleset:
 
     # -- health
 
-    def healthy(self, rule: str, labels: Labels, since: float, at: float) -> Health:
+    def healthy(self, rule: str, labels: Labels, since: float, at: float) -> Seen:
         """Return whether the rule yields nothing for `labels`, on samples of all its sources newer than `since`.
 
         The expression is evaluated afresh: `for` and `keep_firing_for` do not count. `labels` may be fewer than the
@@ -147,36 +156,39 @@ class Ruleset:
         """
         state = self._states.get(rule)
         if state is None or not isinstance(state.rule, AlertingRule):
-            return Health.UNKNOWN
+            return Seen()
         held = [alert for alert in state.alerts.values() if _has(alert.labels, labels, state.rule)]
         sources = {source for alert in held for source in alert.sources}
         state.provenance.refresh(self._store)
         sources.update(state.provenance.behind(labels))
         scene = self._scene(at)
         if not self._fresh(state.provenance, sources, since, scene):
-            return Health.UNKNOWN
+            return Seen()
         try:
             vector = instant(state.rule.query, self._store, at)
         except RuleEvaluationError:
-            return Health.UNKNOWN
+            return Seen()
+        newest = state.rule.query.newest(self._store, at) or at
         for own, value in vector:
             _, alert_labels = fingerprinted(state, state.rule, own, value, scene.moment)
             if _has(alert_labels, labels, state.rule):
-                return Health.UNHEALTHY
-        return Health.HEALTHY
+                return Seen(health=Health.UNHEALTHY, at=newest, value=value)
+        return Seen(health=Health.HEALTHY, at=newest)
 
-    def holds(self, query: Query, since: float, at: float, labels: Labels = ()) -> Health:
+    def holds(self, query: Query, since: float, at: float, labels: Labels = ()) -> Seen:
         """Return HEALTHY if the expression yields an element with these labels on samples newer than `since`."""
         provenance = Provenance(reaches(query.text))
         provenance.refresh(self._store)
         sources = provenance.behind(labels)
         if not self._fresh(provenance, sources, since, self._scene(at)):
-            return Health.UNKNOWN
+            return Seen()
         try:
             vector = instant(query, self._store, at)
         except RuleEvaluationError:
-            return Health.UNKNOWN
-        return Health.HEALTHY if any(set(labels) <= set(own) for own, _ in vector) else Health.UNHEALTHY
+            return Seen()
+        newest = query.newest(self._store, at) or at
+        found = next((value for own, value in vector if set(labels) <= set(own)), None)
+        return Seen(health=Health.UNHEALTHY if found is None else Health.HEALTHY, at=newest, value=found)
 
     def horizons(self) -> dict[str, float]:
         """Return how many seconds of which metric the rules look back on."""

@@ -171,7 +171,7 @@ class Daemon:
         client = outward.mqtt(self.config)
         alertmanagers = outward.alertmanagers(self.config, self._clock)
         repairs = Repairs(DirectRunner(boot_id=self._clock.boot_id), database.directory / "runs")
-        helped = HelpedRepairs(HelperRunner(self.config.guards.helper))
+        helped = HelpedRepairs(HelperRunner(self.config.guards.helper), repairs.prepare)
 
         def told(alerts: Iterable[Alert]) -> None:
             changed = list(alerts)

@@ -1,6 +1,7 @@
 """From a configured remediation and an incident to exact plans: templates are rendered here, once, and never again."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
@@ -10,7 +11,8 @@ from agent.config.options import Config
 from agent.engine.situations import Planned, Planner
 from agent.incidents.incident import Incident
 from agent.incidents.policy import Ladder, Policy, TicketPolicy, Verify
-from remediations import registry, sandbox
+from remediations import parameters, registry, sandbox
+from remediations.parameters import Render
 from remediations.plan import PlanError
 from remediations.sandbox import HostEnvironment
 from remediations.spec import Context
@@ -42,7 +44,12 @@ def _ladder(options: RemediationOptions, config: Config) -> Ladder:
         mode=options.mode,
         steps=tuple(step.action for step in options.steps),
         origins=frozenset(str(origin) for origin in options.origins),
-        verify=Verify(hold=options.verify.hold, timeout=options.verify.timeout, expr=options.verify.expr),
+        verify=Verify(
+            hold=options.verify.hold,
+            timeout=options.verify.timeout,
+            expr=options.verify.expr,
+            worse_if=options.verify.worse_if,
+        ),
         limits=acting.limits(options.limits, config.guards, options.breaker),
         target=acting.target(options.target),
         precondition=options.precondition,
@@ -57,9 +64,36 @@ def planner(config: Config, environment: HostEnvironment) -> Planner:
     units = listed_units(config)
 
     def plans(ladder: Ladder, incident: Incident) -> tuple[Planned, ...]:
-        return tuple(_listed(_plan(step, incident, actions, environment), units) for step in by_name[ladder.name].steps)
+        options = by_name[ladder.name]
+        render = _renderer(incident)
+        steps = (*options.steps, *((options.compensate,) if options.compensate is not None else ()))
+        planned = (_listed(_plan(step, render, actions, environment), units) for step in steps)
+        return tuple(_prefaced(each, options, render) for each in planned)
 
     return plans
+
+
+def _prefaced(planned: Planned, options: RemediationOptions, render: Render) -> Planned:
+    """Return the step with what is to be run before it: a command that must succeed, and what is captured."""
+    try:
+        wanted = parameters.command(options.precondition_command, render) if options.precondition_command else ()
+    except PlanError as error:
+        return replace(planned, plan=None, error=planned.error or f"precondition_command: {error}")
+    diagnostics = []
+    for words in options.diagnostics:
+        with suppress(PlanError):  # what the alert does not have the labels for cannot be captured, and is not needed
+            diagnostics.append(parameters.command(words, render))
+    return replace(planned, precondition=wanted, diagnostics=tuple(diagnostics))
+
+
+def _renderer(incident: Incident) -> Render:
+    def render(text: str) -> str:
+        try:
+            return _template(text).expand(incident.labels, incident.value)
+        except TemplateError as error:
+            raise PlanError(str(error)) from error
+
+    return render
 
 
 def listed_units(config: Config) -> frozenset[str]:
@@ -67,8 +101,8 @@ def listed_units(config: Config) -> frozenset[str]:
     literal = {
         str(step.parameters.get("unit", ""))
         for options in config.remediations
-        for step in options.steps
-        if registry.action(step.action).unit_verb
+        for step in (*options.steps, options.compensate)
+        if step is not None and registry.action(step.action).unit_verb
     }
     return frozenset(unit for unit in (*config.guards.units, *literal) if unit and "{{" not in unit)
 
@@ -83,13 +117,7 @@ def _listed(planned: Planned, units: frozenset[str]) -> Planned:
     return replace(planned, plan=None, error=f"{unit} is not listed: add it to [guards] units")
 
 
-def _plan(step: StepOptions, incident: Incident, actions: Context, environment: HostEnvironment) -> Planned:
-    def render(text: str) -> str:
-        try:
-            return _template(text).expand(incident.labels, incident.value)
-        except TemplateError as error:
-            raise PlanError(str(error)) from error
-
+def _plan(step: StepOptions, render: Render, actions: Context, environment: HostEnvironment) -> Planned:
     disruptive = registry.action(step.action).disruptive
     planned = Planned(action=step.action, timeout=step.timeout, disruptive=disruptive)
     try:

@@ -1,11 +1,12 @@
 """`paramedic incident …`: what is going on, and taking charge of it."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent.cli import connection, screen
 from agent.cli.client import Client
+from agent.telemetry.log import printable
 
 _NOT_THE_SUBJECT = ("alertname", "severity", "job", "instance")
 
@@ -89,6 +90,7 @@ def _show(incident: Mapping[str, Any]) -> None:
     )
     for title, key, columns in _SECTIONS:
         _show_rows(title, columns, incident.get(key) or ())
+    _show_diagnostics(incident.get("runs") or ())
     for refusal in incident.get("refusals") or ():
         print(f"refused by {screen.cut(refusal)}")
 
@@ -103,9 +105,35 @@ def _awaited(awaiting: Mapping[str, Any] | None) -> dict[str, object]:
     }
 
 
+def _cell(column: str, value: Any) -> str:  # noqa: ANN401 - JSON
+    if column == "at" or column.endswith("_at"):
+        return screen.moment(value)
+    if column == "argv":
+        return screen.words(value or ())
+    if column in ("before", "after") and value:
+        shown = "nothing" if value["value"] is None else screen.text(value["value"])
+        return f"{shown} at {screen.moment(value['at'])}"
+    if column == "approval" and value:
+        return f"{value['via']}:{value['by']} at {screen.moment(value['at'])}"
+    return screen.text(value)
+
+
+def _show_diagnostics(runs: Iterable[Mapping[str, Any]]) -> None:
+    for run in runs:
+        lines = (run.get("diagnostics") or "").splitlines()
+        if lines:
+            print(f"\nbefore {screen.cut(run['action'])} at {screen.moment(run['started_at'])}:")
+            for text in lines[:_DIAGNOSTIC_LINES]:
+                print(f"  {printable(text)}")
+            if len(lines) > _DIAGNOSTIC_LINES:
+                print(f"  … {len(lines) - _DIAGNOSTIC_LINES} more lines with --json")
+
+
+_DIAGNOSTIC_LINES = 40
 _SECTIONS = (
     ("promises", "clocks", ("kind", "target", "calendar", "spent", "warned_at", "breached_at", "met")),
-    ("attempts", "attempts", ("started_at", "remediation", "action", "resource", "outcome", "verified", "detail")),
+    ("attempts", "attempts", ("started_at", "remediation", "action", "resource", "outcome", "verdict", "detail")),
+    ("evidence", "attempts", ("argv", "approval", "before", "after")),
     ("tickets", "ticket_links", ("system", "ticket_id", "state", "url")),
     ("timeline", "timeline", ("at", "state", "reason", "guard", "actor", "detail")),
 )
@@ -115,8 +143,5 @@ def _show_rows(title: str, columns: tuple[str, ...], rows: Any) -> None:  # noqa
     if not rows:
         return
     print(f"\n{title}:")
-    shown = [
-        [screen.moment(row[c]) if c == "at" or c.endswith("_at") else screen.text(row.get(c)) for c in columns]
-        for row in rows
-    ]
+    shown = [[_cell(column, row.get(column)) for column in columns] for row in rows]
     screen.show_table([column.removesuffix("_at").replace("_", " ") for column in columns], shown)

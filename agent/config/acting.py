@@ -12,10 +12,14 @@ from agent.config import durations
 from agent.config.option import Seconds, option, required
 from agent.config.values import check_approver, check_name, check_unit
 from collectors.sample import Origin
+from remediations import parameters
 from remediations.limits import BreakerLimits, KindLimits, Limits, Target
+from remediations.plan import PlanError
 from remediations.situation import Mode
 from remediations.spec import Context
 from rules import matchers
+
+MAX_DIAGNOSTICS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,7 @@ class VerifyOptions:
     expr: str = option(
         "", "PromQL that must hold (yield something); default: the alert's own expression yields nothing."
     )
+    worse_if: str = option("", "PromQL that yields something when the attempt has made things worse.")
     hold: Seconds = option(Seconds(30.0), "How long it must stay healthy.", zero=True)
     timeout: Seconds = option(Seconds(120.0), "When the attempt counts as ineffective.")
 
@@ -129,6 +134,23 @@ class RemediationOptions:
         (), "Who may approve it, instead of those in [approvals].", example=["ann"], check=check_approver
     )
     precondition: str = option("", "PromQL that must hold (yield something) when an attempt is decided on.")
+    precondition_command: tuple[str, ...] = option(
+        (),
+        "A command that must succeed within 10 s, as the daemon's own user, right before an attempt.",
+        example=["systemctl", "is-active", "--quiet", "postgresql.service"],
+    )
+    diagnostics: tuple[tuple[str, ...], ...] = option(
+        (),
+        "Up to four commands whose output is kept before an attempt; each may take 5 s, as the daemon's own user.",
+        example=[["journalctl", "--no-pager", "--lines=50", "--unit={{ $labels.name }}"]],
+    )
+    compensate: StepOptions | None = option(
+        None,
+        "A step that undoes an attempt that made things worse.",
+        example=StepOptions(
+            action="try_restart_unit", timeout=Seconds(30.0), parameters={"unit": "{{ $labels.name }}"}
+        ),
+    )
 
     def __post_init__(self) -> None:
         if len(self.steps) > self.limits.runs:
@@ -136,6 +158,14 @@ class RemediationOptions:
                 f"limits.runs ({self.limits.runs}) must be at least the number of steps ({len(self.steps)}),"
                 " or no pass is ever completed"
             )
+        if len(self.diagnostics) > MAX_DIAGNOSTICS:
+            raise ValueError(f"diagnostics must be {MAX_DIAGNOSTICS} commands at most, not {len(self.diagnostics)}")
+        commands = {"precondition_command": (self.precondition_command,), "diagnostics": self.diagnostics}
+        for name, each in ((name, words) for name, several in commands.items() for words in several if words):
+            try:
+                parameters.command(each, None)
+            except PlanError as error:
+                raise ValueError(f"{name}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

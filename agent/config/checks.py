@@ -23,6 +23,7 @@ from rules.promql.compile import Query
 from rules.promql.errors import ExpressionError
 from rules.rulefile import RuleFile
 
+HOUR = 3600.0
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -88,7 +89,6 @@ def verification(subject: Subject) -> Iterator[Finding]:
     for index, remediation in enumerate(subject.config.remediations):
         path = f"remediations[{index}].verify"
         if remediation.verify.expr:
-            yield from _expression(remediation.verify, f"{path}.expr")
             continue
         hold, timeout = remediation.verify.hold, remediation.verify.timeout
         rules = [(group, rule) for group, rule in _alerting(subject.rules) if _may_match(remediation, rule)]
@@ -102,9 +102,23 @@ def _seconds_to_recover(rule: tuple[RuleGroup, AlertingRule]) -> float:
     return rule[1].query.range_seconds + rule[0].interval_seconds
 
 
-def _expression(verify: VerifyOptions, path: str) -> Iterator[Finding]:
+def expressions(subject: Subject) -> Iterator[Finding]:
+    """Name what is no PromQL."""
+    for index, remediation in enumerate(subject.config.remediations):
+        verify = remediation.verify
+        texts = {
+            "verify.expr": verify.expr,
+            "verify.worse_if": verify.worse_if,
+            "precondition": remediation.precondition,
+        }
+        for name, text in texts.items():
+            if text:
+                yield from _expression(text, f"remediations[{index}].{name}")
+
+
+def _expression(text: str, path: str) -> Iterator[Finding]:
     try:
-        Query(verify.expr)
+        Query(text)
     except ExpressionError as error:
         place = f" (column {error.column})" if error.column else ""
         yield Finding(Level.ERROR, path, f"is no PromQL{place}: {error.message}")
@@ -132,6 +146,33 @@ def _may_match(remediation: RemediationOptions, rule: AlertingRule) -> bool:
 def _may_be_accepted(accepting: Sequence[Matcher], rule: AlertingRule) -> bool:
     known = {name: template.text for name, template in rule.labels if template.constant} | {"alertname": rule.name}
     return all(matcher.name not in known or matcher.accepts(known[matcher.name]) for matcher in accepting)
+
+
+def contradictions(subject: Subject) -> Iterator[Finding]:
+    """Name limits of which one can never be reached, because another is narrower: one of them is a mistake."""
+    guards, kinds = subject.config.guards, subject.config.actions
+    for index, remediation in enumerate(subject.config.remediations):
+        path, limits = f"remediations[{index}].limits", remediation.limits
+        if limits.per <= HOUR and limits.runs > guards.actions_per_hour:
+            message = f"{limits.runs} is never reached: the whole host has {guards.actions_per_hour} actions an hour"
+            yield Finding(Level.WARNING, f"{path}.runs", message)
+        if limits.cooldown >= limits.per and limits.runs > len(remediation.steps):
+            message = f"{limits.runs} is never reached: the cool-down is as long as `per`"
+            yield Finding(Level.WARNING, f"{path}.runs", message)
+        for action in dict.fromkeys(step.action for step in remediation.steps):
+            own = kinds[action].limits.runs if action in kinds else None
+            if own is not None and kinds[action].limits.per >= limits.per and own < limits.runs:
+                message = f"{limits.runs} is never reached: action {action} has {own} runs"
+                yield Finding(Level.WARNING, f"{path}.runs", message)
+
+
+def unapprovable(subject: Subject) -> Iterator[Finding]:
+    """Name remediations that wait for a word that nobody may give."""
+    for index, remediation in enumerate(subject.config.remediations):
+        nobody = not remediation.approvers and not subject.config.approvals.approvers
+        if nobody and remediation.mode is Mode.APPROVE:
+            message = "waits for approval that nobody may give: name [approvals] approvers"
+            yield Finding(Level.ERROR, f"remediations[{index}].mode", message)
 
 
 def unmatched(subject: Subject) -> Iterator[Finding]:
@@ -234,6 +275,9 @@ def unmapped(subject: Subject) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     shadowed,
     verification,
+    expressions,
+    contradictions,
+    unapprovable,
     unmatched,
     foreign_origins,
     doors,

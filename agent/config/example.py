@@ -132,21 +132,19 @@ def _default(field: Field[Any]) -> Any:  # noqa: ANN401 - an option has any type
 def _value(field: Field[Any], hint: object, value: object) -> str:
     if is_duration(hint, field) and isinstance(value, (int, float)):
         return toml.render(durations.render(value))
-    if get_args(hint) and get_args(hint)[0] is StepOptions:
-        return _steps(value)
+    if isinstance(value, StepOptions):
+        return _step(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], StepOptions):
+        return f"[{', '.join(_step(step) for step in value)}]"
     return toml.render(value)
 
 
-def _steps(steps: Any) -> str:  # noqa: ANN401 - a tuple of StepOptions
-    tables = [
-        toml.inline(
-            {"action": toml.render(step.action)}
-            | {name: toml.render(value) for name, value in step.parameters.items()}
-            | {"timeout": toml.render(durations.render(step.timeout))}
-        )
-        for step in steps
-    ]
-    return f"[{', '.join(tables)}]"
+def _step(step: StepOptions) -> str:
+    return toml.inline(
+        {"action": toml.render(step.action)}
+        | {name: toml.render(value) for name, value in step.parameters.items()}
+        | {"timeout": toml.render(durations.render(step.timeout))}
+    )
 
 
 def _help(field: Field[Any], hint: object) -> str:

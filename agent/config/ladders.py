@@ -34,6 +34,8 @@ def _steps(tables: object) -> Iterator[tuple[str, object]]:
         steps = table.get("steps") if isinstance(table, dict) else None
         for number, step in enumerate(steps if isinstance(steps, list) else ()):
             yield f"remediations[{index}].steps[{number}]", step
+        if isinstance(table, dict) and "compensate" in table:
+            yield f"remediations[{index}].compensate", table["compensate"]
 
 
 def _plan_problems(action: ActionSpec, raw: Mapping[str, object], guards: GuardOptions) -> list[str]:

@@ -15,7 +15,7 @@ from agent.incidents import approval
 from agent.incidents.advance import Context
 from agent.incidents.decide import decide
 from agent.incidents.decision import Decision, Reason
-from agent.incidents.events import AlertChanged, Approved, Event, MuteChanged, Rejected, RuleRemoved
+from agent.incidents.events import AlertChanged, Approved, AttemptNeverBegan, Event, MuteChanged, Rejected, RuleRemoved
 from agent.incidents.identity import incident_key, new_id
 from agent.incidents.incident import ACTIVE, Incident, State
 from agent.incidents.opening import described, is_storm, opened, preexisting, storm
@@ -170,6 +170,13 @@ class Desk:
             self._put(batch, incident, decision, type(event).__name__)
         return decision.incident
 
+    def take_back(self, batch: Batch, incident_id: str, run_id: str) -> None:
+        """Undo an attempt that never began: it does not count, and what to do is decided anew."""
+        batch.writes += [writes.drop_run(run_id), *self._ledger.never_ran(run_id)]
+        incident = self._casebook.get(incident_id)
+        if incident is not None:
+            self.happened(batch, incident, AttemptNeverBegan(run_id=run_id))
+
     def objection(self, incident: Incident, event: Approved | Rejected, now: float) -> str:
         """Return why somebody's word on a plan does not count."""
         return approval.objection(incident, event, self._context(incident, now))
@@ -186,7 +193,7 @@ class Desk:
         if decision.reason is not Reason.UNCHANGED:
             batch.writes.append(writes.audit(batch.now, event, decision))
             self._tell(before, decision)
-        if decision.reason is Reason.ATTEMPT_STARTED:
+        if decision.reason in (Reason.ATTEMPT_STARTED, Reason.COMPENSATION_STARTED):
             self.tally.started(batch, after)
         self.tally.judged(batch, before, after)
         self.tally.promised(batch, decision, event)

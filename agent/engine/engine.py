@@ -152,12 +152,17 @@ class Engine:
         if answered is None or answered.row.kind is not Kind.REMEDIATION:
             return
         result, run_id = settled.result, str(answered.payload["run_id"])
+        if result.get("never_began"):
+            self._p.desk.take_back(batch, answered.incident_id, run_id)
+            return
         event = AttemptSettled(
             run_id=run_id,
             outcome=Outcome(result.get("outcome", Outcome.FAILED)),
             detail=str(result.get("detail", settled.reason)),
             exit_code=result.get("exit_code"),
             output=str(result.get("output", "")),
+            diagnostics=str(result.get("diagnostics", "")),
+            unmet=bool(result.get("unmet")),
         )
         self.attempt_settled(batch, answered.incident_id, event, str(answered.payload["remediation"]))
 
@@ -167,9 +172,16 @@ class Engine:
         metrics.ATTEMPTS.labels(remediation, event.outcome).inc()
         batch.writes.append(
             writes.end_run(
-                event.run_id, at=batch.now, outcome=event.outcome, exit_code=event.exit_code, output=event.output
+                event.run_id,
+                at=batch.now,
+                outcome=event.outcome,
+                exit_code=event.exit_code,
+                output=event.output,
+                diagnostics=event.diagnostics,
             )
         )
+        if event.outcome is Outcome.REFUSED:
+            batch.writes += self._p.ledger.never_ran(event.run_id)
         batch.settled = True
         incident = self._p.casebook.get(incident_id)
         if incident is not None:
@@ -292,7 +304,7 @@ class Engine:
         """Nothing leaves: repairs are refused rather than run blind, the rest is tried again, callers are told."""
         reason = self._p.situations.degraded
         for row in batch.claimed:
-            refused = {"outcome": Outcome.REFUSED, "detail": reason} if row.kind is Kind.REMEDIATION else {}
+            refused = {"never_began": True} if row.kind is Kind.REMEDIATION else {}
             self.queue.settled(
                 EffectSettled(row=row.id, claim=row.claim, done=bool(refused), reason=reason, result=refused)
             )

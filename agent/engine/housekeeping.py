@@ -124,12 +124,13 @@ def _prune(parts: Parts, now: float) -> list[Write]:
     keep = parts.orders.keep
     old = f"ORDER BY updated_at LIMIT {_PRUNE_ROWS}"
     gone = f"SELECT id FROM incidents WHERE state = 'closed' AND updated_at < ? {old}"  # noqa: S608 - a constant
-    incidents = now - keep.incidents
+    incidents, output = now - keep.incidents, now - keep.output
     return [
         *silencing.prune(parts.situations.muting, now),
         *parts.desk.problems.prune(now),
         writes.drop_orders(incidents),
-        ("UPDATE runs SET output = NULL WHERE output IS NOT NULL AND ended_at < ?", (now - keep.output,)),
+        ("UPDATE runs SET output = NULL, diagnostics = NULL WHERE output IS NOT NULL AND ended_at < ?", (output,)),
+        ("UPDATE audit SET inputs = NULL WHERE inputs IS NOT NULL AND at < ?", (output,)),
         ("DELETE FROM outbox WHERE state = 'done' AND settled_at < ?", (now - _SENT_DAYS,)),
         (
             "DELETE FROM alerts WHERE state = 'resolved' AND json_extract(document, '$.resolved_at') < ?",

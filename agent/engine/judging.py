@@ -90,15 +90,24 @@ class Judging:
             return HealthSeen(healthy=True if incident.alert_state == "resolved" else None)
         ladder = self._situations.policy.ladder(work.remediation)
         if ladder is not None and ladder.verify.expr:
-            health = self._ruleset.holds(_query(ladder.verify.expr), work.settled_at, now)
+            seen = self._ruleset.holds(_query(ladder.verify.expr), work.settled_at, now)
         else:
-            health = self._ruleset.healthy(incident.rule, incident.labels, work.settled_at, now)
-        return HealthSeen(healthy=_HEALTHY[health])
+            seen = self._ruleset.healthy(incident.rule, incident.labels, work.settled_at, now)
+        worse_if = ladder.verify.worse_if if ladder is not None else ""
+        return HealthSeen(
+            healthy=_HEALTHY[seen.health],
+            at=seen.at,
+            value=seen.value,
+            worse=bool(worse_if) and self._holds(worse_if, work.settled_at, now),
+        )
+
+    def _holds(self, expression: str, since: float, now: float) -> bool:
+        return self._ruleset.holds(_query(expression), since, now).health is Health.HEALTHY
 
 
 def unmet(ruleset: Ruleset, expression: str, now: float) -> str:
     """Return why a pre-flight expression does not hold, on samples of the last minutes; empty: it does."""
-    health = ruleset.holds(_query(expression), now - _FRESH_SECONDS, now)
+    health = ruleset.holds(_query(expression), now - _FRESH_SECONDS, now).health
     if health is Health.HEALTHY:
         return ""
     if health is Health.UNHEALTHY:

@@ -110,11 +110,7 @@ class Ledger:
             return []
         for runs in self._lists(run):
             runs.remove(run)
-        count, unhealthy = self._passes.get(run.owner, (0, run.started_at))
-        if not run.first_step or not count:
-            return []
-        self._passes[run.owner] = (count - 1, unhealthy)
-        return [writes.put_passes(*run.owner, count - 1, unhealthy)]
+        return self.take_back(run.owner) if run.first_step else []
 
     def judged(self, subject: Subject, limits: BreakerLimits, *, helped: bool, now: float) -> list[Write]:
         """Take the verdict on an attempt into a standing. Return what must be written."""

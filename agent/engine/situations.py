@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.engine.casebook import Casebook
 from agent.engine.ledger import Ledger
 from agent.engine.outages import Outages
-from agent.incidents.incident import Incident
+from agent.incidents.incident import DEFAULT_SERVICE, Incident
 from agent.incidents.muting import Mute, MuteKind, Muting
 from agent.incidents.policy import Ladder, Policy
 from agent.incidents.situation import Situation, Step
@@ -28,6 +28,8 @@ class Planned:
     """It interrupts a service."""
     plan: Plan | None = None
     error: str = ""
+    precondition: tuple[str, ...] = ()
+    diagnostics: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class Presence:
 
 
 Planner = Callable[[Ladder, Incident], tuple[Planned, ...]]
+"""Plans the steps of a ladder and, behind them, what compensates if there is such a thing."""
 
 
 class Situations:
@@ -123,10 +126,12 @@ class Situations:
             settled_at=0.0 if incident.drill else self._settled_at(incident, now),
         )
         steps = self._steps(ladder, incident, now, shared) if ladder is not None else ()
+        number = len(ladder.steps) if ladder is not None else 0
         return Situation(
             run_id=secrets.token_hex(16),
             remediation=ladder.name if ladder is not None else "",
-            steps=steps,
+            steps=steps[:number],
+            compensation=steps[number] if len(steps) > number else None,
             ticket_hold_until=shared.settled_at,
             warming=self.warming().get(incident.rule, False),
             muted=muted,
@@ -134,12 +139,15 @@ class Situations:
         )
 
     def _steps(self, ladder: Ladder, incident: Incident, now: float, shared: _Shared) -> tuple[Step, ...]:
+        """Return the steps of the ladder and, last, what compensates if there is such a thing."""
         return tuple(
             Step(
                 action=planned.action,
                 plan=planned.plan,
                 timeout=planned.timeout,
                 guards=self._guards(ladder, incident, planned, now, shared, continuing=index > 0),
+                precondition=planned.precondition,
+                diagnostics=planned.diagnostics,
             )
             for index, planned in enumerate(self.planner(ladder, incident))
         )
@@ -200,12 +208,12 @@ class Situations:
 
     def _side_effect(self, incident: Incident, resource: str) -> str:
         """Return the work that may have caused this incident: on its resource or service, begun before it did."""
-        service = dict(incident.labels).get("service")
+        service = incident.service if incident.service != DEFAULT_SERVICE else ""
         for other in self._casebook.working():
             work = other.work
             if other.id == incident.id or work is None or incident.active_at < work.began_at:
                 continue
-            if work.resource == resource or (service and dict(other.labels).get("service") == service):
+            if work.resource == resource or (service and other.service == service):
                 return f"{work.remediation} on {work.resource}, incident {other.id}"
         return ""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent.executor.prelude import NOTHING, Prelude, prelude
 from agent.incidents.effects import OutboxRow
 from agent.incidents.events import EffectSettled
 from remediations.plan import Plan
@@ -25,10 +26,20 @@ class Repairs:
         """Run the plan that was stored with the decision, exactly as it stands."""
         order, plan = row.payload, planned(row)
         record = self._folder / order["run_id"]
+        before = self.prepare(row)
+        if before.unmet:
+            return unmet(row, before)
         _keep(record, plan.argv)
         result = self._runner.run(order["run_id"], plan, order["timeout"], lambda started: _keep(record, started))
         record.unlink(missing_ok=True)
-        return settled(row, result)
+        return settled(row, result, before)
+
+    def prepare(self, row: OutboxRow) -> Prelude:
+        """Run what is wanted before the action."""
+        record = self._folder / row.payload["run_id"]
+        before = prelude(self._runner, row, lambda kept: _keep(record, kept))
+        record.unlink(missing_ok=True)
+        return before
 
     def end_survivors(self, run_id: str) -> str:
         """End what is left of a run that a crash of the daemon interrupted. Return what was found."""
@@ -57,7 +68,13 @@ def planned(row: OutboxRow) -> Plan:
     )
 
 
-def settled(row: OutboxRow, result: Result) -> EffectSettled:
+def unmet(row: OutboxRow, before: Prelude) -> EffectSettled:
+    """Return what the engine is told when the action must not run."""
+    result = {"outcome": "refused", "detail": before.unmet, "unmet": True}
+    return EffectSettled(row=row.id, claim=row.claim, done=True, reason=before.unmet, result=result)
+
+
+def settled(row: OutboxRow, result: Result, before: Prelude = NOTHING) -> EffectSettled:
     """Return what the engine is told about the end of a run."""
     return EffectSettled(
         row=row.id,
@@ -69,6 +86,7 @@ def settled(row: OutboxRow, result: Result) -> EffectSettled:
             "detail": result.detail,
             "exit_code": result.exit_code,
             "output": result.output,
+            "diagnostics": before.diagnostics,
         },
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.effects import Effect, Kind
-from agent.incidents.incident import Approval, Attempt, Awaiting, Incident, Resolution, State, Work
+from agent.incidents.incident import Approval, Attempt, Awaiting, Evidence, Incident, Resolution, State, Work
 from agent.incidents.policy import Ladder, Policy
 from agent.incidents.situation import Situation, Step
 from remediations.guards import Guard, Refusal, Then, refusals
@@ -156,7 +156,21 @@ def _refused(incident: Incident, refusal: Refusal, context: Context) -> Decision
     return Decision(incident=waiting, reason=Reason.REFUSED_FOR_NOW, guard=refusal.guard, detail=refusal.reason)
 
 
-def start(incident: Incident, ladder: Ladder, index: int, step: Step, context: Context) -> Decision:
+def compensate(incident: Incident, ladder: Ladder, work: Work, context: Context) -> Decision:
+    """Undo an attempt that made things worse, if every guard allows it; else a person must."""
+    step = context.situation.compensation
+    assert step is not None, "asked for only where there is one"  # noqa: S101
+    answers = refusals(ladder.limits, step.guards, context.now)
+    if answers:
+        why = f"it made things worse, and undoing it is refused: {answers[0].guard}: {answers[0].reason}"
+        told = replace(incident, refusals=tuple(f"{a.guard}: {a.reason}" for a in answers))
+        return replace(escalate(told, why, Reason.WORSE, context), guard=answers[0].guard)
+    return start(incident, ladder, work.step, step, context, compensates=work.run_id)
+
+
+def start(
+    incident: Incident, ladder: Ladder, index: int, step: Step, context: Context, *, compensates: str = ""
+) -> Decision:
     """Begin a step: the intent becomes durable with this decision, the effect follows."""
     assert step.plan is not None, "the target guard refuses what could not be planned"  # noqa: S101
     run_id, now = context.situation.run_id, context.now
@@ -169,12 +183,21 @@ def start(incident: Incident, ladder: Ladder, index: int, step: Step, context: C
         step=index,
         started_at=now,
         approval=_counting(incident, step, context),
+        compensates=compensates,
+        before=Evidence(at=incident.value_at, value=incident.value),
     )
     begun = replace(
         incident,
         state=State.REMEDIATING,
         attempts=(*incident.attempts, attempt),
-        work=Work(remediation=ladder.name, resource=step.plan.resource, step=index, run_id=run_id, began_at=now),
+        work=Work(
+            remediation=ladder.name,
+            resource=step.plan.resource,
+            step=index,
+            run_id=run_id,
+            began_at=now,
+            priority=incident.priority,
+        ),
         wake_at=None,
         refusals=(),
         would_run=(),
@@ -195,9 +218,12 @@ def start(incident: Incident, ladder: Ladder, index: int, step: Step, context: C
             "resource": step.plan.resource,
             "timeout": step.timeout,
             "remediation": ladder.name,
+            "precondition": list(step.precondition),
+            "diagnostics": [list(words) for words in step.diagnostics],
         },
     )
-    return Decision(incident=begun, reason=Reason.ATTEMPT_STARTED, effects=(effect,))
+    reason = Reason.COMPENSATION_STARTED if compensates else Reason.ATTEMPT_STARTED
+    return Decision(incident=begun, reason=reason, effects=(effect,))
 
 
 def escalate(incident: Incident, why: str, reason: Reason, context: Context) -> Decision:

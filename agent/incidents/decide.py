@@ -33,6 +33,7 @@ from agent.incidents.owed import owed
 from agent.incidents.policy import Policy
 from agent.incidents.promises import promised
 from agent.incidents.situation import Situation
+from remediations.guards import Guard
 from rules.alert import Alert, AlertState, Recovery
 
 
@@ -80,7 +81,7 @@ def _mute_changed(incident: Incident, _event: MuteChanged, context: Context) -> 
 def _alert_changed(incident: Incident, event: AlertChanged, context: Context) -> Decision:
     alert = event.change.alert
     if alert.state is AlertState.FIRING:
-        return _firing(_describe(incident, alert, context), context)
+        return _firing(_describe(incident, alert, event.change.at, context), context)
     if incident.state not in ACTIVE:
         return Decision(incident=incident, reason=Reason.UNCHANGED)
     if alert.state is AlertState.NO_DATA:
@@ -92,7 +93,7 @@ def _alert_changed(incident: Incident, event: AlertChanged, context: Context) ->
     return Decision(incident=incident, reason=Reason.UNCHANGED)
 
 
-def _describe(incident: Incident, alert: Alert, context: Context) -> Incident:
+def _describe(incident: Incident, alert: Alert, at: float, context: Context) -> Incident:
     """Take the alert's word for what is not well; only another severity, or a return, is weighed anew."""
     service = context.policy.catalogue.of(alert.labels)
     severity = alert.label("severity")
@@ -106,6 +107,7 @@ def _describe(incident: Incident, alert: Alert, context: Context) -> Incident:
         severity=severity,
         priority=priority,
         value=alert.value,
+        value_at=at,
         active_at=alert.active_at,
         fingerprint=alert.fingerprint,
         rule_version=alert.rule_version,
@@ -128,7 +130,7 @@ def _firing(incident: Incident, context: Context) -> Decision:
         )
         return advance.proceed(advance.overlaid(incident, context.situation), context, otherwise=Reason.REOPENED)
     if incident.state is State.VERIFYING:
-        return verify.seen(incident, HealthSeen(healthy=False), context)
+        return verify.seen(incident, HealthSeen(healthy=False, at=incident.value_at, value=incident.value), context)
     if incident.state is State.OPEN:
         return advance.proceed(incident, context, otherwise=Reason.UPDATED)
     return Decision(incident=incident, reason=Reason.UPDATED)
@@ -148,6 +150,9 @@ def _settled(incident: Incident, event: AttemptSettled, context: Context) -> Dec
         return Decision(incident=incident, reason=Reason.UNCHANGED)
     attempts = tuple(_end(a, event, context.now) if a.run_id == event.run_id else a for a in incident.attempts)
     incident = replace(incident, attempts=attempts)
+    if event.unmet:
+        decision = advance.escalate(incident, f"{Guard.PREFLIGHT}: {event.detail}", Reason.REFUSED_FOR_GOOD, context)
+        return replace(decision, guard=Guard.PREFLIGHT)
     if event.outcome is Outcome.REFUSED:
         return advance.escalate(incident, f"refused: {event.detail}", Reason.ATTEMPT_REFUSED, context)
     ladder = context.policy.ladder(work.remediation)
@@ -165,9 +170,11 @@ def _never_began(incident: Incident, event: AttemptNeverBegan, context: Context)
     work = incident.work
     if work is None or work.run_id != event.run_id:
         return Decision(incident=incident, reason=Reason.UNCHANGED)
+    taken = next((attempt for attempt in incident.attempts if attempt.run_id == event.run_id), None)
     attempts = tuple(attempt for attempt in incident.attempts if attempt.run_id != event.run_id)
     before = replace(work, step=work.step - 1) if work.step else None
-    free = replace(incident, state=State.OPEN, attempts=attempts, work=before)
+    approval = taken.approval if taken is not None else None
+    free = replace(incident, state=State.OPEN, attempts=attempts, work=before, approval=approval)
     return advance.proceed(free, context, otherwise=Reason.ATTEMPT_NEVER_BEGAN)
 
 

@@ -40,6 +40,8 @@ class Reason(StrEnum):
     LOOKS_HEALTHY = "looks_healthy"
     FIXED = "fixed"
     INEFFECTIVE = "ineffective"
+    WORSE = "worse"
+    COMPENSATION_STARTED = "compensation_started"
     EXHAUSTED = "exhausted"
     RECOVERED_DURING_WORK = "recovered_during_work"
     RESOLVED_BY_ITSELF = "resolved_by_itself"

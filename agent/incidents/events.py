@@ -21,6 +21,12 @@ class HealthSeen:
     """While verifying: what samples newer than the attempt say. None: they do not say anything yet."""
 
     healthy: bool | None
+    at: float = 0.0
+    """Of the sample that says so."""
+    value: float | None = None
+    """What the expression yields; None: nothing."""
+    worse: bool = False
+    """The remediation's own expression says that it made things worse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +38,10 @@ class AttemptSettled:
     detail: str = ""
     exit_code: int | None = None
     output: str = ""
+    diagnostics: str = ""
+    """What was captured before it ran."""
+    unmet: bool = False
+    """Its pre-flight command said no: nothing ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

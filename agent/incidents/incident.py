@@ -81,6 +81,14 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a rule's expression yielded, and the time of the sample (wall seconds). Without a value: nothing."""
+
+    at: float
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One execution of one step: what was run and how it ended. Its `run_id` is unique for ever."""
 
@@ -99,6 +107,9 @@ class Attempt:
     """What fresh data said about it; `verified` is whether it helped."""
     approval: Approval | None = None
     """Where it needed one."""
+    before: Evidence | None = None
+    after: Evidence | None = None
+    """What was measured when it was decided on, and when it was judged."""
     compensates: str = ""
     """The run that made things worse and that this one is to undo; empty: it is a step of the ladder."""
 
@@ -117,6 +128,8 @@ class Work:
     healthy_since: float | None = None
     deadline: float | None = None
     """When verification gives up."""
+    priority: str = ""
+    """What it was when the attempt began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +152,8 @@ class Incident:
     updated_at: float
     revision: int = 0
     value: float = 0.0
+    value_at: float = 0.0
+    """When that was measured."""
     fingerprint: str = ""
     """Of the alert that holds the incident open now."""
     active_at: float = 0.0

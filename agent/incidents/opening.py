@@ -33,6 +33,7 @@ def described(alert: Alert, policy: Policy, *, incident_id: str, key: str, host:
         opened_at=now,
         updated_at=now,
         value=alert.value,
+        value_at=now,
         fingerprint=alert.fingerprint,
         active_at=alert.active_at,
         drill=alert.label("drill") == "true",

@@ -20,6 +20,8 @@ class Verify:
     hold: float = 30.0
     timeout: float = 120.0
     expr: str = ""
+    worse_if: str = ""
+    """PromQL that yields something when the attempt has made things worse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,10 @@ class Step:
     """None when planning failed; `guards.target_error` says why."""
     timeout: float
     guards: guards.Situation
+    precondition: tuple[str, ...] = ()
+    """An argv that must succeed before it; empty: none."""
+    diagnostics: tuple[tuple[str, ...], ...] = ()
+    """Argvs whose output is kept before it runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,8 @@ class Situation:
     remediation: str = ""
     """The remediation that matches; empty: none does."""
     steps: tuple[Step, ...] = ()
+    compensation: Step | None = None
+    """What undoes an attempt that made things worse."""
     ticket_hold_until: float = 0.0
     """No ticket is opened before this moment (settling)."""
     warming: bool = False

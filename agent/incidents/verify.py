@@ -6,7 +6,7 @@ from agent.incidents import advance
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import HealthSeen
-from agent.incidents.incident import Incident, Resolution, State, Verdict, Work
+from agent.incidents.incident import Evidence, Incident, Resolution, State, Verdict, Work
 
 
 def seen(incident: Incident, event: HealthSeen, context: Context) -> Decision:
@@ -16,40 +16,65 @@ def seen(incident: Incident, event: HealthSeen, context: Context) -> Decision:
         return Decision(incident=incident, reason=Reason.UNCHANGED)
     ladder = context.policy.ladder(work.remediation)
     hold = ladder.verify.hold if ladder is not None else 0.0
+    if why := _worse(incident, work, event):
+        return _made_worse(incident, work, event, why, context)
     if event.healthy:
-        return _healthy(incident, work, hold, context)
+        return _healthy(incident, work, hold, event, context)
     if event.healthy is False and work.healthy_since is not None:
-        return _ineffective(incident, "it did not stay healthy", context)
+        return _ineffective(incident, event, "it did not stay healthy", context)
     if work.deadline is not None and context.now >= work.deadline:
         why = "still not healthy" if event.healthy is False else "no fresh data proves it healthy"
-        return _ineffective(incident, why, context)
+        return _ineffective(incident, event, why, context)
     return Decision(incident=replace(incident, wake_at=work.deadline), reason=Reason.UNCHANGED)
 
 
-def _healthy(incident: Incident, work: Work, hold: float, context: Context) -> Decision:
+def _worse(incident: Incident, work: Work, event: HealthSeen) -> str:
+    """Return why the attempt made things worse; empty: it did not, as far as is known."""
+    if event.worse:
+        return "the expression that says so holds"
+    rose = work.priority and incident.priority < work.priority and incident.alert_state == "firing"
+    return f"the priority rose from {work.priority} to {incident.priority}" if rose else ""
+
+
+def _healthy(incident: Incident, work: Work, hold: float, event: HealthSeen, context: Context) -> Decision:
     since = work.healthy_since if work.healthy_since is not None else context.now
     if context.now - since >= hold:
-        fixed = _judge(replace(incident, alert_state="resolved"), Verdict.FIXED)
+        fixed = _judge(replace(incident, alert_state="resolved"), Verdict.FIXED, event)
         return advance.resolve(fixed, Resolution.FIXED, Reason.FIXED, context)
     held = replace(incident, work=replace(work, healthy_since=since), wake_at=since + hold)
     reason = Reason.LOOKS_HEALTHY if work.healthy_since is None else Reason.UNCHANGED
     return Decision(incident=held, reason=reason)
 
 
-def _ineffective(incident: Incident, why: str, context: Context) -> Decision:
+def _ineffective(incident: Incident, event: HealthSeen, why: str, context: Context) -> Decision:
     """The attempt did not help. If the alert is over all the same, nothing more is done about it."""
     over = incident.alert_state == "resolved"
-    failed = replace(_judge(incident, Verdict.BY_ITSELF if over else Verdict.INEFFECTIVE), state=State.OPEN)
+    failed = _judge(incident, Verdict.BY_ITSELF if over else Verdict.INEFFECTIVE, event)
     if over:
         return advance.resolve(failed, Resolution.BY_ITSELF, Reason.RESOLVED_BY_ITSELF, context)
-    decision = advance.proceed(failed, context, otherwise=Reason.INEFFECTIVE)
+    return _next(failed, Reason.INEFFECTIVE, why, context)
+
+
+def _made_worse(incident: Incident, work: Work, event: HealthSeen, why: str, context: Context) -> Decision:
+    """Undo it once, if there is something to undo it with; else go on with the next step."""
+    judged = _judge(incident, Verdict.WORSE, event)
+    ladder, attempt = context.policy.ladder(work.remediation), judged.attempts[-1]
+    if ladder is None or context.situation.compensation is None or attempt.compensates:
+        return _next(judged, Reason.WORSE, f"it made things worse: {why}", context)
+    decision = advance.compensate(judged, ladder, work, context)
+    return replace(decision, detail=decision.detail or f"it made things worse: {why}")
+
+
+def _next(incident: Incident, reason: Reason, why: str, context: Context) -> Decision:
+    decision = advance.proceed(replace(incident, state=State.OPEN), context, otherwise=reason)
     return replace(decision, detail=decision.detail or why)
 
 
-def _judge(incident: Incident, verdict: Verdict) -> Incident:
+def _judge(incident: Incident, verdict: Verdict, event: HealthSeen) -> Incident:
     run_id = incident.work.run_id if incident.work is not None else ""
-    helped = verdict is Verdict.FIXED
+    after = Evidence(at=event.at, value=event.value) if event.healthy is not None else None
     attempts = tuple(
-        replace(a, verified=helped, verdict=verdict) if a.run_id == run_id else a for a in incident.attempts
+        replace(a, verified=verdict is Verdict.FIXED, verdict=verdict, after=after) if a.run_id == run_id else a
+        for a in incident.attempts
     )
     return replace(incident, attempts=attempts)

@@ -101,10 +101,10 @@ def start_run(incident: Incident, attempt: Attempt) -> Write:
     )
 
 
-def end_run(run_id: str, *, at: float, outcome: str, exit_code: int | None, output: str) -> Write:
+def end_run(run_id: str, *, at: float, outcome: str, exit_code: int | None, output: str, diagnostics: str) -> Write:
     return (
-        "UPDATE runs SET ended_at = ?, outcome = ?, exit_code = ?, output = ? WHERE run_id = ?",
-        (at, outcome, exit_code, output, run_id),
+        "UPDATE runs SET ended_at = ?, outcome = ?, exit_code = ?, output = ?, diagnostics = ? WHERE run_id = ?",
+        (at, outcome, exit_code, output, diagnostics or None, run_id),
     )
 
 

@@ -473,7 +473,7 @@ def test_health_needs_samples_newer_than_the_repair():
     labels = world.alert.labels
 
     def health(at):
-        return world.ruleset.healthy(world.alert.rule, labels, since=110, at=at)
+        return world.ruleset.healthy(world.alert.rule, labels, since=110, at=at).health
 
     assert health(111) is Health.UNKNOWN
     world.fail(112)
@@ -482,32 +482,32 @@ def test_health_needs_samples_newer_than_the_repair():
     assert health(116) is Health.UNHEALTHY
     world.up(130, 1)
     assert health(131) is Health.HEALTHY
-    assert world.ruleset.healthy("r.yml;g;Nothing", labels, since=110, at=131) is Health.UNKNOWN
+    assert world.ruleset.healthy("r.yml;g;Nothing", labels, since=110, at=131).health is Health.UNKNOWN
 
 
 def test_health_is_that_of_the_labels_asked_about():
     world = World(DOWN)
     world.up(100, 1)
     world.up(100, 0, source=Source("probe", "mail"), name="mail")
-    asked = {name: world.ruleset.healthy("r.yml;g;Down", (("name", name),), 90, 101) for name in ("web", "mail")}
+    asked = {name: world.ruleset.healthy("r.yml;g;Down", (("name", name),), 90, 101).health for name in ("web", "mail")}
     assert asked == {"web": Health.HEALTHY, "mail": Health.UNHEALTHY}
 
 
 def test_health_of_what_nobody_sees_is_unknown():
-    assert World(DOWN).ruleset.healthy("r.yml;g;Down", (), since=0, at=100) is Health.UNKNOWN
+    assert World(DOWN).ruleset.healthy("r.yml;g;Down", (), since=0, at=100).health is Health.UNKNOWN
 
 
 def test_an_expression_of_its_own_can_verify():
     world = World(DOWN)
     query = compile_query('up{name="web"} == 1')
-    assert world.ruleset.holds(query, since=90, at=101) is Health.UNKNOWN
+    assert world.ruleset.holds(query, since=90, at=101).health is Health.UNKNOWN
     world.up(100, 1)
     world.fail(100, source=Source("probe", "mail"))
-    assert world.ruleset.holds(query, since=90, at=101) is Health.HEALTHY
-    assert world.ruleset.holds(query, since=100, at=101) is Health.UNKNOWN
-    assert world.ruleset.holds(query, since=90, at=101, labels=(("name", "mail"),)) is Health.UNHEALTHY
+    assert world.ruleset.holds(query, since=90, at=101).health is Health.HEALTHY
+    assert world.ruleset.holds(query, since=100, at=101).health is Health.UNKNOWN
+    assert world.ruleset.holds(query, since=90, at=101, labels=(("name", "mail"),)).health is Health.UNHEALTHY
     world.up(115, 0)
-    assert world.ruleset.holds(query, since=90, at=116) is Health.UNHEALTHY
+    assert world.ruleset.holds(query, since=90, at=116).health is Health.UNHEALTHY
 
 
 def test_the_rules_say_how_much_history_they_need():

@@ -27,7 +27,7 @@ def test_regular_expressions_stay_readable():
 
 
 def test_a_table_of_options_is_written_as_its_file_would_have_it():
-    assert toml.render(VerifyOptions()) == '{ expr = "", hold = "30s", timeout = "2m" }'
+    assert toml.render(VerifyOptions()) == '{ expr = "", worse_if = "", hold = "30s", timeout = "2m" }'
     assert toml.render((Path("/a"),)) == '["/a"]'
 
 
