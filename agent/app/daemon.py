@@ -196,7 +196,7 @@ class Daemon:
         pool = Pool(outward.performers(self.config, repairs, helped, client), self.engine.settled)
         self._outside.hand_over = pool.hand_over
         self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
-        recovery.recover(self.engine, self._parts, repairs.end_survivors, helped.began)
+        recovery.recover(self._parts, repairs.end_survivors, helped.began)
         self._tell_incidents(self._parts.casebook.active())
         Reloading(self.config, self._config_path, self.engine, self._parts, self._prepared).attach()
         history.load(self._parts.series, database.directory)

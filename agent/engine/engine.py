@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from agent.engine import housekeeping
+from agent.engine import attempts, housekeeping
 from agent.engine.batch import Batch
 from agent.engine.commands import BusyError, Command, Ingest
 from agent.engine.durable import Durable
@@ -17,9 +17,8 @@ from agent.engine.judging import Judging
 from agent.engine.parts import IDLE_SECONDS, Parts
 from agent.engine.queue import EngineQueue, Item, Ordered, PhaseChanged
 from agent.incidents.effects import Kind
-from agent.incidents.events import AttemptSettled, ClockDue, EffectSettled, TimerDue
-from agent.incidents.incident import Incident, Outcome, State
-from agent.store import writes
+from agent.incidents.events import ClockDue, EffectSettled, TimerDue
+from agent.incidents.incident import Incident, State
 from agent.telemetry import log, metrics
 from collectors.sample import Failure, Reading
 from remediations.situation import HostPhase
@@ -151,41 +150,7 @@ class Engine:
         answered = self._p.delivery.settle(batch, settled)
         if answered is None or answered.row.kind is not Kind.REMEDIATION:
             return
-        result, run_id = settled.result, str(answered.payload["run_id"])
-        if result.get("never_began"):
-            self._p.desk.take_back(batch, answered.incident_id, run_id)
-            return
-        event = AttemptSettled(
-            run_id=run_id,
-            outcome=Outcome(result.get("outcome", Outcome.FAILED)),
-            detail=str(result.get("detail", settled.reason)),
-            exit_code=result.get("exit_code"),
-            output=str(result.get("output", "")),
-            diagnostics=str(result.get("diagnostics", "")),
-            unmet=bool(result.get("unmet")),
-        )
-        self.attempt_settled(batch, answered.incident_id, event, str(answered.payload["remediation"]))
-
-    def attempt_settled(self, batch: Batch, incident_id: str, event: AttemptSettled, remediation: str) -> None:
-        """Write the end of a run down and tell its incident."""
-        self._p.ledger.ended(event.run_id, batch.now)
-        metrics.ATTEMPTS.labels(remediation, event.outcome).inc()
-        batch.writes.append(
-            writes.end_run(
-                event.run_id,
-                at=batch.now,
-                outcome=event.outcome,
-                exit_code=event.exit_code,
-                output=event.output,
-                diagnostics=event.diagnostics,
-            )
-        )
-        if event.outcome is Outcome.REFUSED:
-            batch.writes += self._p.ledger.never_ran(event.run_id)
-        batch.settled = True
-        incident = self._p.casebook.get(incident_id)
-        if incident is not None:
-            self._p.desk.happened(batch, incident, event)
+        attempts.answered(self._p, batch, answered)
 
     def _phase(self, batch: Batch, changed: PhaseChanged) -> None:
         situations = self._p.situations

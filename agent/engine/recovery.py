@@ -7,9 +7,8 @@ from dataclasses import replace
 import msgspec
 
 from agent.clock import Clock
-from agent.engine import housekeeping, orders, silencing
+from agent.engine import attempts, housekeeping, orders, silencing
 from agent.engine.batch import Batch
-from agent.engine.engine import Engine
 from agent.engine.outbox import Owed
 from agent.engine.parts import Parts
 from agent.incidents.effects import Kind
@@ -54,7 +53,7 @@ def elapsed_shift(database: Database, clock: Clock) -> float:
     return (clock.now() - clock.boottime()) - float(anchor)
 
 
-def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
+def recover(parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
     """Load incidents, alerts, counters and the outbox; settle what a crash interrupted."""
     connection = parts.database.connection
     # Ending what is left of a run takes its time, and what happens then is still the run's.
@@ -83,7 +82,7 @@ def recover(engine: Engine, parts: Parts, end_survivors: EndSurvivors, began: Be
         event = AttemptSettled(
             run_id=run_id, outcome=Outcome.INTERRUPTED, detail=f"the daemon stopped; {found[run_id]}"
         )
-        engine.attempt_settled(batch, incident_id, event, remediation)
+        attempts.ended(parts, batch, incident_id, event, remediation)
     for incident in [each for each in parts.casebook if each.work is not None and each.work.run_id in never]:
         _take_back(parts, batch, incident)
     parts.database.commit(batch.writes)

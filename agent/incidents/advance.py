@@ -204,26 +204,29 @@ def start(
         approval=None,
         retry=False,
     )
-    effect = Effect(
+    reason = Reason.COMPENSATION_STARTED if compensates else Reason.ATTEMPT_STARTED
+    return Decision(incident=begun, reason=reason, effects=(_effect(incident, attempt, step, step.plan),))
+
+
+def _effect(incident: Incident, attempt: Attempt, step: Step, plan: Plan) -> Effect:
+    return Effect(
         kind=Kind.REMEDIATION,
-        key=run_id,
-        lane=step.plan.resource,
-        target=step.plan.by,
+        key=attempt.run_id,
+        lane=plan.resource,
+        target=plan.by,
         incident_id=incident.id,
         payload={
-            "run_id": run_id,
+            "run_id": attempt.run_id,
             "action": step.action,
-            "argv": list(step.plan.argv),
-            "environment": [list(pair) for pair in step.plan.environment],
-            "resource": step.plan.resource,
+            "argv": list(plan.argv),
+            "environment": [list(pair) for pair in plan.environment],
+            "resource": plan.resource,
             "timeout": step.timeout,
-            "remediation": ladder.name,
+            "remediation": attempt.remediation,
             "precondition": list(step.precondition),
             "diagnostics": [list(words) for words in step.diagnostics],
         },
     )
-    reason = Reason.COMPENSATION_STARTED if compensates else Reason.ATTEMPT_STARTED
-    return Decision(incident=begun, reason=reason, effects=(effect,))
 
 
 def escalate(incident: Incident, why: str, reason: Reason, context: Context) -> Decision:

@@ -148,7 +148,7 @@ class Bench:
         )
         self.engine = Engine(self.parts)
         situations.settled_at = self.clock.now() + self.settling
-        recovery.recover(self.engine, self.parts, self.end_survivors, lambda run: run not in self.never_began)
+        recovery.recover(self.parts, self.end_survivors, lambda run: run not in self.never_began)
         self.reader = Reader(self.database.path)
 
     def end_survivors(self, run):
