@@ -5,7 +5,9 @@ import socket
 import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from agent.app import drilling, planning, presenting, quieting
 from agent.clock import Clock
@@ -172,3 +174,12 @@ def _book(clock: Clock) -> Inline:
         return ticketing.in_the_book(connection, row, clock.now())
 
     return perform
+
+
+def with_cursor(config: Config, state: Path) -> Config:
+    """Return the configuration with a file for the place up to which the journal was read."""
+    journal = config.collectors.get("journal")
+    if journal is None or journal.options is None or journal.options.cursor_file is not None:
+        return config
+    options = replace(journal.options, cursor_file=state / "journal.cursor")
+    return replace(config, collectors={**config.collectors, "journal": replace(journal, options=options)})

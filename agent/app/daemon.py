@@ -251,9 +251,10 @@ class Daemon:
                 return
 
     def _prepared(self, config: Config) -> Config:
-        """Return the configuration with what drills need, if they are allowed."""
-        folder = paths.state_directory(config, os.environ) / "drill"
-        return drilling.prepared(config, folder) if config.drill.enabled else config
+        """Return the configuration with what drills need, if they are allowed, and where the journal was read to."""
+        state = paths.state_directory(config, os.environ)
+        config = building.with_cursor(config, state)
+        return drilling.prepared(config, state / "drill") if config.drill.enabled else config
 
     def _start_web(self, stack: ExitStack, loop: LoopThread, backend: DaemonBackend) -> None:
         opened = doors.doors(self.config.web)

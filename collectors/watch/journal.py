@@ -2,7 +2,7 @@
 
 journald hands lines over in batches, so one is seen about half a second after it was written. With a cursor file no
 line of this boot is missed while nobody reads; a few may be counted twice after a crash. Without patterns nothing is
-started.
+started. journalctl follows the boot that /proc/sys tells: where that is not the container's own, nothing is heard.
 
 After a match, or when more comes than is read at once, the pipe is left alone until the next snapshot: a flood of lines
 costs a bounded share of a CPU, and gives a few readings a second. What waits meanwhile waits in the journal.
