@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -198,6 +199,21 @@ def test_what_prometheus_sends_opens_an_incident_and_its_end_resolves_it(daemon)
         assert sent["origin"] == "http"
         daemon.tell(broken=False)
         assert daemon.await_state("SentBroken", "resolved")["resolution"] == "by_itself"
+
+
+def test_what_is_not_sent_again_is_without_data_and_only_its_end_resolves_it(daemon, amtool):
+    def add(ends):
+        amtool("alert", "add", "Lapsed", "severity=critical", f"--end={ends.isoformat()}")
+
+    add(datetime.now(UTC) + timedelta(seconds=2))
+
+    lapsed = daemon.await_incident("Lapsed", lambda incident: incident["alert_state"] == "no_data")
+
+    assert lapsed["state"] != "resolved"
+    assert shown(amtool, "alertname=Lapsed") == ["Lapsed"]
+    add(datetime.now(UTC) - timedelta(seconds=1))
+    daemon.await_state("Lapsed", "resolved")
+    assert shown(amtool, "alertname=Lapsed") == []
 
 
 def test_nobody_without_the_token_silences_anything(daemon):
