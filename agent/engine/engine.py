@@ -138,13 +138,11 @@ class Engine:
 
     def _ingest(self, batch: Batch, readings: Iterable[Reading | Failure]) -> None:
         """Take many readings at once, and judge once what depends on any of them."""
-        touched: set[str] = set()
         for reading in readings:
             if isinstance(reading, Reading):
-                touched |= self._append(batch, reading)
+                self._judging.touch(self._append(batch, reading))
             else:
                 self._p.series.fail(reading)
-        self._judging.touched(batch, frozenset(touched))
 
     def _settled(self, batch: Batch, settled: EffectSettled) -> None:
         answered = self._p.delivery.settle(batch, settled)
@@ -168,8 +166,8 @@ class Engine:
 
     def _patience(self) -> float:
         """Return for how many seconds nothing is due."""
-        now = self._p.clock.now()
-        ping = self._next_watchdog - self._p.clock.boottime()
+        now, running = self._p.clock.now(), self._p.clock.boottime()
+        ping = self._next_watchdog - running
         instants = [
             self._groups[0][0] if self._groups else None,
             self._p.casebook.next_at(),
@@ -181,7 +179,7 @@ class Engine:
         ]
         nearest = min((at for at in instants if at is not None), default=now + IDLE_SECONDS)
         longest = _RETRY_SECONDS if self._p.situations.degraded else IDLE_SECONDS
-        return max(0.0, min(nearest - now, ping, longest))
+        return max(0.0, min(nearest - now, ping, longest, self._judging.rest(running)))
 
     def schedule_groups(self) -> None:
         """Put every rule group on the grid of its interval."""
@@ -192,6 +190,7 @@ class Engine:
         heapq.heapify(self._groups)
 
     def _due(self, batch: Batch) -> None:
+        self._judging.catch_up(batch, self._p.clock.boottime)
         while self._groups and self._groups[0][0] <= batch.now:
             _, key = heapq.heappop(self._groups)
             group = self._p.ruleset.groups.get(key)

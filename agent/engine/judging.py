@@ -1,7 +1,8 @@
 """Judging: rules are evaluated, what they yield is handed to the desk, and repairs are held against fresh samples."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from agent.engine.batch import Batch
@@ -33,6 +34,8 @@ class Judging:
         self.judgements = Judgements()
         self._complaints: dict[str, tuple[str, float]] = {}
         self._limited: frozenset[str] = frozenset()
+        self._touched: set[str] = set()
+        self._rest_until = 0.0
 
     def touched(self, batch: Batch, names: frozenset[str]) -> None:
         """Evaluate at once what depends on metrics that an event brought."""
@@ -40,6 +43,27 @@ class Judging:
         evaluation = self._ruleset.touched(names, batch.now)
         self._judged(batch, evaluation, "", time.perf_counter() - began)
         self.verify(batch)
+
+    def touch(self, names: Iterable[str]) -> None:
+        """Note metrics that messages brought; `catch_up` evaluates what depends on them."""
+        self._touched.update(names)
+
+    def catch_up(self, batch: Batch, boottime: Callable[[], float]) -> None:
+        """Evaluate what waits, and then rest for as long as that took.
+
+        So a flood of messages over very many series is stored as it comes, and judged as often as can be.
+        """
+        began = boottime()
+        if not self._touched or began < self._rest_until:
+            return
+        names, self._touched = frozenset(self._touched), set()
+        self.touched(batch, names)
+        ended = boottime()
+        self._rest_until = ended + (ended - began)
+
+    def rest(self, running: float) -> float:
+        """Return in how many seconds `catch_up` has something to do."""
+        return max(0.0, self._rest_until - running) if self._touched else math.inf
 
     def group(self, batch: Batch, key: str, between: Callable[[], None]) -> None:
         """Evaluate a group rule by rule; `between` rules there is time for what is more urgent."""
