@@ -26,6 +26,9 @@ from rules.alert import Alert
 from rules.group import RuleGroup
 from rules.series import SeriesStore
 
+_CATCH_UP_SECONDS = 5.0
+"""How long somebody who asks for alerts waits until those that were posted before are applied."""
+
 
 class DaemonBackend:
     """Commands go through the engine's queue; what is durable is read from the database."""
@@ -121,7 +124,12 @@ class DaemonBackend:
         return self._parts.intake.refresh(glances, self._parts.clock.now())
 
     def alerts(self) -> Sequence[Alert]:
-        return (*self._engine.alerts, *self._parts.intake.active())
+        intake = self._parts.intake
+        if intake.is_behind:
+            intake.hurry()
+            self._engine.queue.wake()
+            intake.catch_up(_CATCH_UP_SECONDS)
+        return (*self._engine.alerts, *intake.active())
 
     def shown_alerts(self) -> Sequence[Alert]:
         return (*self._engine.alerts, *self._parts.intake.shown())

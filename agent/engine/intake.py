@@ -1,5 +1,7 @@
 """Posted alerts: applied at once or kept in the inbox, durable before they are acknowledged; silent ones noticed."""
 
+import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +20,13 @@ from rules.alert import Alert, AlertChange, AlertState
 
 _UNAPPLIED = 10_000
 """Rows of the inbox."""
-_UNAPPLIED_ALERTS = 50_000
+_UNAPPLIED_ALERTS = 100_000
+_BACKLOG_ALERTS = 50_000
+"""While requests follow each other, this many alerts may wait in the inbox: to acknowledge goes before to apply."""
+_QUIET_SECONDS = 0.1
+"""Requests that come within this follow each other."""
+_BACKLOG_SECONDS = 1.0
+"""How long the oldest may wait."""
 _TURN_SECONDS = 0.02
 """How long alerts are applied before the engine looks at its queue again."""
 _SILENT_PER_TURN = 1000
@@ -35,6 +43,7 @@ class _Waiting:
     posts: Iterator[Post]
     body: bytes | None
     """What must still be put into the inbox."""
+    since: float
 
 
 def _always(_labels: Mapping[str, str]) -> bool:
@@ -58,6 +67,12 @@ class Intake:
         self._notable = notable
         self._waiting: deque[_Waiting] = deque()
         self._waiting_alerts = 0
+        self._received_at = -math.inf
+        self._follows = False
+        """Whether the last request followed another one."""
+        self._caught_up = threading.Event()
+        self._caught_up.set()
+        self._hurry = False
         self._turn = 1
         self._durable_turn = 0
         self._held: dict[bytes, Held] = {}
@@ -91,6 +106,18 @@ class Intake:
         self._version += 1
         return True
 
+    def hurry(self) -> None:
+        """Ask that everything is applied now."""
+        self._hurry = True
+
+    def catch_up(self, seconds: float) -> None:
+        """Wait until it is. The engine must have been woken for it."""
+        self._caught_up.wait(seconds)
+
+    @property
+    def is_behind(self) -> bool:
+        return not self._caught_up.is_set()
+
     def active(self) -> Sequence[Alert]:
         """Return the alerts as they are now."""
         version, alerts = self._shown
@@ -108,7 +135,7 @@ class Intake:
 
     # -- the engine thread
 
-    def receive(self, command: PostAlerts) -> int:
+    def receive(self, command: PostAlerts, now: float) -> int:
         """Take a request; it is acknowledged when this turn is durable. Return how many alerts were left out."""
         if len(self._waiting) >= _UNAPPLIED or self._waiting_alerts >= _UNAPPLIED_ALERTS:
             raise BusyError("too many posted alerts wait to be applied")
@@ -116,8 +143,11 @@ class Intake:
         if len(self._held) + self._waiting_alerts + len(alerts) > self._most:
             alerts, body = [post for post in alerts if post.identity in self._held], b""
         if alerts:
-            self._waiting.append(_Waiting(self._next_row, command.origin, iter(alerts), body or _body(alerts)))
+            self._waiting.append(_Waiting(self._next_row, command.origin, iter(alerts), body or _body(alerts), now))
             self._waiting_alerts += len(alerts)
+            self._follows = now - self._received_at < _QUIET_SECONDS
+            self._received_at = now
+            self._caught_up.clear()
             self._next_row += 1
         dropped = len(command.alerts) - len(alerts)
         metrics.POSTED_DROPPED.inc(dropped)
@@ -139,25 +169,33 @@ class Intake:
     def restore(self, rows: Sequence[tuple[int, str, Sequence[Post]]], held: Sequence[Held]) -> None:
         """Take up what a restart left: rows that were not applied, alerts that were active."""
         for row, origin, posts in rows:
-            self._waiting.append(_Waiting(row, origin, iter(posts), None))
+            self._waiting.append(_Waiting(row, origin, iter(posts), None, -math.inf))
             self._waiting_alerts += len(posts)
+            self._caught_up.clear()
         for each in held:
-            self._keep(each)
+            self._keep(each, None)
 
     def next_at(self) -> float | None:
-        return 0.0 if self._waiting else self._leases.next_at()
+        return self._apply_at() if self._waiting else self._leases.next_at()
+
+    def _apply_at(self) -> float:
+        """Return when what waits is to be applied."""
+        if not self._follows or self._hurry or self._waiting_alerts >= _BACKLOG_ALERTS:
+            return 0.0
+        return min(self._received_at + _QUIET_SECONDS, self._waiting[0].since + _BACKLOG_SECONDS)
 
     def due(self, batch: Batch, *, writing: bool) -> Iterator[AlertChange]:
         """Apply what waits, unless `writing` has failed; yield the alerts that changed."""
         put: dict[int, Held] = {}
-        if self._waiting and writing:
+        if self._waiting and writing and self._apply_at() <= batch.now:
             yield from self._apply_some(batch, put)
         for held in self._leases.over(batch.now, _SILENT_PER_TURN):
             if self._held.get(held.identity) is held and held.state is AlertState.FIRING:
                 held.state = AlertState.NO_DATA
                 put[held.row] = held
                 self._version += 1
-                yield from self._changed(held, AlertState.FIRING, batch.now, labels_of(held))
+                if self._notable(labels_of(held)):
+                    yield AlertChange(alert=alert_of(held), before=AlertState.FIRING, at=batch.now)
         if put:
             batch.writes.append(writes.put_posted(put.values()))
 
@@ -179,7 +217,9 @@ class Intake:
             waiting = self._waiting[0]
             for post in waiting.posts:
                 self._waiting_alerts -= 1
-                yield from self._apply(post, waiting.origin, batch.now, put, gone)
+                change = self._apply(post, waiting.origin, batch.now, put, gone)
+                if change is not None:
+                    yield change
                 if time.perf_counter() >= enough:
                     break
             else:
@@ -187,31 +227,40 @@ class Intake:
                 through = waiting.row if waiting.body is None else through
                 continue
             break
+        else:
+            self._follows = self._hurry = False
+            self._caught_up.set()
         if through:
             batch.writes.append(writes.applied(through))
         if gone:
             batch.writes.append(writes.drop_posted(gone))
 
-    def _apply(
-        self, post: Post, origin: str, now: float, put: dict[int, Held], gone: list[int]
-    ) -> Iterator[AlertChange]:
+    def _apply(self, post: Post, origin: str, now: float, put: dict[int, Held], gone: list[int]) -> AlertChange | None:
         before = self._held.get(post.identity)
         if post.ends_at is not None and post.ends_at <= now:
-            if before is not None:
-                gone.append(before.row)
-                put.pop(before.row, None)
-                self._release(before)
-                yield from self._changed(before, before.state, now, post.labels, ended_at=post.ends_at)
-            return
-        if before is not None and before.rest == post.rest and self._goes_on(before, post, now):
-            return
+            return self._end(before, post, now, put, gone) if before is not None else None
+        said = before is not None and before.rest == post.rest
+        if said and before is not None and self._goes_on(before, post, now):
+            return None
         row = before.row if before is not None else self._next_alert
         self._next_alert += before is None
         held = held_of(post, row=row, origin=origin, before=before, now=now, turn=self._turn)
-        self._keep(held)
+        self._keep(held, before)
         put[row] = held
-        if before is None or before.state is not held.state or before.rest != held.rest:
-            yield from self._changed(held, before.state if before is not None else None, now, post.labels)
+        state = before.state if before is not None else None
+        if (said and state is held.state) or not self._notable(post.labels):
+            return None
+        return AlertChange(alert=alert_of(held), before=state, at=now)
+
+    def _end(self, held: Held, post: Post, now: float, put: dict[int, Held], gone: list[int]) -> AlertChange | None:
+        gone.append(held.row)
+        put.pop(held.row, None)
+        del self._held[held.identity]
+        self._spelled.pop(held.spelling, None)
+        self._version += 1
+        if not self._notable(post.labels):
+            return None
+        return AlertChange(alert=alert_of(held, ended_at=post.ends_at), before=held.state, at=now)
 
     def _goes_on(self, held: Held, post: Post, now: float) -> bool:
         """Take a repeat that need not be written: it says nothing new, and enough of the lease on record is left."""
@@ -223,30 +272,12 @@ class Intake:
         self._spelled[held.spelling] = held
         return True
 
-    def _changed(
-        self,
-        held: Held,
-        before: AlertState | None,
-        now: float,
-        labels: Mapping[str, str],
-        *,
-        ended_at: float | None = None,
-    ) -> Iterator[AlertChange]:
-        if self._notable(labels):
-            yield AlertChange(alert=alert_of(held, ended_at=ended_at), before=before, at=now)
-
-    def _keep(self, held: Held) -> None:
-        before = self._held.get(held.identity)
+    def _keep(self, held: Held, before: Held | None) -> None:
         if before is not None and before.spelling != held.spelling:
             self._spelled.pop(before.spelling, None)
         self._held[held.identity] = held
         self._spelled[held.spelling] = held
         self._leases.add(held)
-        self._version += 1
-
-    def _release(self, held: Held) -> None:
-        del self._held[held.identity]
-        self._spelled.pop(held.spelling, None)
         self._version += 1
 
 

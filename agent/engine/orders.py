@@ -89,7 +89,7 @@ class Orders:
             case OnIncident() | Promote():
                 return self._decided(batch, command)
             case PostAlerts() | Ingest():
-                return self._receive(command)
+                return self._receive(batch, command)
             case SetStop():
                 return self._set_stop(batch, command)
             case SetMaintenance():
@@ -106,10 +106,10 @@ class Orders:
     def _decided(self, batch: Batch, command: OnIncident | Promote) -> Mapping[str, Any]:
         return self._on_incident(batch, command) if isinstance(command, OnIncident) else self._promote(batch, command)
 
-    def _receive(self, command: PostAlerts | Ingest) -> Mapping[str, Any]:
+    def _receive(self, batch: Batch, command: PostAlerts | Ingest) -> Mapping[str, Any]:
         """Take alerts in; the readings of an ingest are with the engine already."""
         posts = command.alerts if isinstance(command, Ingest) else (command,)
-        dropped = sum(self._intake.receive(posted) for posted in posts)
+        dropped = sum(self._intake.receive(posted, batch.now) for posted in posts)
         return {"dropped": dropped} if dropped else {}
 
     def _on_incident(self, batch: Batch, command: OnIncident) -> Mapping[str, Any]:

@@ -30,10 +30,13 @@ class Post(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Its labels as its sender wrote them."""
     rest: bytes
     """See `rest_of`."""
-    labels: dict[str, str]
     started_at: float | None = None
     ends_at: float | None = None
     """Wall seconds; None where the sender does not say."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return _labels.decode(self.identity)
 
     def until(self, now: float) -> float:
         """Return when it must have been posted again."""
@@ -113,7 +116,6 @@ def post_of(document: Mapping[str, Any]) -> Post:
         identity=identity_of(labels),
         spelling=bytes(glance.labels),
         rest=rest_of(glance),
-        labels=labels,
         started_at=seconds_of(bytes(glance.starts_at)),
         ends_at=seconds_of(encode(document.get("endsAt"))),
     )

@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.clock import Clock
 from agent.engine.commands import CommandError
@@ -197,12 +198,24 @@ def metrics_rows(*, backend: Backend, exposition: Exposition, clock: Clock, is_o
     return public_rows(Pages(backend=backend, exposition=exposition, clock=clock), metrics=need)
 
 
-def application(rows: Sequence[Row], access: Access) -> Starlette:
+def application(rows: Sequence[Row], access: Access) -> ASGIApp:
     """Return the ASGI application that serves the rows. The server puts the `Peer` into the request's state."""
-    routes = [Route(row.path, _endpoint(row, access), methods=[row.method]) for row in rows]
+    endpoints = {(row.method, row.path): _endpoint(row, access) for row in rows}
+    routes = [Route(path, endpoint, methods=[method]) for (method, path), endpoint in endpoints.items()]
     app = Starlette(routes=routes, exception_handlers={Exception: _broken})
     app.router.redirect_slashes = False
-    return app
+    plain = {key: endpoint for key, endpoint in endpoints.items() if "{" not in key[1]}
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        # Starlette tries one pattern after the other; where a path is plain, it is found at once.
+        endpoint = plain.get((scope["method"], scope["path"]))
+        if endpoint is None:
+            await app(scope, receive, send)
+        else:
+            response = await endpoint(Request(scope, receive))
+            await response(scope, receive, send)
+
+    return serve
 
 
 def _endpoint(row: Row, access: Access) -> Callable[[Request], Awaitable[Response]]:

@@ -1,11 +1,13 @@
 """Alertmanager's v2 API: posting alerts."""
 
 import asyncio
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.engine.commands import CommandError, PostAlerts
+from agent.incidents.posted import Glance
 from agent.intake.alertmanager import Posted, glances, parse
 from agent.intake.decoding import IntakeError
 from agent.web.access import Peer
@@ -25,10 +27,10 @@ class PostingApi:
         """Answer 200 once the good alerts are durable; 400 with the reasons if some were bad."""
         require_json(request)
         body = await body_of(request)
-        known = glances(body)
-        if known and self._backend.repeats(known):
+        seen = glances(body)
+        if seen and self._backend.repeats(seen):
             return Response(media_type="application/json")
-        posted = _parsed(body)
+        posted = _parsed(body, seen)
         dropped = await self._hand_over(posted, body) if posted.alerts else 0
         return answered(posted, dropped)
 
@@ -52,8 +54,8 @@ def answered(posted: Posted, dropped: int) -> Response:
     return Response(media_type="application/json")
 
 
-def _parsed(body: bytes) -> Posted:
+def _parsed(body: bytes, seen: Sequence[Glance]) -> Posted:
     try:
-        return parse(body)
+        return parse(body, seen)
     except IntakeError as error:
         raise RequestError(400, str(error)) from error

@@ -18,7 +18,7 @@ from agent.web.loop import LoopThread
 from agent.web.query_thread import QueryThread
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
     from agent.web.serving import Server
     from agent.web.tls import Tls
@@ -104,7 +104,7 @@ class WebServer:
                 up.cancel()
                 task.result()
 
-    def _sites(self, bound: Bound) -> list[tuple["Starlette", list[socket.socket], "Tls | None"]]:
+    def _sites(self, bound: Bound) -> list[tuple["ASGIApp", list[socket.socket], "Tls | None"]]:
         from agent.web import app  # noqa: PLC0415 - Starlette is loaded only where something listens
 
         full = app.full_rows(

@@ -2,20 +2,25 @@
 
 import asyncio
 import logging
+import math
 import pwd
 import socket
 import struct
+import time
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-from starlette.applications import Starlette
+import h11
+from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import Server as UvicornServer
 from uvicorn.server import ServerState
 
 from agent.web.access import Peer, tcp_peer
+from agent.web.cork import Corked
 from agent.web.door import Door, Guest
 
 if TYPE_CHECKING:
@@ -25,6 +30,8 @@ HEADER_SECONDS = 10.0
 """How long a connection may take to send a whole request head."""
 EXCHANGE_SECONDS = 60.0
 """How long one request and its answer may take: a client that does not read is cut off."""
+KEEP_ALIVE_SECONDS = 75.0
+"""How long a connection may wait for its next request."""
 MAX_HEADERS = 32 * 1024
 GRACE_SECONDS = 1
 
@@ -34,7 +41,10 @@ _CREDENTIALS = struct.Struct("3i")
 class Protocol(H11Protocol, Guest):
     """One connection."""
 
-    _deadline: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _deadline: float = math.inf
+    """When the client is cut off (loop time). The timer may be early: then it looks again."""
+    _is_idle = False
     _served: object = None
     """The exchange that the deadline is for; None while a request head is awaited."""
 
@@ -50,13 +60,15 @@ class Protocol(H11Protocol, Guest):
         if peer is None:
             transport.abort()
             return
+        self.transport = cast("asyncio.Transport", Corked(transport, self.loop))
         self.app_state = {"peer": peer}
         self._set_deadline(HEADER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.left(self)
         super().connection_lost(exc)
-        self._set_deadline(None)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def dawdles_since(self) -> float | None:
         ours = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
@@ -67,9 +79,9 @@ class Protocol(H11Protocol, Guest):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        # The stock main loop refreshes the date each second; ours is asleep.
-        self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-        if self._deadline is None:
+        self.server_state.default_headers = _date(int(time.time()))
+        if self._is_idle:
+            self._is_idle = False
             self._set_deadline(HEADER_SECONDS)
         super().data_received(data)
 
@@ -81,14 +93,33 @@ class Protocol(H11Protocol, Guest):
             self._set_deadline(EXCHANGE_SECONDS)
 
     def on_response_complete(self) -> None:
+        """Wait for the next request. The stock method makes a timer for that each time."""
         self._since = self.loop.time()
-        self._set_deadline(None)
-        super().on_response_complete()
+        self._is_idle = True
+        self._set_deadline(KEEP_ALIVE_SECONDS)
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.conn.our_state is h11.DONE and self.conn.their_state is h11.DONE:
+            self.conn.start_next_cycle()
+            self.handle_events()
 
-    def _set_deadline(self, seconds: float | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
+    def _set_deadline(self, seconds: float) -> None:
+        self._deadline = self.loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_at(self._deadline, self._check_deadline)
+
+    def _check_deadline(self) -> None:
+        self._timer = None
+        if self.loop.time() >= self._deadline:
+            self.transport.abort()
+        else:
+            self._set_timer()
 
 
 class Server(UvicornServer):
@@ -138,7 +169,13 @@ class LogErrors(logging.Handler):
         self._report(record.getMessage(), record.exc_info[1] if record.exc_info else None)
 
 
-def make_server(app: Starlette, tls: "Tls | None" = None) -> Server:
+@lru_cache(maxsize=1)
+def _date(second: int) -> list[tuple[bytes, bytes]]:
+    """Return the date header. The stock main loop makes it each second; ours is asleep."""
+    return [(b"date", formatdate(second, usegmt=True).encode())]
+
+
+def make_server(app: ASGIApp, tls: "Tls | None" = None) -> Server:
     """Return a server for the ASGI application; give its sockets to `serve`."""
     config = Config(
         app,
@@ -152,7 +189,6 @@ def make_server(app: Starlette, tls: "Tls | None" = None) -> Server:
         server_header=False,
         date_header=False,
         h11_max_incomplete_event_size=MAX_HEADERS,
-        timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     config.load()

@@ -143,6 +143,8 @@ def test_posted_alerts_are_acknowledged_once_they_are_durable_and_applied_after_
     ]
     bench.turn()
     assert [future.result(0) for future in futures] == [{}] * 80
+    assert bench.incidents() == [], "to acknowledge what comes in a row goes before to apply it"
+    bench.pass_time(0.2)
     assert len(bench.incidents()) == 1
     bench.turn()
     assert len(bench.incidents()) == 2
