@@ -36,13 +36,17 @@ FORGOTTEN = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScrapeTarget:
-    """An exporter. Without a path the URL's is /metrics; `instance` is by default the URL's host and port."""
+    """An exporter. Without a path the URL's is /metrics; `instance` is by default the URL's host and port.
+
+    `token_file` holds a bearer token for it.
+    """
 
     job: str
     url: str
     instance: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     ca_file: Path | None = None
+    token_file: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.job:
@@ -120,8 +124,9 @@ def _chosen(options: ScrapeOptions, target: str) -> ScrapeTarget:
 
 def _text(target: ScrapeTarget, options: ScrapeOptions) -> str:
     deadline = time.monotonic() + options.timeout_seconds
+    headers = HEADERS | _authorization(target)
     try:
-        with web_request.answered(target.address, deadline, headers=HEADERS, ca_file=target.ca_file) as answer:
+        with web_request.answered(target.address, deadline, headers=headers, ca_file=target.ca_file) as answer:
             if answer.status != 200:  # noqa: PLR2004 -- anything else is no page of metrics
                 raise CollectError(f"{target.identity}: it answers with status {answer.status}")
             body = _body(answer, options.max_body_bytes)
@@ -130,6 +135,19 @@ def _text(target: ScrapeTarget, options: ScrapeOptions) -> str:
         raise CollectError(f"{target.identity}: the page is not UTF-8") from error
     except (web_request.NoAnswerError, ValueError, zlib.error) as error:
         raise CollectError(f"{target.identity}: {error}") from error
+
+
+def _authorization(target: ScrapeTarget) -> dict[str, str]:
+    """Return the header that shows the token, read anew each time: it may change without a restart."""
+    if target.token_file is None:
+        return {}
+    try:
+        token = target.token_file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CollectError(f"{target.identity}: cannot read {target.token_file}") from error
+    if not token or not token.isascii() or not token.isprintable():
+        raise CollectError(f"{target.identity}: {target.token_file} holds no token")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _body(answer: "HTTPResponse", most: int) -> bytes:

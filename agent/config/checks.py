@@ -231,6 +231,8 @@ def secrets(subject: Subject) -> Iterator[Finding]:
     tables += [(f"tickets[{index}]", ticket.options) for index, ticket in enumerate(config.tickets) if ticket.options]
     tables += [(f"web.tokens[{index}]", token) for index, token in enumerate(config.web.tokens)]
     tables += [(f"alertmanagers[{index}]", each) for index, each in enumerate(config.alertmanagers)]
+    scraped = config.collectors["scrape"].options.targets if "scrape" in config.collectors else ()
+    tables += [(f"collectors.scrape.targets[{index}]", target) for index, target in enumerate(scraped)]
     for path, options in tables:
         for name in (field.name for field in fields(options) if field.name.endswith("_file")):  # type: ignore[arg-type]
             file = getattr(options, name)

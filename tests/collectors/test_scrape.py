@@ -152,3 +152,23 @@ def test_two_targets_of_one_job_and_instance_are_refused():
 
 def test_scraped_samples_are_no_word_of_our_own():
     assert scrape.SPEC.origin is Origin.SCRAPE
+
+
+def test_a_token_is_shown_to_the_exporter_and_read_anew_each_time(exporter, tmp_path):
+    token = tmp_path / "token"
+    chosen = options(exporter, token_file=token)
+    for secret in ("one", "two"):
+        token.write_text(f"{secret}\n")
+        scraped(chosen)
+    assert [headers["Authorization"] for _, headers in exporter.seen] == ["Bearer one", "Bearer two"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"a\r\nX: y", b"\xff", "\u00e9".encode()])
+def test_without_a_token_that_can_be_shown_nothing_is_asked_and_the_reason_holds_no_secret(exporter, tmp_path, content):
+    token = tmp_path / "token"
+    if content is not None:
+        token.write_bytes(content)
+    with pytest.raises(CollectError, match="token") as failure:
+        scraped(options(exporter, token_file=token))
+    assert exporter.seen == []
+    assert "X: y" not in str(failure.value)

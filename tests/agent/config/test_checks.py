@@ -164,3 +164,8 @@ def test_alerts_that_can_belong_to_no_service_are_listed(tmp_path):
     services = f"[[services]]\nname = 'shop'\n{match}\n"
     assert found(tmp_path, services)[Level.WARNING, "services"] == "alerts of no service: Slow"
     assert (Level.WARNING, "services") not in found(tmp_path, "")
+
+
+def test_tokens_for_exporters_are_looked_at_too(tmp_path):
+    target = "[[collectors.scrape.targets]]\njob = 'a'\nurl = 'http://a:1'\ntoken_file = 'nowhere'\n"
+    assert (Level.ERROR, "collectors.scrape.targets[0].token_file") in found(tmp_path, target)
