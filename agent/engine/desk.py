@@ -21,8 +21,10 @@ from agent.incidents.incident import ACTIVE, Incident, State
 from agent.incidents.opening import described, is_storm, opened, preexisting, storm
 from agent.incidents.policy import Policy
 from agent.incidents.posted import is_posted
+from agent.incidents.replay import Taken
 from agent.itsm.problems import DEFAULT_LIMITS, ProblemLimits
 from agent.store import writes
+from agent.store.documents import OPENED
 from agent.telemetry import log, metrics
 from remediations.limits import Limits
 from rules.alert import Alert, AlertChange, AlertState, Recovery
@@ -127,8 +129,7 @@ class Desk:
             parent = self._storm_of(batch, incident, kind)
             incident = replace(incident, parent=parent.id, suppressed=f"storm {parent.id}")
         incident = self.problems.marked(incident)
-        context = self._context(incident, batch.now)
-        self._put(batch, None, opened(incident, context), "opened")
+        self._opened(batch, incident)
 
     def _storm_of(self, batch: Batch, incident: Incident, kind: str) -> Incident:
         """Return the storm incident of this kind of incidents, opening it if need be, with one more member."""
@@ -136,7 +137,7 @@ class Desk:
         parent = self._casebook.by_key(key)
         if parent is None or parent.state not in ACTIVE:
             fresh = replace(storm(incident, incident_id=self._new_id(batch.now), key=key), members=1)
-            self._put(batch, None, opened(fresh, self._context(fresh, batch.now)), "opened")
+            self._opened(batch, fresh)
             return fresh
         grown = replace(parent, members=parent.members + 1)
         self._casebook.put(grown)
@@ -150,7 +151,7 @@ class Desk:
         if len(found) <= limit:
             return
         summary = preexisting(found, incident_id=self._new_id(batch.now), key=f"preexisting;{self.rules.host}")
-        self._put(batch, None, opened(summary, self._context(summary, batch.now)), "opened")
+        self._opened(batch, summary)
         for incident in found:
             covered = replace(incident, covered_by=summary.id)
             self._casebook.put(covered)
@@ -165,9 +166,11 @@ class Desk:
 
     def happened(self, batch: Batch, incident: Incident, event: Event) -> Incident:
         """Decide about an event. Return the incident as it is afterwards."""
-        decision = decide(incident, event, self._situations.of(incident, batch.now), self.policy, batch.now)
+        situation = self._situations.of(incident, batch.now)
+        decision = decide(incident, event, situation, self.policy, batch.now)
         if decision.incident != incident or decision.effects:
-            self._put(batch, incident, decision, type(event).__name__)
+            taken = Taken(before=incident, event=event, situation=situation)
+            self._put(batch, incident, decision, type(event).__name__, taken)
         return decision.incident
 
     def take_back(self, batch: Batch, incident_id: str, run_id: str) -> None:
@@ -184,14 +187,21 @@ class Desk:
     def _context(self, incident: Incident, now: float) -> Context:
         return Context(situation=self._situations.of(incident, now), policy=self.policy, now=now)
 
-    def _put(self, batch: Batch, before: Incident | None, decision: Decision, event: str) -> None:
+    def _opened(self, batch: Batch, incident: Incident) -> None:
+        context = self._context(incident, batch.now)
+        taken = Taken(before=incident, event=None, situation=context.situation)
+        self._put(batch, None, opened(incident, context), OPENED, taken)
+
+    def _put(
+        self, batch: Batch, before: Incident | None, decision: Decision, event: str, taken: Taken | None = None
+    ) -> None:
         after = decision.incident
         batch.decided = True
         self._casebook.put(after)
         self._situations.note(after, batch.now)
         batch.writes.append(writes.put_incident(after))
         if decision.reason is not Reason.UNCHANGED:
-            batch.writes.append(writes.audit(batch.now, event, decision))
+            batch.writes.append(writes.audit(batch.now, event, decision, taken))
             self._tell(before, decision)
         if decision.reason in (Reason.ATTEMPT_STARTED, Reason.COMPENSATION_STARTED):
             self.tally.started(batch, after)

@@ -28,7 +28,6 @@ from agent.engine.commands import (
 from agent.engine.desk import Desk
 from agent.engine.intake import Intake
 from agent.engine.situations import Situations
-from agent.incidents.decision import Reason
 from agent.incidents.events import Approved, Rejected
 from agent.store import writes
 from agent.store.database import set_meta
@@ -127,11 +126,8 @@ class Orders:
         why = self._desk.tally.promote(batch, command.remediation)
         if why:
             raise CommandError(f"{command.remediation} is not promoted: {why}")
-        batch.writes.append(
-            writes.note(
-                batch.now, Reason.PROMOTED, actor=command.actor, detail=f"{command.remediation}: {command.reason}"
-            )
-        )
+        detail = f"{command.remediation}: {command.reason}"
+        batch.writes.append(writes.audit_order(batch.now, "promoted", actor=command.actor, detail=detail))
         _log.warning("promoted", remediation=command.remediation, actor=command.actor, reason=command.reason)
         return self._desk.tally.shown(command.remediation, batch.now)
 

@@ -56,7 +56,6 @@ class Reason(StrEnum):
     BREAKER_OPENED = "breaker_opened"
     BREAKER_CLOSED = "breaker_closed"
     DEMOTED = "demoted"
-    PROMOTED = "promoted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,17 @@
 """Domain objects as JSON documents and back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
+from agent.incidents.events import Event
 from agent.incidents.incident import Incident
 from agent.incidents.posted import Held
+from agent.incidents.replay import Taken
 from agent.incidents.silences import Silence
+from agent.incidents.situation import Situation
 from agent.incidents.windows import Recurrence
 from agent.itsm.problems import Problem
 from remediations.standing import Standing
@@ -19,6 +23,9 @@ _incident = msgspec.json.Decoder(Incident)
 _alert = msgspec.json.Decoder(Alert)
 _problem = msgspec.json.Decoder(Problem)
 _standing = msgspec.json.Decoder(Standing)
+_EVENTS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
+OPENED = "opened"
+"""Stands for the event in the record of a new incident."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +95,19 @@ def held(row: tuple[Any, ...], now: float) -> Held:
         seen_at=fired_at,
         state=AlertState(state),
     )
+
+
+class _Taken(msgspec.Struct):
+    before: Incident
+    event: msgspec.Raw
+    situation: Situation
+
+
+_taken = msgspec.json.Decoder(_Taken)
+
+
+def taken(text: str, event: str) -> Taken:
+    """Return what a decision was taken on, given the name of its event as it is on record."""
+    stored = _taken.decode(text)
+    happened = None if event == OPENED else msgspec.json.decode(stored.event, type=_EVENTS[event])
+    return Taken(before=stored.before, event=happened, situation=stored.situation)

@@ -9,6 +9,7 @@ from agent.incidents.decision import Decision
 from agent.incidents.effects import Effect
 from agent.incidents.incident import Attempt, Incident
 from agent.incidents.posted import Held
+from agent.incidents.replay import Taken
 from agent.incidents.silences import Silence
 from agent.itsm.problems import Occurrence, Problem
 from agent.store.database import Statement, Write
@@ -45,11 +46,12 @@ def drop_alert(fingerprint: str) -> Write:
     return ("DELETE FROM alerts WHERE fingerprint = ?", (fingerprint,))
 
 
-def audit(at: float, event: str, decision: Decision) -> Write:
+def audit(at: float, event: str, decision: Decision, taken: Taken | None = None) -> Write:
+    """Put a decision on record, with what it was taken on where a remediation was asked for."""
     incident = decision.incident
     return (
-        """INSERT INTO audit (at, incident_id, revision, event, reason, guard, state, actor, detail)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO audit (at, incident_id, revision, event, reason, guard, state, actor, detail, inputs)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             at,
             incident.id,
@@ -60,6 +62,7 @@ def audit(at: float, event: str, decision: Decision) -> Write:
             incident.state,
             decision.actor,
             decision.detail,
+            encode(taken) if taken is not None and taken.situation.steps else None,
         ),
     )
 
@@ -83,15 +86,6 @@ def put_silence(silence: Silence) -> Write:
 
 def drop_silences(before: float) -> Write:
     return ("DELETE FROM silences WHERE ends_at < ?", (before,))
-
-
-def note(at: float, reason: str, *, actor: str, detail: str) -> Write:
-    """Put what a person did to no particular incident on record."""
-    return (
-        """INSERT INTO audit (at, incident_id, revision, event, reason, guard, state, actor, detail)
-        VALUES (?, '', 0, 'Operator', ?, '', '', ?, ?)""",
-        (at, reason, actor, detail),
-    )
 
 
 def start_run(incident: Incident, attempt: Attempt) -> Write:
