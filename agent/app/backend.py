@@ -107,6 +107,7 @@ class DaemonBackend:
             "rules": sum(len(group.rules) for group in parts.ruleset.groups.values()),
             "alerts": len(self._engine.alerts) + len(parts.intake),
             "incidents": len(parts.casebook.active()),
+            "owed": len(parts.delivery.outbox),
             "remediations": [
                 {"name": ladder.name, "mode": str(ladder.mode), "steps": list(ladder.steps)}
                 for ladder in situations.policy.ladders

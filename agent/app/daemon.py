@@ -13,6 +13,7 @@ from typing import Protocol, Self
 from agent.app import building, doors, drilling, history, outward
 from agent.app.backend import DaemonBackend, catalog
 from agent.app.drilling import DrillRoom
+from agent.app.farewell import Leaving
 from agent.app.reloading import Reloading
 from agent.clock import SystemClock
 from agent.collecting.host import Collecting
@@ -198,6 +199,7 @@ class Daemon:
         self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
         recovery.recover(self._parts, repairs.end_survivors, helped.began)
         self._tell_incidents(self._parts.casebook.active())
+        Leaving(self._parts, client).attach()
         Reloading(self.config, self._config_path, self.engine, self._parts, self._prepared).attach()
         history.load(self._parts.series, database.directory)
         stack.callback(history.save, self._parts.series, database.directory)

@@ -96,7 +96,23 @@ def _install(commands: Any) -> None:  # noqa: ANN401 - see above
     _config(install)
     install.add_argument("--without-helper", action="store_true", help="unit verbs through polkit, and nothing else")
     install.add_argument("--no-start", action="store_true", help="do not start the service")
-    for command in (install,):
+    uninstall = _command(
+        commands,
+        "uninstall",
+        "take leave of tickets, topics and Alertmanagers, and remove service, root helper and policy; the record stays",
+        module="install",
+        example="paramedic uninstall --dry-run",
+    )
+    _config(uninstall)
+    uninstall.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's control socket; default: found")
+    uninstall.add_argument(
+        "--silent", action="store_true", help="tell nobody: tickets, topics and alerts stay as they are"
+    )
+    uninstall.add_argument("--purge", action="store_true", help="remove the record too: state, logs, the helper's runs")
+    uninstall.add_argument(
+        "--timeout", type=seconds, default=30.0, metavar="DURATION", help='for telling everybody; default: "30s"'
+    )
+    for command in (install, uninstall):
         command.add_argument("--dry-run", action="store_true", help="only say what would be done")
         command.add_argument(
             "--root", type=Path, default=Path("/"), metavar="DIR", help="files below DIR only, for packages"

@@ -123,6 +123,13 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Farewell:
+    """Tell everybody that nobody watches any more. Answer: {"tickets": n, "alerts": n, "topics": n}."""
+
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartDrill:
     """Break the daemon's own drill service; not for the engine. Answer: {"drill": id, "killed_at": wall seconds}."""
 
@@ -141,5 +148,6 @@ Command = (
     | ExplainProblem
     | CloseProblem
     | Reload
+    | Farewell
     | StartDrill
 )

@@ -15,6 +15,7 @@ from agent.engine.commands import (
     CommandError,
     ExpireSilence,
     ExplainProblem,
+    Farewell,
     Ingest,
     OnIncident,
     PostAlerts,
@@ -36,6 +37,7 @@ from agent.telemetry import log
 _log = log.get("operator")
 STOP = "stop"
 Reloader = Callable[[Batch], Mapping[str, Any]]
+Leaver = Callable[[Batch, Farewell], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ class Schedule:
 
 
 class Orders:
-    """`reload` is given by the application; it runs in the engine thread and must not block."""
+    """`reload` and `farewell` are given by the application; they run in the engine thread and must not block."""
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class Orders:
         self.keep = keep
         self.schedule = Schedule()
         self.reload: Reloader | None = None
+        self.farewell: Leaver | None = None
 
     def carry_out(self, batch: Batch, command: Command) -> Mapping[str, Any] | CommandError:
         """Return the answer, or the reason why there is none. The answer is given once the batch is durable."""
@@ -99,7 +102,9 @@ class Orders:
                 return self._desk.problems.carry_out(batch, command)
             case Reload() if self.reload is not None:
                 return self.reload(batch)
-            case Reload() | StartDrill():
+            case Farewell() if self.farewell is not None:
+                return self.farewell(batch, command)
+            case Reload() | Farewell() | StartDrill():
                 raise CommandError("this engine cannot do that", 500)
 
     def _decided(self, batch: Batch, command: OnIncident | Promote) -> Mapping[str, Any]:

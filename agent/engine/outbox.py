@@ -41,6 +41,10 @@ class Outbox:
         self._targets: dict[str, _Target] = {}
         self._running: dict[int, tuple[Owed, str]] = {}
 
+    def __len__(self) -> int:
+        """Return how many rows are owed; any thread may ask."""
+        return sum(len(lane) for target in tuple(self._targets.values()) for lane in tuple(target.lanes.values()))
+
     def add(self, owed: Owed) -> None:
         target = self._targets.setdefault(owed.target, _Target())
         lane = target.lanes.setdefault(owed.lane, deque())

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     RETRY_ORDERED = "retry_ordered"
     WINDOW_OVER = "window_over"
     RULE_REMOVED = "rule_removed"
+    FAREWELL = "farewell"
     PROMISE_AT_RISK = "promise_at_risk"
     PROMISE_BROKEN = "promise_broken"
     BREAKER_OPENED = "breaker_opened"

@@ -1,6 +1,7 @@
 """Bringing a host to its layout and back: files first, then the service manager. Doing it twice changes nothing."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from agent.install.layout import HELPER_SERVICE, SERVICE, SOCKET, File, Layout
 
 _COMMAND_SECONDS = 60.0
 _FOLDER_MODE = 0o755
-_OURS_ALONE = (Path("/usr/lib/paramedic"), Path("/etc/paramedic/actions.d"))
-"""Folders that are made here and hold nothing but what root's helper reads."""
+STATE = (Path("/var/lib/paramedic"), Path("/var/lib/paramedic-exec"), Path("/var/log/paramedic"))
+"""What was recorded: kept unless it is to be purged. Configuration and account are the administrator's."""
 
 
 class InstallError(Exception):
@@ -70,7 +71,7 @@ def carry_out(step: Step, root: Path) -> None:
         if step.file is not None:
             _write(step.file, root)
         elif step.remove is not None:
-            _below(root, step.remove).unlink(missing_ok=True)
+            _remove(_below(root, step.remove))
         else:
             _run(step.argv)
     except OSError as error:
@@ -111,6 +112,14 @@ def _write(file: File, root: Path) -> None:
         target.flush()
         os.fsync(descriptor)
     fresh.replace(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; no link is followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _run(argv: tuple[str, ...]) -> None:

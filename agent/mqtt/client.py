@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from random import SystemRandom
 
 from agent.incidents.effects import OutboxRow
@@ -40,6 +41,9 @@ class MqttClient:
         self._reason = "not started"
         self._retained: dict[str, str] = {}
         self._closing = threading.Event()
+        self._left = threading.Event()
+        self._left.set()
+        self._leaving = False
         self._thread = threading.Thread(target=self._run, name="mqtt-connect", daemon=True)
 
     def start(self, retained: Iterable[Message] = ()) -> None:
@@ -51,10 +55,12 @@ class MqttClient:
 
     def close(self) -> None:
         """Say offline and hang up; takes two seconds at most."""
+        self._left.wait(CLOSE_SECONDS)
         link = self._link
         if link is not None and link.connected.is_set():
             try:
-                link.publish(Message(topic=self._status, body=OFFLINE), CLOSE_SECONDS / 2)
+                body = "" if self._leaving else OFFLINE
+                link.publish(Message(topic=self._status, body=body), CLOSE_SECONDS / 2)
             except PublishError as error:
                 _log.info("could not say offline", reason=str(error))
         self._closing.set()
@@ -63,6 +69,23 @@ class MqttClient:
         if self._thread.is_alive():
             # It may be in the middle of a slow connect; a daemon thread may be left behind.
             self._thread.join(CLOSE_SECONDS / 2)
+
+    def leave(self) -> int:
+        """Take away, in the background, every message that the broker retains; none is retained from now on."""
+        self._leaving = True
+        topics = tuple(self._retained)
+        self._left.clear()
+        threading.Thread(target=self._take_away, args=(topics,), name="mqtt-leave", daemon=True).start()
+        return len(topics)
+
+    def _take_away(self, topics: Iterable[str]) -> None:
+        try:
+            for topic in topics:
+                self.publish(Message(topic=topic, body=""))
+        except PublishError as error:
+            _log.warning("retained messages stay at the broker", reason=str(error))
+        finally:
+            self._left.set()
 
     @property
     def is_connected(self) -> bool:
@@ -74,6 +97,8 @@ class MqttClient:
         link = self._link
         if link is None or not link.connected.is_set():
             raise PublishError(self._reason)
+        if self._leaving and message.retain:
+            message = replace(message, body="")
         link.publish(message, self._broker.publish_seconds)
         if message.retain and message.body:
             self._retained[message.topic] = message.body

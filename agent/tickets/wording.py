@@ -26,9 +26,10 @@ ENDS = {
     Resolution.BY_OPERATOR: "Declared over by an operator.",
     Resolution.RULE_REMOVED: "Closed: the rule that watched for this was removed.",
 }
-_PROMISES = {
+_SAID = {
     Reason.PROMISE_AT_RISK: "Most of the promised time is gone.",
     Reason.PROMISE_BROKEN: "The promised time is over.",
+    Reason.FAREWELL: "paramedic is being removed from this host: nothing watches this any more.",
 }
 STATES = {
     State.OPEN: "Open.",
@@ -175,8 +176,8 @@ def _headline(incident: Incident, reason: Reason) -> str:
     drill = "DRILL. " if incident.drill else ""
     if reason is Reason.REOPENED:
         return f"{drill}It is back (re-opened {incident.reopened} times). {_state(incident)}"
-    if reason in _PROMISES:
-        return drill + _PROMISES[reason]
+    if reason in _SAID:
+        return drill + _SAID[reason]
     if reason is Reason.NO_DATA:
         return f"{drill}No measurements arrive: nobody knows whether it is over."
     return drill + _state(incident)

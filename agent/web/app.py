@@ -140,6 +140,7 @@ def control_rows(control: Control, problems: ProblemsApi, reports: ReportsApi) -
         ("POST", "/control/maintenance", control.maintenance),
         ("POST", "/control/resume", control.resume),
         ("POST", "/control/reload", control.reload),
+        ("POST", "/control/farewell", control.farewell),
         ("POST", "/control/drill", control.start_drill),
         ("GET", "/control/drill/{id}", control.drill),
     )

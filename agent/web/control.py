@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.clock import Clock
-from agent.engine.commands import Command, OnIncident, Promote, Reload, SetMaintenance, SetStop, StartDrill
+from agent.engine.commands import Command, Farewell, OnIncident, Promote, Reload, SetMaintenance, SetStop, StartDrill
 from agent.incidents.events import Acknowledged, Approved, Rejected, Released, ResolvedByOperator, RetryOrdered
 from agent.web.access import Peer
 from agent.web.backend import Backend
@@ -136,6 +136,10 @@ class Control:
     async def reload(self, request: Request, peer: Peer) -> Response:
         await fields_of(request, _Nothing)
         return await self._ask(Reload(actor=peer.actor))
+
+    async def farewell(self, request: Request, peer: Peer) -> Response:
+        await fields_of(request, _Nothing)
+        return await self._ask(Farewell(actor=peer.actor))
 
     async def start_drill(self, request: Request, peer: Peer) -> Response:
         await fields_of(request, _Nothing)

@@ -262,3 +262,19 @@ def await_reason(client, text):
         assert time.monotonic() < deadline, settled.reason
         pause()
     assert not settled.dead
+
+
+def test_whoever_leaves_takes_away_what_the_broker_retains(broker, started):
+    client = started(paramedic(broker), [Message(topic=TOPIC, body="{}")])
+    await_connection(client)
+    client.publish(Message(topic="paramedic/h/state", body="{}"))
+    with Reader(broker) as reader:
+        reader.await_message("paramedic/h/state", "{}")
+        assert client.leave() == 2
+        reader.await_message("paramedic/h/state", "")
+        client.publish(Message(topic="paramedic/h/incidents/2", body="{}"))
+        client.close()
+        reader.await_message("paramedic/h/status", "")
+    with Reader(broker) as later:
+        pause()
+        assert later.messages.empty()
