@@ -60,6 +60,8 @@ def recover(parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
     rows = connection.execute(_INTERRUPTED).fetchall()
     found = {run_id: end_survivors(run_id) for run_id, target in rows if target != _HELPER}
     never = frozenset(run_id for run_id, target in rows if target == _HELPER and not began(run_id))
+    for run_id in never:
+        end_survivors(run_id)  # what is run before a run is no work of the helper's
     now = parts.clock.now()
     shift = elapsed_shift(parts.database, parts.clock)
     batch = Batch(now=now)
@@ -92,6 +94,10 @@ def recover(parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
 def _take_back(parts: Parts, batch: Batch, incident: Incident) -> None:
     """Undo an attempt that never began: it does not count, and what to do is decided anew."""
     attempt = incident.attempts[-1]
+    if attempt.compensates:  # what made things worse has run: a person must hear that it was not undone
+        lost = AttemptSettled(run_id=attempt.run_id, outcome=Outcome.INTERRUPTED, detail="it never began")
+        attempts.ended(parts, batch, incident.id, lost, attempt.remediation)
+        return
     batch.writes.append(writes.drop_run(attempt.run_id))
     if attempt.step == 0:
         batch.writes += parts.ledger.take_back((attempt.remediation, attempt.resource))

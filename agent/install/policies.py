@@ -63,10 +63,13 @@ def render(policy: Policy) -> str:
     return "\n".join([_HEAD, *lines, *(["", "[words]", *words] if words else []), ""])
 
 
-def _steps(config: Config) -> Iterator[tuple[RemediationOptions, int, StepOptions, ActionSpec]]:
+def _steps(config: Config) -> Iterator[tuple[RemediationOptions, str, StepOptions, ActionSpec]]:
+    """Yield every step with what it is called in its ladder."""
     for remediation in config.remediations:
         for number, step in enumerate(remediation.steps, start=1):
-            yield remediation, number, step, registry.action(step.action)
+            yield remediation, str(number), step, registry.action(step.action)
+        if (undo := remediation.compensate) is not None:
+            yield remediation, "compensate", undo, registry.action(undo.action)
 
 
 def _unit_policies(config: Config) -> Iterator[Policy | str]:
@@ -107,7 +110,7 @@ def _plan(config: Config, step: StepOptions) -> Plan:
         return registry.plan(step.action, step.parameters, actions, lambda _: f"/{_STAND_IN}")
 
 
-def _step_policy(config: Config, remediation: RemediationOptions, number: int, step: StepOptions, plan: Plan) -> Policy:
+def _step_policy(config: Config, remediation: RemediationOptions, number: str, step: StepOptions, plan: Plan) -> Policy:
     spec = registry.action(step.action)
     program, *rest = _absolute(plan.argv)
     words: dict[str, Any] = {}

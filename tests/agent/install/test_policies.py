@@ -27,6 +27,7 @@ steps = [
 [[remediations]]
 name = "more-units"
 match = ['alertname="B"']
+compensate = {{ action = "try_restart_unit", unit = "c.service" }}
 limits = {{ runs = 3 }}
 steps = [{{ action = "restart_unit", unit = "c.service" }}]
 [[remediations]]
@@ -81,6 +82,7 @@ def test_the_helper_reads_what_install_writes(made):
         "others.5.toml",
         "reload_unit.toml",
         "restart_unit.toml",
+        "try_restart_unit.toml",
     ]
     assert made.problems == ()
     assert all(text.startswith(MARK) for text in made.texts.values())
@@ -133,7 +135,7 @@ def test_scripts_run_as_the_step_says_and_by_default_as_nobody_else(made, script
 def test_what_cannot_be_planned_is_named_and_the_rest_allowed(made):
     read = made(CONFIG.replace('root = "/var/log/{{{{ $labels.app }}}}"', 'root = "{{{{ $labels.mountpoint }}}}/log"'))
     assert "others.1.toml" not in read
-    assert len(read) == 6
+    assert len(read) == 7
     assert [problem.startswith("others, step 1 (free_space): root:") for problem in made.problems] == [True]
 
 
