@@ -109,4 +109,19 @@ COMMAND = ListKind(
         convert=_path,
     ),
 )
+CONTAINER = Kind(
+    says='a container\'s name or id such as "web"', pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", templates=True
+)
+URL = Kind(says='an address such as "http://127.0.0.1:8080/restart", without a template', pattern=r"https?://[!-~]+")
+METHOD = Kind(says="GET, POST, PUT or DELETE", pattern="GET|POST|PUT|DELETE")
+ENGINE = Kind(says='"docker" or "podman"', pattern="docker|podman")
+NICENESS = Kind(says="a niceness from 1 (a little) to 19 (only when nobody else wants to)", pattern="[1-9]|1[0-9]")
+IO_CLASS = Kind(says='"best-effort" or "idle"', pattern="best-effort|idle")
+PERCENT = Kind(says='a share such as "40%"', pattern="(?:[1-9]|[1-9][0-9])%")
+TIMER = Kind(
+    says='a timer such as "backup.timer"',
+    pattern=r"[A-Za-z0-9:_.@\\-]*[A-Za-z0-9:_.\\-]\.timer",
+    templates=True,
+    convert=_unit,
+)
 FLAG = FlagKind()

@@ -4,14 +4,36 @@ import difflib
 from collections.abc import Mapping
 
 from remediations import parameters
-from remediations.actions import free_space, kill_process, restart_command, run_script, unit_verbs
+from remediations.actions import (
+    free_space,
+    http_call,
+    kill_process,
+    renice_process,
+    restart_command,
+    restart_container,
+    run_script,
+    trigger_timer,
+    unit_verbs,
+    vacuum_journal,
+)
 from remediations.parameters import Render
 from remediations.plan import Plan, PlanError
 from remediations.spec import ActionSpec, Context
 
 ACTIONS: Mapping[str, ActionSpec] = {
     spec.name: spec
-    for spec in (*unit_verbs.SPECS, restart_command.SPEC, run_script.SPEC, kill_process.SPEC, free_space.SPEC)
+    for spec in (
+        *unit_verbs.SPECS,
+        trigger_timer.SPEC,
+        restart_command.SPEC,
+        restart_container.SPEC,
+        run_script.SPEC,
+        http_call.SPEC,
+        kill_process.SPEC,
+        renice_process.SPEC,
+        free_space.SPEC,
+        vacuum_journal.SPEC,
+    )
 }
 
 

@@ -99,12 +99,24 @@ def _renderer(incident: Incident) -> Render:
 def listed_units(config: Config) -> frozenset[str]:
     """Return the units that actions may touch: those of `[guards] units`, and those that steps name literally."""
     literal = {
-        str(step.parameters.get("unit", ""))
+        _literal_unit(step)
         for options in config.remediations
         for step in (*options.steps, options.compensate)
         if step is not None and registry.action(step.action).unit_verb
     }
-    return frozenset(unit for unit in (*config.guards.units, *literal) if unit and "{{" not in unit)
+    return frozenset(unit for unit in (*config.guards.units, *literal) if unit)
+
+
+def _literal_unit(step: StepOptions) -> str:
+    """Return the unit that a step acts on whatever the alert says; empty: that depends on the alert."""
+
+    def refuse(template: str) -> str:
+        raise PlanError(template)
+
+    try:
+        return registry.plan(step.action, step.parameters, Context(), refuse).resource.removeprefix("unit:")
+    except PlanError:
+        return ""
 
 
 def _listed(planned: Planned, units: frozenset[str]) -> Planned:

@@ -1,4 +1,4 @@
-"""End a process found by pid file, name or program: TERM, the grace, KILL. Standard library only: `python3 -I -S`.
+"""End a process found by pid file, name, unit or memory: TERM, the grace, KILL. Standard library only: `python3 -I -S`.
 
 A process is looked at and signalled through a pidfd that was opened before: a pid that is used again in between is
 never hit. PID 1, kernel threads, and this process and what started it (so, the daemon) are never touched.
@@ -68,12 +68,18 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="End a process: TERM, then KILL.", allow_abbrev=False)
     parser.add_argument("--pidfile")
     parser.add_argument("--command")
+    parser.add_argument("--unit")
+    parser.add_argument("--memory", type=share, metavar="PERCENT")
     parser.add_argument("--every", action="store_true")
     parser.add_argument("--grace-seconds", type=float, default=5.0)
     options = parser.parse_args(arguments)
-    if not (options.pidfile or options.command):
-        parser.error("--pidfile or --command must be given")
+    if not (options.pidfile or options.command or options.unit or options.memory):
+        parser.error("--pidfile, --command, --unit or --memory must be given")
     return options
+
+
+def share(text: str) -> float:
+    return float(text.removesuffix("%")) / 100
 
 
 def find(options: argparse.Namespace) -> list[Target]:
@@ -81,7 +87,11 @@ def find(options: argparse.Namespace) -> list[Target]:
     spared = ourselves()
     if options.pidfile:
         return from_pidfile(options.pidfile, options.command, spared)
-    targets = [target for pid in pids() if pid not in spared and (target := look(pid, options.command))]
+    unit, memory = getattr(options, "unit", None), getattr(options, "memory", None)
+    chosen = [pid for pid in pids() if pid not in spared and (unit is None or unit in units(pid))]
+    targets = [target for pid in chosen if (target := look(pid, options.command))]
+    if memory:
+        return greatest(targets, memory)
     if len(targets) > 1 and not options.every:
         raise RefusedError(f"{len(targets)} processes match: {', '.join(str(target.pid) for target in targets)}")
     return targets
@@ -143,6 +153,32 @@ def see(pid: int) -> Seen | None:
     killable = fields[0] not in {b"Z", b"X"} and not int(fields[6]) & KERNEL_THREAD
     name = head.partition(b"(")[2].decode(errors="backslashreplace")
     return Seen(name, program, user, int(fields[1]), killable)
+
+
+def units(pid: int) -> list[str]:
+    """Return the names of the control groups that a process is in; those of units are called like them."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="backslashreplace") as file:
+            return file.read().replace("\n", "/").split("/")
+    except OSError:
+        return []
+
+
+def greatest(targets: Sequence[Target], least: float) -> list[Target]:
+    """Return the target that holds the most memory, if that is at least this share of the host's."""
+    held = max(targets, key=lambda target: resident(target.pid), default=None)
+    if held is None or resident(held.pid) < least * os.sysconf("SC_PHYS_PAGES"):
+        return []
+    return [held]
+
+
+def resident(pid: int) -> int:
+    """Return the pages of memory that a process holds."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1])
+    except OSError:
+        return 0
 
 
 def pids() -> Iterator[int]:

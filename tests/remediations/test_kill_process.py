@@ -14,6 +14,7 @@ from tests.remediations.living import alive, until
 STUBBORN = (
     "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
 )
+HUNGRY = "import signal; held = b'x' * 50_000_000; print('ready', flush=True); signal.pause()"
 
 
 def run(*options, grace=10):
@@ -167,3 +168,35 @@ def test_kernel_threads_are_never_touched():
 
 def test_nothing_named_is_a_usage_error():
     assert run().returncode == 2
+
+
+def test_the_process_of_a_unit_is_ended_and_no_other(start, program):
+    process = start(program, "600")
+    other = run("--unit=nobody.service", "--every")
+    assert (other.returncode, other.stdout) == (1, "no such process\n")
+    assert process.poll() is None
+
+
+def test_control_groups_are_called_like_units():
+    assert kill_process.units(os.getpid())[-1] == ""
+    assert kill_process.units(2**22) == []
+
+
+def test_only_what_holds_most_of_the_memory_is_ended(start, program):
+    hungry = start(sys.executable, "-c", HUNGRY)
+    hungry.stdout.readline()
+    small = start(program, "600")
+    found = [kill_process.look(process.pid, None) for process in (small, hungry)]
+    try:
+        share = 40_000_000 / (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        assert [target.pid for target in kill_process.greatest(found, share)] == [hungry.pid]
+        assert kill_process.greatest(found, 0.9) == []
+        assert kill_process.greatest([], 0.0) == []
+    finally:
+        for target in found:
+            os.close(target.descriptor)
+
+
+def test_a_share_of_memory_that_nobody_holds_ends_nobody():
+    result = run("--memory=99%")
+    assert (result.returncode, result.stdout) == (1, "no such process\n")

@@ -9,7 +9,8 @@ from remediations.registry import ACTIONS
 from remediations.sandbox import EXPLANATIONS, Forbidden, HostEnvironment, detect, refusal_reason
 
 PROC = Path("/proc")
-UNIT_VERBS = {"restart_unit", "try_restart_unit", "reload_unit", "reset_failed_unit"}
+UNIT_VERBS = {"restart_unit", "try_restart_unit", "reload_unit", "reset_failed_unit", "trigger_timer"}
+OF_THE_HOST = UNIT_VERBS | {"kill_process", "renice_process", "vacuum_journal"}
 
 
 def refused(environment):
@@ -36,7 +37,7 @@ def test_as_a_service_without_the_helper_only_unit_verbs_run():
     ],
 )
 def test_what_acts_on_the_host_is_refused_where_the_host_is_out_of_reach(environment, reason):
-    assert refused(environment) == dict.fromkeys(UNIT_VERBS | {"kill_process"}, reason)
+    assert refused(environment) == dict.fromkeys(OF_THE_HOST, reason)
 
 
 def test_without_systemd_there_is_no_unit_to_act_on():
