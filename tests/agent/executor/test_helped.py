@@ -2,6 +2,7 @@
 
 from agent.executor.helped import HelpedRepairs
 from agent.executor.pool import Pool
+from agent.executor.prelude import NOTHING
 from agent.incidents.effects import Kind, OutboxRow
 from remediations.runner import Outcome, Result
 
@@ -28,6 +29,11 @@ class FakeRunner:
         return run_id in self.begun
 
 
+def at_once(_row):
+    """Nothing is looked at before the run."""
+    return NOTHING
+
+
 def row(run_id="r1"):
     order = {"run_id": run_id, "argv": ["a", "b"], "environment": [], "resource": "r", "timeout": 5.0}
     return OutboxRow(
@@ -45,15 +51,16 @@ def row(run_id="r1"):
 
 def test_the_stored_plan_is_what_the_helper_is_asked_for():
     runner = FakeRunner()
-    settled = HelpedRepairs(runner).perform(row())
+    settled = HelpedRepairs(runner, at_once).perform(row())
     assert runner.asked == [("run", "r1", ("a", "b"), 5.0)]
     assert (settled.row, settled.claim, settled.done) == (7, "mine", True)
-    assert settled.result == {"outcome": "succeeded", "detail": "exit status 0", "exit_code": 0, "output": "o"}
+    said = {"outcome": "succeeded", "detail": "exit status 0", "exit_code": 0, "output": "o", "diagnostics": ""}
+    assert settled.result == said
 
 
 def test_a_run_that_began_before_a_crash_is_collected_and_never_asked_for():
     runner = FakeRunner(begun={"r1"})
-    repairs = HelpedRepairs(runner)
+    repairs = HelpedRepairs(runner, at_once)
     assert repairs.began("r1")
     assert not repairs.began("r2")
     repairs.perform(row("r1"))
@@ -63,7 +70,7 @@ def test_a_run_that_began_before_a_crash_is_collected_and_never_asked_for():
 
 def test_a_run_that_goes_on_when_the_daemon_stops_is_not_answered_for():
     answers = []
-    pool = Pool({"helper": HelpedRepairs(FakeRunner(result=None)).perform}, answers.append)
+    pool = Pool({"helper": HelpedRepairs(FakeRunner(result=None), at_once).perform}, answers.append)
     pool.hand_over(row())
     pool.finish("helper", 5.0)
     assert answers == []
