@@ -15,6 +15,8 @@ class Catalogue:
         self.sources: dict[Source, SourceState] = {}
         self.count = 0
         """How many series there are, those that are told left out."""
+        self.counts: dict[str, int] = {}
+        """How many of them each collector has."""
         self._metrics: dict[str, dict[Labels, Series]] = {}
         self._told: dict[str, dict[SourceState, None]] = {}
         """Who tells series of a metric instead of yielding samples."""
@@ -68,12 +70,19 @@ class Catalogue:
         self.count += labels not in metric
         metric[labels] = series
         series.owner.enter(series)
+        collector = series.owner.source.collector
+        self.counts[collector] = self.counts.get(collector, 0) + 1
         self.declare(series.owner.source, (name,))
         self.joined(name)
 
+    def leave(self, series: Series) -> None:
+        """Take a series away from its owner; another one will have it."""
+        series.owner.leave(series)
+        self.counts[series.owner.source.collector] -= 1
+
     def remove(self, series: Series) -> None:
         name, labels, _ = series.key
-        series.owner.leave(series)
+        self.leave(series)
         metric = self._metrics[name]
         del metric[labels]
         if not metric:

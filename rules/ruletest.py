@@ -20,7 +20,7 @@ from rules.rulefile import RuleFile
 from rules.rulefile import load as load_rules
 from rules.ruleset import Ruleset
 from rules.ruletestfile import AlertCase, Case, ExpressionCase, RuleTestFile, Scenario
-from rules.series import SeriesStore
+from rules.series import Room, SeriesStore
 
 _SERIES = Source("test")
 _HISTORY_SECONDS = 1e9
@@ -76,7 +76,7 @@ class Stage:
         self._scenario = scenario
         self._pace = tests.evaluation_seconds
         self._fuzzy = tests.fuzzy
-        self._store = SeriesStore(max_series=_MAX_SERIES)
+        self._store = SeriesStore(room=Room(all=_MAX_SERIES, collector=_MAX_SERIES, source=_MAX_SERIES))
         order = {name: place for place, name in enumerate(tests.group_order)}
         groups = [self._compiled(group) for file in files for group in file.groups]
         self._ruleset = Ruleset(

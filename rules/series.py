@@ -5,6 +5,7 @@ milliseconds, as PromQL counts.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from collectors.sample import Failure, Labels, Origin, Reading, Sample, Source
 from rules import history
@@ -18,16 +19,25 @@ _DERIVED = frozenset({"rules", "alerts"})
 """Collectors whose series are results of rules."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How many series there may be: in all, of one collector, and of one of its sources (a target, a topic)."""
+
+    all: int = 500_000
+    collector: int = 300_000
+    source: int = 100_000
+
+
 class SeriesStore:
     """Series by metric name and labels; `external` labels are added to every series that lacks them."""
 
-    def __init__(self, *, external: Labels = (), history_seconds: float = 3600.0, max_series: int = 500_000) -> None:
+    def __init__(self, *, external: Labels = (), history_seconds: float = 3600.0, room: Room | None = None) -> None:
         self._external = external
-        self._max_series = max_series
+        self._room = room or Room()
         self._catalogue = Catalogue()
         self._retention = Retention(self._catalogue, history_seconds)
-        self.refused_samples = 0
-        """Samples left out because the store holds `max_series` already."""
+        self.refused: dict[str, int] = {}
+        """Samples left out because there was no room for their series, by collector."""
         self.conflicting_samples = 0
         """Samples left out because another source owns the series."""
         self.late_samples = 0
@@ -40,6 +50,9 @@ class SeriesStore:
 
         A complete reading ends the series of its source that it does not carry, with a staleness marker at its time.
         """
+        if self._is_crowded_out(reading.source):
+            self._refuse(reading.source, len(reading.samples))
+            return frozenset()
         state = self._state(reading.source, reading.origin)
         state.succeeded(reading.at)
         state.polled = state.polled or reading.complete
@@ -197,12 +210,26 @@ class SeriesStore:
         known = self._catalogue.find(name, full)
         if known is not None:
             return self._take_over(state, labels, known)
-        if self._catalogue.count >= self._max_series:
-            self.refused_samples += 1
+        if not self._has_room(state):
+            self._refuse(state.source, 1)
             return None
         series = state.new_series(Key(name, full), labels, shared=shared)
         self._catalogue.put(series)
         return series
+
+    def _has_room(self, state: SourceState) -> bool:
+        held = self._catalogue.counts.get(state.source.collector, 0)
+        return self._catalogue.count < self._room.all and held < self._room.collector and state.size < self._room.source
+
+    def _is_crowded_out(self, source: Source) -> bool:
+        """Tell whether a source is new and its collector has no room: then it is not even remembered."""
+        if source in self._catalogue.sources:
+            return False
+        held = self._catalogue.counts.get(source.collector, 0)
+        return held >= self._room.collector or self._catalogue.count >= self._room.all
+
+    def _refuse(self, source: Source, samples: int) -> None:
+        self.refused[source.collector] = self.refused.get(source.collector, 0) + samples
 
     def _take_over(self, state: SourceState, raw_labels: Labels, series: Series) -> Series | None:
         """Hand an ended series to the source that now yields it."""
@@ -210,7 +237,7 @@ class SeriesStore:
         if not series.ended and owner is not state:
             self.conflicting_samples += 1
             return None
-        owner.leave(series)
+        self._catalogue.leave(series)
         series.owner, series.raw_labels = state, raw_labels
         self._catalogue.put(series)
         return series

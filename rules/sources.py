@@ -66,6 +66,8 @@ class SourceState:
         self.axis = Axis()
         self._series: dict[str, dict[Labels, Series]] = {}
         """By the name and labels that the source gives them."""
+        self.size = 0
+        """How many these are."""
         self.spells = Spells(self)
         """The series that it tells."""
         self.plan: Plan | None = None
@@ -92,10 +94,12 @@ class SourceState:
 
     def enter(self, series: Series) -> None:
         self._series.setdefault(series.key.name, {})[series.raw_labels] = series
+        self.size += 1
 
     def leave(self, series: Series) -> None:
         """Take a series out, and with it the plan that it was part of."""
-        self._series[series.key.name].pop(series.raw_labels, None)
+        if self._series[series.key.name].pop(series.raw_labels, None) is not None:
+            self.size -= 1
         self.plan = None
 
     def series(self) -> list[Series]:

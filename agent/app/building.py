@@ -36,7 +36,7 @@ from remediations import sandbox
 from rules import matchers
 from rules.group import RuleGroup
 from rules.ruleset import Ruleset
-from rules.series import SeriesStore
+from rules.series import Room, SeriesStore
 
 
 def host_name(config: Config) -> str:
@@ -74,7 +74,7 @@ def host_id(database: Database) -> str:
 
 def parts(config: Config, database: Database, clock: Clock, outside: Outside, *, owner: str, publish: bool) -> Parts:
     """Return everything the engine owns."""
-    series = SeriesStore(external=external(config), history_seconds=config.state.history)
+    series = _series(config)
     ruleset = Ruleset(
         groups(config),
         series,
@@ -122,6 +122,12 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         orders=orders,
         outside=outside,
     )
+
+
+def _series(config: Config) -> SeriesStore:
+    state = config.state
+    room = Room(all=state.series, collector=state.series_per_collector, source=state.series_per_source)
+    return SeriesStore(external=external(config), history_seconds=state.history, room=room)
 
 
 def _intake(config: Config, database: Database, desk: Desk, outside: Outside) -> Intake:

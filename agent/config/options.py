@@ -36,6 +36,9 @@ class StateOptions:
     history: Seconds = option(Seconds(3600.0), "How long host series are kept at least.")
     keep_incidents: Seconds = option(Seconds(400 * 86400.0), "How long closed incidents are kept.")
     keep_output: Seconds = option(Seconds(30 * 86400.0), "How long the output of actions is kept.")
+    series: int = option(500_000, "Series that are held at most; samples of more are left out, and one alert says so.")
+    series_per_collector: int = option(300_000, "Of these, for one collector (all scrapes, all MQTT topics).")
+    series_per_source: int = option(100_000, "Of these, for one target of it (a scrape's URL, a topic).")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

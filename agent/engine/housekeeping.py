@@ -8,11 +8,12 @@ from agent.engine.parts import Parts
 from agent.incidents.silences import SilenceState
 from agent.store import writes
 from agent.store.database import Write, set_meta
-from agent.telemetry import metrics
+from agent.telemetry import log, metrics
 from collectors.sample import Source, gauge
 from rules.alert import AlertState
 from rules.spells import Told
 
+_log = log.get("engine")
 ALERT_STATE = gauge("paramedic_alert_state", "1 for every alert that is pending, firing or without data.")
 ALERT_STATES = Source("alert_state")
 _SHOWN = {state: ("alertstate", state.value) for state in AlertState}
@@ -75,8 +76,17 @@ def report(parts: Parts, now: float) -> None:
     _report_alerts(parts, now)
     _report_outbox(parts, now)
     metrics.SERIES.set(parts.series.series_count)
-    metrics.SAMPLES_REFUSED.set(parts.series.refused_samples)
+    _report_refused(parts)
     metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
+
+
+def _report_refused(parts: Parts) -> None:
+    """Say who has more series than there is room for: once, and again when it is somebody else."""
+    refused = parts.series.refused
+    before, parts.crowded = parts.crowded, frozenset(refused)
+    metrics.SAMPLES_REFUSED.set(sum(refused.values()))
+    if parts.crowded - before:
+        _log.warning("no room for more series", collectors=sorted(parts.crowded), left_out=sum(refused.values()))
 
 
 def _report_muting(parts: Parts, now: float) -> None:

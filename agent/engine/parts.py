@@ -53,3 +53,5 @@ class Parts:
     intake: Intake
     orders: Orders
     outside: Outside
+    crowded: frozenset[str] = frozenset()
+    """Collectors for which there was no room in the series store."""

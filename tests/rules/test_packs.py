@@ -207,6 +207,14 @@ CASES = {
         [line("paramedic_queue_dropped_total", 0, 0.1, kind="readings")],
         [line("paramedic_queue_dropped_total", 5, kind="readings")],
     ),
+    "ParamedicDropping": (
+        6 * MINUTE,
+        [
+            line("paramedic_samples_refused", 0, 0.1),
+            line("paramedic_posted_alerts_dropped_total", 0),
+        ],
+        [line("paramedic_samples_refused", 5), line("paramedic_posted_alerts_dropped_total", 5)],
+    ),
     "ParamedicBreakerOpen": (
         0,
         [line("paramedic_breaker_state", 2, scope="remediation", name="restart-web")],

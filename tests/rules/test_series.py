@@ -8,7 +8,7 @@ from collectors.sample import Failure, Origin, Reading, Sample, Source, labels
 from rules.columns import is_stale
 from rules.history import HistoryError
 from rules.promql.compile import compile_query
-from rules.series import SeriesStore
+from rules.series import Room, SeriesStore
 
 CPU = Source("cpu")
 UNITS = Source("units")
@@ -129,13 +129,54 @@ def test_a_series_belongs_to_one_source_until_it_ends():
 
 
 def test_series_over_the_cap_are_refused_and_counted():
-    store = SeriesStore(max_series=2)
+    store = SeriesStore(room=Room(all=2))
     store.append(reading(1.0, *(Sample("a", float(x), labels(x=str(x))) for x in range(5))))
     assert store.series_count == 2
-    assert store.refused_samples == 3
+    assert sum(store.refused.values()) == 3
     store.append(reading(2.0, *(Sample("a", float(x), labels(x=str(x))) for x in range(5))))
     assert store.series_count == 2
     assert value(store, "count(a)", 2.0) == 2.0
+
+
+def crowd(target, count, start=0, collector="mqtt"):
+    samples = [Sample("m", 1.0, (("n", f"{target}{number}"),)) for number in range(start, start + count)]
+    return Reading(source=Source(collector, target), at=1000.0 + start, samples=samples, complete=False)
+
+
+def test_a_source_that_has_its_most_series_gets_no_more_and_others_go_on():
+    store = SeriesStore(room=Room(source=10))
+    store.append(crowd("a", 50))
+    store.append(crowd("b", 5))
+    store.append(crowd("a", 10))
+    assert (store.series_count, store.refused) == (15, {"mqtt": 40})
+
+
+def test_a_collector_that_has_its_most_series_gets_no_more_and_its_new_sources_are_not_remembered():
+    store = SeriesStore(room=Room(collector=10))
+    for number in range(100):
+        store.append(crowd(str(number), 2))
+    store.append(crowd("host", 5, collector="cpu"))
+    assert (store.series_count, store.refused) == (15, {"mqtt": 190})
+    assert len(store.health()) == 6
+
+
+def test_room_that_was_freed_is_given_again():
+    store = SeriesStore(history_seconds=60.0, room=Room(source=10, collector=10))
+    store.append(crowd("a", 10))
+    store.drop_old(5000.0)
+    assert store.series_count == 0
+    store.append(crowd("a", 10, start=4000))
+    assert (store.series_count, store.refused) == (10, {})
+
+
+def test_a_series_that_another_source_takes_over_counts_for_that_one():
+    store = SeriesStore(room=Room(collector=1))
+    sample = [Sample("m", 1.0)]
+    for at, collector in enumerate(("one", "two"), 1000):
+        store.append(Reading(source=Source(collector), at=float(at), samples=sample))
+        store.append(Reading(source=Source(collector), at=at + 0.5, samples=[]))
+    store.append(crowd("x", 1, start=10, collector="one"))
+    assert (store.series_count, store.refused) == (2, {})
 
 
 def test_a_sample_given_twice_in_one_reading_counts_once():
