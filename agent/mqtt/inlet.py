@@ -84,8 +84,13 @@ class Inlet:
             before = len(arrived)
             self._client.loop_read()
             if self.ended or len(arrived) == before:
-                return arrived, False
-        return arrived, True
+                break
+        return arrived, not self.ended and (len(arrived) >= limit or self._buffered() > 0)
+
+    def _buffered(self) -> int:
+        """Return how much TLS has unpacked already: no poll tells of that."""
+        pending = getattr(self._client.socket(), "pending", None)
+        return pending() if pending is not None else 0
 
     def write(self) -> None:
         self._client.loop_write()

@@ -33,6 +33,9 @@ def tables(broker, *subscriptions, **more):
 def sender(broker):
     """A publisher that sends what the broker has not acknowledged once more when that comes back."""
     client = Client(CallbackAPIVersion.VERSION2, client_id="sender", protocol=MQTTProtocolVersion.MQTTv5)
+    if broker.ca_file:
+        client.tls_set(ca_certs=str(broker.ca_file))
+        client.username_pw_set("agent", broker.users["agent"])
     client.reconnect_delay_set(1, 1)
     client.max_queued_messages_set(0)
     acknowledged = set()
@@ -233,10 +236,11 @@ def test_a_shared_subscription_spreads_the_messages_over_two_daemons():
 
 
 @contextmanager
-def subscribed(broker, order):
+def subscribed(broker, order, *, retained=False, **account):
     """A subscriber without a daemon, connected."""
-    subscriptions = [Subscription(name="heat", pattern=topics.parse("heat/{device}"), metric="device_heat")]
-    link = Broker(host=broker.host, port=broker.port, client_id="alone", keepalive_seconds=30)
+    pattern = topics.parse("heat/{device}")
+    subscriptions = [Subscription(name="heat", pattern=pattern, metric="device_heat", retained=retained)]
+    link = Broker(host=broker.host, port=broker.port, client_id="alone", keepalive_seconds=30, **account)
     subscriber = Subscriber(link, Feed(subscriptions, SystemClock()), order)
     subscriber.start()
     try:
@@ -292,3 +296,25 @@ def test_what_was_handed_over_and_never_answered_comes_again():
         eventually(lambda: broker.service.log.read_text().count("PUBACK from alone") >= len(messages), PATIENT)
         with subscribed(broker, lambda _ingest: pytest.fail("it came although it was acknowledged")):
             send(broker, ("other", "1"))
+
+
+def test_over_tls_nothing_stays_in_the_buffer(tmp_path):
+    password = tmp_path / "password"
+    password.write_text("a1")
+    taken = []
+
+    def take(ingest):
+        taken.append(ingest)
+        answer = Future()
+        answer.set_result({})
+        return answer
+
+    with running_mosquitto(tls=True, users={"agent": "a1"}) as broker:
+        kept = [(f"heat/kept{number}", "1") for number in range(20)]
+        send(broker, *kept, retain=True)
+        account = {"user": "agent", "password_file": password, "tls": True, "ca_file": broker.ca_file}
+        with subscribed(broker, take, retained=True, **account):
+            # These come in one piece with the answer to the subscription, and after them nothing does.
+            eventually(lambda: devices(taken) == {topic for topic, _ in kept}, 10.0, lambda: devices(taken))
+            send(broker, ("heat/large", "1" + " " * 300_000), *[(f"heat/d{number}", "1") for number in range(200)])
+            eventually(lambda: len(devices(taken)) == 221, 10.0, lambda: len(devices(taken)))
