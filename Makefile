@@ -41,7 +41,7 @@ bench: install
 
 # Longer than CI may take: many more kill points, and hypothesis with many more examples over every parser and machine.
 soak: $(VENV)/tested
-	CRASH_POINTS=300 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/crash tests/host/test_hostile.py \
+	CRASH_POINTS=300 FLAPS=100 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/crash tests/host/test_hostile.py \
 	  tests/host/test_contained.py tests/host/test_newer_systemd.py
 
 fuzz: $(VENV)/tested

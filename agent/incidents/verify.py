@@ -6,7 +6,10 @@ from agent.incidents import advance
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import HealthSeen
-from agent.incidents.incident import Evidence, Incident, Resolution, State, Verdict, Work
+from agent.incidents.incident import Attempt, Evidence, Incident, Resolution, State, Verdict, Work
+from agent.incidents.policy import Ladder
+from agent.incidents.situation import Step
+from remediations.standing import judged
 
 
 def seen(incident: Incident, event: HealthSeen, context: Context) -> Decision:
@@ -66,8 +69,27 @@ def _made_worse(incident: Incident, work: Work, event: HealthSeen, why: str, con
 
 
 def _next(incident: Incident, reason: Reason, why: str, context: Context) -> Decision:
-    decision = advance.proceed(replace(incident, state=State.OPEN), context, otherwise=reason)
+    learned = _learned(incident, context)
+    decision = advance.proceed(replace(incident, state=State.OPEN), learned, otherwise=reason)
     return replace(decision, detail=decision.detail or why)
+
+
+def _learned(incident: Incident, context: Context) -> Context:
+    """Let the guards know of the verdict that was just given: it may open a circuit breaker."""
+    attempt, situation = incident.attempts[-1], context.situation
+    ladder = context.policy.ladder(attempt.remediation)
+    if ladder is None or attempt.compensates:
+        return context
+    steps = tuple(_after_failure(step, attempt, ladder, context.now, drill=incident.drill) for step in situation.steps)
+    return replace(context, situation=replace(situation, steps=steps))
+
+
+def _after_failure(step: Step, attempt: Attempt, ladder: Ladder, now: float, *, drill: bool) -> Step:
+    guards, kind = step.guards, step.guards.kind
+    if kind.name == attempt.action and not drill:
+        kind = replace(kind, standing=judged(kind.standing, kind.limits.breaker, helped=False, now=now))
+    standing = judged(guards.standing, ladder.limits.breaker, helped=False, now=now)
+    return replace(step, guards=replace(guards, standing=standing, kind=kind))
 
 
 def _judge(incident: Incident, verdict: Verdict, event: HealthSeen) -> Incident:

@@ -121,6 +121,10 @@ class Scene:
     step: dict[str, Any] = field(default_factory=dict)
     """What is done about it, if not reviving the patient."""
     verify: dict[str, str] = field(default_factory=lambda: {"hold": "200ms", "timeout": "1s"})
+    options: dict[str, Any] = field(default_factory=lambda: {"limits": {"cooldown": "0s"}})
+    """More about the one remediation."""
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """More tables of the configuration."""
     lives: list[Life] = field(default_factory=list)
 
     @property
@@ -164,13 +168,14 @@ class Scene:
         watch = [{"name": "patient", "pidfile": self.folder / "patient.pid"}]
         tables["collectors.processes"] = {"interval": "1s", "watch": watch}
         tables["collectors.filesystem"] = {"interval": "1s"}
+        tables |= self.tables
         remediation = {
             "name": "restart-patient",
             "match": ['alertname="Trouble"'],
             "mode": "auto",
             "steps": [step, step],
             "verify": self.verify,
-            "limits": {"cooldown": "0s"},
+            **self.options,
         }
         url = f"http://127.0.0.1:{self.desk.port}/tickets"
         ticket = {"name": "desk", "system": "webhook", "url": url, "find_url": url, "timeout": "5s"}

@@ -309,3 +309,15 @@ def test_an_order_to_try_again_is_explained_too(tmp_path):
     story.order(OnIncident(incident_id=incident["id"], event=RetryOrdered(actor="ann", reason="now")))
     assert explained(story.bench, story.bench.policy) > 5
     story.bench.database.close()
+
+
+def test_the_verdict_that_opens_the_breaker_keeps_the_next_step_of_the_same_pass_from_running():
+    steps = [
+        *(("process", "a", False), ("settle", "failed"), ("time", 80.0), ("settle", "succeeded")),
+        *(("process", "a", True), ("time", 11.0), ("time", 31.0)),
+        *(("process", "a", False), ("settle", "failed"), ("time", 80.0)),
+    ]
+    oracle = told(steps, Mode.AUTO)
+    assert [helped for _, helped in oracle.verdicts] == [False, True, False]
+    assert len(oracle.runs) == 3
+    assert oracle.broken == []
