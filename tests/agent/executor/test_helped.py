@@ -2,7 +2,7 @@
 
 from agent.executor.helped import HelpedRepairs
 from agent.executor.pool import Pool
-from agent.executor.prelude import NOTHING
+from agent.executor.prelude import NOTHING, Prelude
 from agent.incidents.effects import Kind, OutboxRow
 from remediations.runner import Outcome, Result
 
@@ -74,3 +74,10 @@ def test_a_run_that_goes_on_when_the_daemon_stops_is_not_answered_for():
     pool.hand_over(row())
     pool.finish("helper", 5.0)
     assert answers == []
+
+
+def test_a_precondition_that_fails_keeps_the_run_from_the_helper():
+    runner = FakeRunner()
+    settled = HelpedRepairs(runner, lambda _row: Prelude(unmet="not now")).perform(row())
+    assert (settled.result["outcome"], settled.result["unmet"]) == ("refused", True)
+    assert runner.asked == []

@@ -143,7 +143,7 @@ def test_no_listed_unit_means_no_policy_for_units(made):
     text = CONFIG.replace('units = ["a.service"]', "").replace('unit = "b.service"', 'unit = "{{{{ $labels.b }}}}"')
     read = made(text.replace('unit = "c.service"', 'unit = "{{{{ $labels.c }}}}"'))
     assert not any("unit" in name for name in read)
-    assert ["no unit is listed" in problem for problem in made.problems] == [True, True]
+    assert ["no unit is listed" in problem for problem in made.problems] == [True, True, True]
 
 
 def test_what_leaves_a_process_behind_gets_no_policy(made):
