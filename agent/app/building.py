@@ -21,7 +21,7 @@ from agent.engine.casebook import Casebook
 from agent.engine.delivery import Delivery, Inline
 from agent.engine.desk import Desk, DeskRules
 from agent.engine.intake import Intake
-from agent.engine.judging import unmet
+from agent.engine.judging import stopped_on_purpose, unmet
 from agent.engine.ledger import Ledger
 from agent.engine.orders import Keep, Orders
 from agent.engine.parts import Outside, Parts
@@ -86,6 +86,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
     situations = _situations(config, casebook, ledger, publish=publish)
     situations.warming = lambda: ruleset.warming
     situations.unmet = partial(unmet, ruleset)
+    situations.stopped_on_purpose = partial(stopped_on_purpose, ruleset)
     delivery = Delivery(
         owner=owner,
         next_row=recovery.next_row(database.connection, "outbox"),

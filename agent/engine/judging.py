@@ -139,6 +139,13 @@ def unmet(ruleset: Ruleset, expression: str, now: float) -> str:
     return f"no fresh data says whether the precondition holds: {expression}"
 
 
+def stopped_on_purpose(ruleset: Ruleset, unit: str, now: float) -> bool:
+    """Return whether somebody told a unit to stop and it has not been started since."""
+    name = unit.replace("\\", "\\\\")
+    query = _query(f'paramedic_systemd_service_ended{{name="{name}",cause="request"}} == 1')
+    return ruleset.holds(query, 0.0, now).health is Health.HEALTHY
+
+
 @cache
 def _query(expression: str) -> Query:
     return compile_query(expression)

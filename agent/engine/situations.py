@@ -77,6 +77,8 @@ class Situations:
         """Tells which rules, by identity, lack history still."""
         self.presence: Callable[[float], Presence] = lambda _now: Presence()
         """Looks who is at work on this host. Asked when an action is decided about, never otherwise."""
+        self.stopped_on_purpose: Callable[[str, float], bool] = lambda _unit, _now: False
+        """Tells whether a person told a unit to stop: what somebody wants to be down is not started."""
         self.unmet: Callable[[str, float], str] = lambda _expression, _now: ""
         """Tells why a pre-flight expression does not hold; empty: it does."""
         self._seen: tuple[float, Presence] = (0.0, Presence())
@@ -165,7 +167,7 @@ class Situations:
             stopped=self.stopped(),
             phase=self.phase,
             settled_at=shared.settled_at,
-            target_error=planned.error,
+            target_error=planned.error or self._unwanted(resource, now),
             origin_error="" if origin_fine else f"alerts of origin {incident.origin} may not start it",
             muted=shared.muted,
             muted_until=shared.muted_until,
@@ -189,6 +191,12 @@ class Situations:
             unmet=self.unmet(ladder.precondition, now) if ladder.precondition else "",
             cooldown_lifted=incident.retry,
         )
+
+    def _unwanted(self, resource: str, now: float) -> str:
+        kind, _, unit = resource.partition(":")
+        if kind != "unit" or not self.stopped_on_purpose(unit, now):
+            return ""
+        return f"{unit} was stopped on purpose"
 
     def _kind(self, action: str, now: float) -> guards.ActionKind:
         limits = self.policy.kind(action)
