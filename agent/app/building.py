@@ -83,10 +83,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
     )
     series.require(ruleset.horizons(), config.state.history)
     casebook, ledger = Casebook(), Ledger()
-    situations = _situations(config, casebook, ledger, publish=publish)
-    situations.warming = lambda: ruleset.warming
-    situations.unmet = partial(unmet, ruleset)
-    situations.stopped_on_purpose = partial(stopped_on_purpose, ruleset)
+    situations = _situations(config, casebook, ledger, ruleset, publish=publish)
     delivery = Delivery(
         owner=owner,
         next_row=recovery.next_row(database.connection, "outbox"),
@@ -140,7 +137,7 @@ def _intake(config: Config, database: Database, desk: Desk, outside: Outside) ->
     )
 
 
-def _situations(config: Config, casebook: Casebook, ledger: Ledger, *, publish: bool) -> Situations:
+def _situations(config: Config, casebook: Casebook, ledger: Ledger, ruleset: Ruleset, *, publish: bool) -> Situations:
     situations = Situations(
         casebook=casebook,
         ledger=ledger,
@@ -151,6 +148,9 @@ def _situations(config: Config, casebook: Casebook, ledger: Ledger, *, publish: 
     situations.settle_seconds = config.incidents.settle
     situations.muting.configure(quieting.freezes(config), quieting.inhibitions(config))
     situations.presence = looking(config)
+    situations.warming = lambda: ruleset.warming
+    situations.unmet = partial(unmet, ruleset)
+    situations.stopped_on_purpose = partial(stopped_on_purpose, ruleset)
     return situations
 
 
