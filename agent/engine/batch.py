@@ -24,6 +24,8 @@ class Batch:
     """When the oldest pushed reading of this turn was taken; for the detection time."""
     judged: bool = False
     """Alerts changed, or their values."""
+    grown: set[str] = field(default_factory=set)
+    """Storm incidents with more members than are written down."""
     decided: bool = False
     """An incident changed."""
     settled: bool = False

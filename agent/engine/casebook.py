@@ -3,7 +3,7 @@
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from agent.incidents.incident import ACTIVE, Incident, State
@@ -23,8 +23,12 @@ class Casebook:
         self._wakes: list[tuple[float, str]] = []
         self.opened_at: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED)
         """(when, alertname) of new incidents, for the storm brake."""
-        self.muted_at: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED)
-        """The same of those that opened muted: nothing is begun for them, so they are a storm of their own."""
+        self._kinds: dict[str, deque[float]] = {}
+        """When the last incidents of a kind were opened."""
+        self._children: dict[str, dict[str, None]] = {}
+        self._folded: dict[str, str] = {}
+        """Storm incidents by the fingerprints of alerts that are counted there and have no incident of their own."""
+        self._folds: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Incident]:
         return iter(list(self._by_id.values()))
@@ -45,10 +49,17 @@ class Casebook:
             self._working.discard(incident.id)
         if incident.state is State.CLOSED:
             self._by_id.pop(incident.id, None)
+            self._folds.pop(incident.id, None)
+            self._children.pop(incident.id, None)
+            for head in (incident.parent, incident.covered_by):
+                self._children.get(head, {}).pop(incident.id, None)
             if self._by_key.get(incident.key) == incident.id:
                 del self._by_key[incident.key]
             self._holding.pop(incident.key, None)
             return
+        for head in (incident.parent, incident.covered_by):
+            if head:
+                self._children.setdefault(head, {})[incident.id] = None
         self._by_id[incident.id] = incident
         self._by_key[incident.key] = incident.id
         for at in {incident.wake_at, incident.clock_at} - ({before.wake_at, before.clock_at} if before else set()):
@@ -95,7 +106,41 @@ class Casebook:
         return [i for i in self._by_id.values() if i.state in ACTIVE]
 
     def children(self, parent: str) -> list[Incident]:
-        return [i for i in self._by_id.values() if parent in (i.parent, i.covered_by)]
+        found = (self._by_id.get(child) for child in self._children.get(parent, ()))
+        return [child for child in found if child is not None and parent in (child.parent, child.covered_by)]
+
+    def note_opening(self, kind: str, now: float, *, muted: bool, most: int) -> Sequence[float]:
+        """Take note of a new incident; return when those of its kind before it were opened, the last `most`.
+
+        Those that open muted are a kind of their own: nothing is begun for them, so they do not pull the brake.
+        """
+        if not muted:
+            self.opened_at.append((now, kind))
+        before = tuple(self._kinds.pop(kind, ()))
+        self._kinds[kind] = deque((*before, now), maxlen=max(1, most))
+        if len(self._kinds) > _REMEMBERED:
+            del self._kinds[next(iter(self._kinds))]
+        return before
+
+    def fold(self, fingerprint: str, storm: str) -> None:
+        """Count an alert for a storm incident instead of giving it one of its own."""
+        if fingerprint not in self._folded:
+            self._folded[fingerprint] = storm
+            self._folds[storm] = self._folds.get(storm, 0) + 1
+
+    def is_folded(self, fingerprint: str) -> bool:
+        return fingerprint in self._folded
+
+    def unfold(self, fingerprint: str) -> str:
+        """Forget such an alert, which is over; return the storm incident's id, "" if it was in none."""
+        storm = self._folded.pop(fingerprint, "")
+        if storm:
+            self._folds[storm] -= 1
+        return storm
+
+    def is_over(self, parent: str) -> bool:
+        """Tell whether nothing of a storm or summary is active any more."""
+        return not self._folds.get(parent) and not any(child.state in ACTIVE for child in self.children(parent))
 
     def opened_since(self, since: float) -> tuple[float, ...]:
         """Return when incidents were opened, oldest first."""
@@ -112,7 +157,7 @@ class Casebook:
                 if at is not None:
                     heapq.heappush(self._wakes, (at, incident.id))
         self.opened_at = deque(((at + delta, name) for at, name in self.opened_at), maxlen=_REMEMBERED)
-        self.muted_at = deque(((at + delta, name) for at, name in self.muted_at), maxlen=_REMEMBERED)
+        self._kinds = {kind: deque((at + delta for at in times), times.maxlen) for kind, times in self._kinds.items()}
         return moved
 
 

@@ -1,7 +1,7 @@
 """The incident desk: alerts and events come in, decisions are taken and written down with all they owe."""
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.engine.batch import Batch
@@ -31,6 +31,8 @@ from rules.alert import Alert, AlertChange, AlertState, Recovery
 from rules.matchers import Matcher
 
 _log = log.get("incident")
+STORM_ROWS = 100
+"""So many members of a storm get an incident of their own; the rest is counted."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +81,10 @@ class Desk:
             batch.alerts.append(alert)
         if alert.state is AlertState.PENDING or gone or not self.wants(dict(alert.labels)):
             return
+        if self._casebook.is_folded(alert.fingerprint):
+            if alert.state is AlertState.RESOLVED:
+                self._calm(batch, self._casebook.unfold(alert.fingerprint))
+            return
         key = incident_key(self.rules.host, alert.rule, alert.labels, self.rules.ignore_labels)
         incident = self._casebook.by_key(key)
         if alert.state is AlertState.FIRING:
@@ -121,12 +127,13 @@ class Desk:
     def _open(self, batch: Batch, incident: Incident) -> None:
         limits = self.rules.limits
         muted, _ = self._situations.muted(incident, batch.now)
-        before = self._casebook.muted_at if muted else self._casebook.opened_at
         kind = f"{incident.alertname};{muted}" if muted else incident.alertname
-        alike = [at for at, name in before if name == kind]
-        before.append((batch.now, kind))
+        alike = self._casebook.note_opening(kind, batch.now, muted=bool(muted), most=limits.storm_incidents)
         if is_storm(alike, batch.now, incidents=limits.storm_incidents, within=limits.storm_within):
             parent = self._storm_of(batch, incident, kind)
+            if parent.members > STORM_ROWS and incident.fingerprint:
+                self._casebook.fold(incident.fingerprint, parent.id)
+                return
             incident = replace(incident, parent=parent.id, suppressed=f"storm {parent.id}")
         incident = self.problems.marked(incident)
         self._opened(batch, incident)
@@ -141,8 +148,25 @@ class Desk:
             return fresh
         grown = replace(parent, members=parent.members + 1)
         self._casebook.put(grown)
-        batch.writes.append(writes.put_incident(grown))
+        batch.grown.add(grown.id)
         return grown
+
+    def flush(self, batch: Batch) -> None:
+        """Write down how many members storms have now."""
+        for incident_id in batch.grown:
+            incident = self._casebook.get(incident_id)
+            if incident is not None:
+                batch.writes.append(writes.put_incident(incident))
+        batch.grown.clear()
+
+    def fold_again(self, alerts: Iterable[Alert]) -> None:
+        """After a restart: find the storm incidents that count alerts which have no incident of their own."""
+        crowded = {i.alertname: i.id for i in self._casebook.active() if i.members > STORM_ROWS}
+        for alert in alerts if crowded else ():
+            if alert.name in crowded and alert.state is not AlertState.PENDING and self.wants(dict(alert.labels)):
+                key = incident_key(self.rules.host, alert.rule, alert.labels, self.rules.ignore_labels)
+                if self._casebook.by_key(key) is None:
+                    self._casebook.fold(alert.fingerprint, crowded[alert.name])
 
     def first_start_over(self, batch: Batch, limit: int) -> None:
         """End the settling of the very first start: more than `limit` faults found get one ticket together."""
@@ -219,11 +243,12 @@ class Desk:
         for owner in {(a.remediation, a.resource) for a in after.attempts}:
             batch.writes += self._ledger.unhealthy(owner, batch.now)
         for head in (after.parent, after.covered_by):
-            parent = self._casebook.get(head) if head else None
-            if parent is None or parent.state not in ACTIVE:
-                continue
-            if not any(child.state in ACTIVE for child in self._casebook.children(parent.id)):
-                self.happened(batch, parent, AlertChanged(change=_recovered(parent, batch.now)))
+            self._calm(batch, head)
+
+    def _calm(self, batch: Batch, head: str) -> None:
+        parent = self._casebook.get(head) if head else None
+        if parent is not None and parent.state in ACTIVE and self._casebook.is_over(head):
+            self.happened(batch, parent, AlertChanged(change=_recovered(parent, batch.now)))
 
     def _tell(self, before: Incident | None, decision: Decision) -> None:
         incident = decision.incident

@@ -245,6 +245,7 @@ class Engine:
     def _finish(self, batch: Batch) -> None:
         if batch.judged:
             self.alerts = tuple(self._p.ruleset.active())
+        self._p.desk.flush(batch)
         self._p.intake.secure(batch)
         if not self._durable.commit(batch.writes):
             self._withhold(batch)

@@ -89,7 +89,7 @@ class Intake:
     def refresh(self, glances: Sequence[Glance], now: float) -> bool:
         """Take a request that only repeats what is on record: nothing is written, the leases go on.
 
-        Return False if it holds anything else, or a lease is half over: then it must be posted in full.
+        Return False if it holds anything else or nothing, or a lease is half over: then it must be posted in full.
         """
         repeats: list[tuple[Held, float]] = []
         for glance in glances:
@@ -104,7 +104,7 @@ class Intake:
             held.until = until
             held.seen_at = now
         self._version += 1
-        return True
+        return bool(repeats)
 
     def hurry(self) -> None:
         """Ask that everything is applied now."""

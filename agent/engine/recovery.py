@@ -170,6 +170,7 @@ def _load_posted(parts: Parts, now: float) -> None:
     waiting = connection.execute("SELECT id, origin, body FROM inbox ORDER BY id").fetchall()
     held = [documents.held(row, now) for row in connection.execute("SELECT * FROM posted")]
     parts.intake.restore([(row, origin, posts_of(body)) for row, origin, body in waiting], held)
+    parts.desk.fold_again((*parts.ruleset.active(), *parts.intake.active()))
 
 
 def _load_outbox(parts: Parts, batch: Batch, never: Collection[str]) -> list[tuple[str, str, str, str]]:

@@ -28,7 +28,7 @@ class PostingApi:
         require_json(request)
         body = await body_of(request)
         seen = glances(body)
-        if seen and self._backend.repeats(seen):
+        if self._backend.repeats(seen):
             return Response(media_type="application/json")
         posted = _parsed(body, seen)
         dropped = await self._hand_over(posted, body) if posted.alerts else 0

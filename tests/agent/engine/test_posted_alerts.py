@@ -1,0 +1,191 @@
+"""Posted alerts in great number: repeats, leases, the cap, storms, restarts."""
+
+import json
+
+import pytest
+
+from agent.engine import intake
+from agent.engine.commands import BusyError, PostAlerts
+from agent.intake.alertmanager import glances, parse
+from rules.alert import AlertState
+
+FAR = "2099-01-01T00:00:00Z"
+
+
+def body(*numbers, name="Down", severity="info", **more):
+    labels = {"alertname": name, "severity": severity}
+    return json.dumps([{"labels": {**labels, "n": str(number)}, **more} for number in numbers]).encode()
+
+
+def post(bench, text):
+    """Post as the web server does; return the answer, None if there is none yet."""
+    future = bench.engine.queue.order(PostAlerts(alerts=parse(text).alerts, origin="http", body=text))
+    bench.turn()
+    return future.result(0) if future.done() else None
+
+
+def repeated(bench, text):
+    return bench.parts.intake.refresh(glances(text), bench.clock.now())
+
+
+def written(bench):
+    """What is on record."""
+    execute = bench.database.connection.execute
+    return [*execute("SELECT id, rest, until, state FROM posted"), *execute("SELECT id FROM inbox")]
+
+
+def states(bench):
+    return {dict(alert.labels)["n"]: alert.state for alert in bench.parts.intake.active()}
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    monkeypatch.setattr(intake, "_TURN_SECONDS", 60.0)
+
+
+def test_a_repeat_of_what_is_on_record_is_taken_without_a_write(bench):
+    post(bench, body(1, 2, 3))
+    before = written(bench)
+    bench.clock.advance(100)
+    assert repeated(bench, body(3, 1))
+    bench.turn()
+    assert written(bench) == before
+    bench.pass_time(250)
+    assert states(bench) == {"1": AlertState.FIRING, "2": AlertState.NO_DATA, "3": AlertState.FIRING}
+
+
+def test_a_repeat_with_another_spelling_or_end_is_known_again(bench):
+    post(bench, body(1))
+    plain = json.dumps(json.loads(body(1)), separators=(",", ":")).encode()
+    assert not repeated(bench, plain)
+    bench.clock.advance(1)
+    before = written(bench)
+    post(bench, plain)
+    assert written(bench) == before
+    assert repeated(bench, plain)
+    assert repeated(bench, plain.replace(b"}]", b',"endsAt":"%b"}]' % FAR.encode()))
+    bench.pass_time(100_000)
+    assert states(bench) == {"1": AlertState.FIRING}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        body(1, annotations={"summary": "other"}),
+        body(1, startsAt="2020-01-01T00:00:00Z"),
+        body(1, generatorURL="http://b"),
+        body(1, endsAt="2020-01-01T00:00:00Z"),
+        body(1, endsAt="soon"),
+        body(1, 2),
+        b"[]",
+        b"nonsense",
+    ],
+)
+def test_whatever_else_is_no_repeat(bench, changed):
+    post(bench, body(1))
+    assert not repeated(bench, changed)
+
+
+def test_a_repeat_is_written_when_half_its_lease_is_gone_and_survives_a_crash(bench):
+    post(bench, body(1))
+    bench.clock.advance(149)
+    assert repeated(bench, body(1))
+    bench.clock.advance(2)
+    assert not repeated(bench, body(1))
+    post(bench, body(1))
+    bench.restart(seconds=200)
+    bench.turn()
+    assert states(bench) == {"1": AlertState.FIRING}
+    bench.pass_time(101)
+    assert states(bench) == {"1": AlertState.NO_DATA}
+    bench.restart()
+    assert states(bench) == {"1": AlertState.NO_DATA}
+
+
+def test_a_repeat_whose_first_copy_is_not_durable_waits_for_it(bench, monkeypatch):
+    monkeypatch.setattr(bench.engine._durable, "commit", lambda _writes: False)
+    future = bench.engine.queue.order(PostAlerts(alerts=parse(body(1)).alerts, origin="http"))
+    bench.turn()
+    with pytest.raises(BusyError):
+        future.result(0)
+    assert not repeated(bench, body(1))
+
+
+def test_requests_that_follow_each_other_are_acknowledged_first_and_applied_when_it_is_quiet(bench):
+    post(bench, body(1))
+    assert post(bench, body(*range(2, 50))) == {}
+    assert len(bench.parts.intake) == 1
+    assert bench.parts.intake.is_behind
+    bench.restart(seconds=0)
+    bench.turn()
+    assert len(bench.parts.intake) == 49
+    bench.restart()
+    assert len(bench.parts.intake) == 49
+
+
+def test_whoever_asks_for_alerts_need_not_wait_until_it_is_quiet(bench):
+    post(bench, body(1))
+    post(bench, body(2))
+    bench.parts.intake.hurry()
+    bench.turn()
+    assert not bench.parts.intake.is_behind
+    assert set(states(bench)) == {"1", "2"}
+
+
+def test_more_than_the_cap_are_left_out_and_known_ones_go_on(bench):
+    bench.parts.intake._most = 10
+    assert post(bench, body(*range(8))) == {}
+    bench.clock.advance(1)
+    assert post(bench, body(*range(5, 15), annotations={"summary": "new"})) == {"dropped": 7}
+    bench.clock.advance(1)
+    bench.turn()
+    assert len(bench.parts.intake) == 8
+    bench.clock.advance(1)
+    post(bench, body(0, 1, endsAt="2020-01-01T00:00:00Z"))
+    bench.clock.advance(1)
+    assert post(bench, body(100, 101)) == {}
+    bench.restart()
+    assert set(states(bench)) == {*map(str, range(2, 8)), "100", "101"}
+
+
+def test_leases_keep_their_length_when_the_clock_is_set_back(bench):
+    post(bench, body(1))
+    bench.clock.stepped = -3600.0
+    bench.pass_time(299)
+    assert states(bench) == {"1": AlertState.FIRING}
+    bench.pass_time(2)
+    assert states(bench) == {"1": AlertState.NO_DATA}
+
+
+def test_ten_thousand_alerts_of_one_cause_are_one_storm_with_one_ticket(bench):
+    for start in range(0, 10_000, 1000):
+        post(bench, body(*range(start, start + 1000), severity="critical"))
+    bench.pass_time(1)
+    incidents = bench.incidents()
+    (storm,) = [incident for incident in incidents if incident["members"]]
+    assert storm["members"] == 10_000 - 20
+    assert sum(incident["parent"] == storm["id"] for incident in incidents) == 100
+    query = "SELECT DISTINCT incident_id FROM outbox WHERE target = 'rt'"
+    tickets = {incident for (incident,) in bench.database.connection.execute(query)}
+    assert storm["id"] in tickets
+    assert len(tickets) == 21
+    bench.restart()
+    bench.clock.advance(1)
+    post(bench, body(*range(1, 10_000), severity="critical", endsAt="2020-01-01T00:00:00Z"))
+    bench.pass_time(1)
+    assert bench.reader.incident(storm["id"])["state"] == "resolved"
+    assert sum(incident["state"] != "resolved" for incident in bench.incidents()) == 1
+
+
+def test_a_storm_is_not_over_before_the_last_of_those_it_only_counts(bench):
+    post(bench, body(*range(300), severity="critical"))
+    bench.pass_time(1)
+    (storm,) = [incident["id"] for incident in bench.incidents() if incident["members"]]
+    bench.restart()
+    bench.clock.advance(1)
+    post(bench, body(*range(299), severity="critical", endsAt="2020-01-01T00:00:00Z"))
+    bench.pass_time(1)
+    assert bench.reader.incident(storm)["state"] != "resolved"
+    post(bench, body(299, severity="critical", endsAt="2020-01-01T00:00:00Z"))
+    bench.pass_time(1)
+    assert bench.reader.incident(storm)["state"] == "resolved"
