@@ -4,13 +4,15 @@ Only these may be told to polkit: the name of one that is not installed could be
 """
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 SYSTEMD = Path("/run/systemd/system")
 """Is there exactly where systemd is the service manager."""
 _TIMEOUT_SECONDS = 10.0
-_SHOWN = ("Id", "LoadState", "FragmentPath")
+_IDENTITY = ("Id", "LoadState", "FragmentPath")
+_STARTED = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+"""When the last start began and ended, in microseconds since boot."""
 _TRANSIENT = "/run/systemd/transient/"
 
 
@@ -23,7 +25,26 @@ def installed(names: Iterable[str]) -> dict[str, str]:
     listed = sorted(names)
     if not listed:
         return {}
-    argv = ["systemctl", "show", f"--property={','.join(_SHOWN)}", "--", *listed]
+    blocks = zip(listed, _shown(listed, _IDENTITY), strict=True)
+    return {name: block["Id"] for name, block in blocks if _is_installed(block)}
+
+
+def start_seconds(names: Iterable[str]) -> dict[str, float]:
+    """Return how long the last start of each unit took, where systemd knows. Raise UnitsError."""
+    listed = sorted(names)
+    if not listed:
+        return {}
+    took = {}
+    for name, block in zip(listed, _shown(listed, _STARTED), strict=True):
+        began, was_up = (int(block.get(field) or 0) for field in _STARTED)
+        if was_up > began > 0:
+            took[name] = (was_up - began) / 1e6
+    return took
+
+
+def _shown(listed: Sequence[str], fields: Sequence[str]) -> list[dict[str, str]]:
+    """Return what systemd tells about each of the units."""
+    argv = ["systemctl", "show", f"--property={','.join(fields)}", "--", *listed]
     try:
         shown = subprocess.run(argv, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError) as error:
@@ -31,7 +52,7 @@ def installed(names: Iterable[str]) -> dict[str, str]:
     blocks = [_properties(block) for block in shown.stdout.strip().split("\n\n")]
     if len(blocks) != len(listed):
         raise UnitsError(f"systemd tells about {len(blocks)} units, asked about {len(listed)}")
-    return {name: block["Id"] for name, block in zip(listed, blocks, strict=True) if _is_installed(block)}
+    return blocks
 
 
 def _properties(block: str) -> dict[str, str]:

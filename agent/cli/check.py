@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.app import doors, units
@@ -38,9 +38,17 @@ def _checked(path: Path | None) -> tuple[list[Finding], dict[str, int]]:
     except ConfigError as error:
         return errors(error.problems), {}
     rules, problems = rulefiles.load(config.rules)
-    found = errors(problems) + findings(config, rules, registries) + _missing_units(config)
+    found = errors(problems) + findings(config, rules, registries, _start_seconds(config)) + _missing_units(config)
     found += _doors(config) + _privilege(config)
     return found, _summary(config, rules)
+
+
+def _start_seconds(config: Config) -> Mapping[str, float]:
+    """Return how long the listed units took to start; nothing where systemd cannot be asked: that is said elsewhere."""
+    try:
+        return units.start_seconds(listed_units(config)) if units.SYSTEMD.is_dir() else {}
+    except units.UnitsError:
+        return {}
 
 
 def _missing_units(config: Config) -> list[Finding]:

@@ -133,6 +133,9 @@ class RemediationOptions:
     approvers: tuple[str, ...] = option(
         (), "Who may approve it, instead of those in [approvals].", example=["ann"], check=check_approver
     )
+    start: Seconds = option(
+        Seconds(0.0), "How long what it restarts takes to start, for `check`; 0: what systemd measured last.", zero=True
+    )
     precondition: str = option("", "PromQL that must hold (yield something) when an attempt is decided on.")
     precondition_command: tuple[str, ...] = option(
         (),

@@ -2,10 +2,11 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 from agent.config import credentials, durations
 from agent.config.acting import RemediationOptions, VerifyOptions
@@ -50,11 +51,18 @@ class Subject:
     config: Config
     rules: Sequence[RuleFile]
     registries: Registries
+    start_seconds: Mapping[str, float]
+    """How long units took to start, by name, as far as is known."""
 
 
-def findings(config: Config, rules: Sequence[RuleFile], registries: Registries) -> list[Finding]:
+def findings(
+    config: Config,
+    rules: Sequence[RuleFile],
+    registries: Registries,
+    start_seconds: Mapping[str, float] = MappingProxyType({}),
+) -> list[Finding]:
     """Return everything there is to say about a configuration that loads."""
-    subject = Subject(config, rules, registries)
+    subject = Subject(config, rules, registries, start_seconds)
     return [finding for check in CHECKS for finding in check(subject)]
 
 
@@ -146,6 +154,31 @@ def _may_match(remediation: RemediationOptions, rule: AlertingRule) -> bool:
 def _may_be_accepted(accepting: Sequence[Matcher], rule: AlertingRule) -> bool:
     known = {name: template.text for name, template in rule.labels if template.constant} | {"alertname": rule.name}
     return all(matcher.name not in known or matcher.accepts(known[matcher.name]) for matcher in accepting)
+
+
+def impatience(subject: Subject) -> Iterator[Finding]:
+    """Name remediations that may act on what is still starting: a condition must outlast the start it is caused by."""
+    for index, remediation in enumerate(subject.config.remediations):
+        unit, start = _slowest_start(remediation, subject)
+        rules = [rule for _, rule in _alerting(subject.rules) if _may_match(remediation, rule)]
+        hasty = [rule for rule in rules if rule.for_seconds + remediation.verify.hold < start]
+        if hasty:
+            waits, hold = hasty[0].for_seconds, remediation.verify.hold
+            message = (
+                f"{unit} takes {durations.render(start)} to start, longer than `for` of {hasty[0].name}"
+                f" ({durations.render(waits)}) and hold ({durations.render(hold)}): it may be acted on while it starts"
+            )
+            yield Finding(Level.WARNING, f"remediations[{index}].verify.hold", message)
+
+
+def _slowest_start(remediation: RemediationOptions, subject: Subject) -> tuple[str, float]:
+    """Return what it restarts that takes longest to start, and how long: as configured, else as measured."""
+    if remediation.start:
+        return "what it restarts", remediation.start
+    named = [str(step.parameters["unit"]) for step in remediation.steps if "unit" in step.parameters]
+    listed = subject.config.guards.units if any("{{" in unit for unit in named) else ()
+    known = {unit: subject.start_seconds[unit] for unit in (*named, *listed) if unit in subject.start_seconds}
+    return max(known.items(), key=lambda pair: pair[1], default=("", 0.0))
 
 
 def contradictions(subject: Subject) -> Iterator[Finding]:
@@ -278,6 +311,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     shadowed,
     verification,
     expressions,
+    impatience,
     contradictions,
     unapprovable,
     unmatched,

@@ -9,7 +9,8 @@ from agent.incidents.events import HealthSeen
 from agent.incidents.incident import Attempt, Evidence, Incident, Resolution, State, Verdict, Work
 from agent.incidents.policy import Ladder
 from agent.incidents.situation import Step
-from remediations.standing import judged
+from remediations.situation import Mode
+from remediations.standing import falls_short, judged
 
 
 def seen(incident: Incident, event: HealthSeen, context: Context) -> Decision:
@@ -75,7 +76,7 @@ def _next(incident: Incident, reason: Reason, why: str, context: Context) -> Dec
 
 
 def _learned(incident: Incident, context: Context) -> Context:
-    """Let the guards know of the verdict that was just given: it may open a circuit breaker."""
+    """Let the guards know of the verdict that was just given: it may open a circuit breaker, or take trust away."""
     attempt, situation = incident.attempts[-1], context.situation
     ladder = context.policy.ladder(attempt.remediation)
     if ladder is None or attempt.compensates:
@@ -89,7 +90,9 @@ def _after_failure(step: Step, attempt: Attempt, ladder: Ladder, now: float, *, 
     if kind.name == attempt.action and not drill:
         kind = replace(kind, standing=judged(kind.standing, kind.limits.breaker, helped=False, now=now))
     standing = judged(guards.standing, ladder.limits.breaker, helped=False, now=now)
-    return replace(step, guards=replace(guards, standing=standing, kind=kind))
+    demoted = guards.mode is Mode.AUTO and falls_short(standing, ladder.target)
+    mode = Mode.APPROVE if demoted else guards.mode
+    return replace(step, guards=replace(guards, standing=standing, kind=kind, mode=mode))
 
 
 def _judge(incident: Incident, verdict: Verdict, event: HealthSeen) -> Incident:

@@ -145,3 +145,52 @@ def test_an_unknown_action_and_an_unlisted_script_are_named_with_what_there_is(s
     assert "did you mean 'restart_unit'?" in errors[0]
     assert "elsewhere.sh is in none of the script directories" in errors[1]
     assert errors[2].startswith("error: remediations[0].steps[2]: script")
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        (
+            "limits = { runs = 1 }",
+            "remediations[0]: limits.runs (1) must be at least the number of steps (2), or no pass is ever completed",
+        ),
+        (
+            "breaker = { failures = 6, of = 5 }",
+            "remediations[0].breaker: failures (6) must not be more than of (5), or it never opens",
+        ),
+        ("limits = { runs = 0 }", "remediations[0].limits.runs: must be above zero"),
+        ("target = { success = 2.0 }", "remediations[0].target.success: must be 1 at most"),
+        ("approvers = ['an approver']", "remediations[0].approvers[0]: must be a name such as"),
+        ('diagnostics = [["ls", "a\\nb"]]', r"remediations[0]: diagnostics: 'a\nb' holds a control character"),
+        (
+            "diagnostics = [['{{ $labels.name }}']]",
+            "remediations[0]: diagnostics: '{{ $labels.name }}' may hold no template",
+        ),
+        (
+            "diagnostics = [['a'], ['b'], ['c'], ['d'], ['e']]",
+            "remediations[0]: diagnostics must be 4 commands at most",
+        ),
+        ("precondition_command = ['-rf']", "remediations[0]: precondition_command: '-rf' begins with"),
+        (
+            "compensate = { action = 'restart_unit', unti = 'a.service' }",
+            "remediations[0].compensate: 'unti': no such parameter; did you mean unit?",
+        ),
+        ("compensate = { action = 'restart' }", "remediations[0].compensate.action: unknown action 'restart'"),
+    ],
+)
+def test_limits_that_contradict_and_commands_that_are_none_are_named(said, more, wanted):
+    code, lines = said(f"""
+        [[remediations]]
+        name = "a"
+        match = ['alertname="A"']
+        steps = [{{ action = "restart_unit", unit = "a.service" }}, {{ action = "reload_unit", unit = "a.service" }}]
+        {more}
+    """)
+    assert code == 1
+    assert any(line.startswith(f"error: {wanted}") for line in lines), lines
+
+
+def test_limits_of_an_action_that_there_is_not_are_named(said):
+    code, lines = said("[actions.restart_unti]\nlimits = { runs = 2 }")
+    assert code == 1
+    assert "error: actions.restart_unti: unknown action 'restart_unti'; did you mean 'restart_unit'?" in lines

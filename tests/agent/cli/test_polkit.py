@@ -96,3 +96,26 @@ def test_a_hostile_name_stays_inside_its_quotes():
     assert listed(rules) == [name]
     assert len(rules.splitlines()) == len(polkit.rules([], "paramedic").splitlines())
     assert f"subject.user != {json.dumps(name)})" in rules
+
+
+def test_how_long_units_took_to_start_is_what_systemd_measured(tmp_path, monkeypatch):
+    program = tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    fields = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+    program.write_text(
+        "#!/usr/bin/python3 -I\nimport sys\n"
+        f"assert sys.argv[1:4] == ['show', '--property={','.join(fields)}', '--'], sys.argv\n"
+        f"print('\\n'.join('{fields[0]}=1000000\\n{fields[1]}=91000000\\n' for _ in sys.argv[4:]))\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert units.start_seconds(["web.service", "db.service"]) == {"web.service": 90.0, "db.service": 90.0}
+
+
+def test_a_unit_that_is_starting_or_was_never_started_tells_nothing(tmp_path, monkeypatch):
+    program = tmp_path / "systemctl"
+    began = "InactiveExitTimestampMonotonic=5\nActiveEnterTimestampMonotonic"
+    program.write_text(f"#!/usr/bin/python3 -I\nprint({began!r} + '=0\\n\\n' + {began!r} + '=4')\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert units.start_seconds(["a.service", "b.service"]) == {}

@@ -21,13 +21,15 @@ groups:
 STEPS = "steps = [{ action = 'restart_unit', unit = 'a.service' }]"
 
 
-def found(folder, text):
+def found(folder, text, **start_seconds):
     (folder / "rules.yml").write_text(RULES)
     (folder / "a.toml").write_text(f"[rules]\npacks = []\nfiles = ['rules.yml']\n{text}")
     config = load(folder / "a.toml", {})
     rules, problems = rulefiles.load(config.rules)
     assert problems == []
-    return {(finding.level, finding.path): finding.message for finding in findings(config, rules, shipped())}
+    return {
+        (finding.level, finding.path): finding.message for finding in findings(config, rules, shipped(), start_seconds)
+    }
 
 
 def remediation(name, *match, more=""):
@@ -169,3 +171,58 @@ def test_alerts_that_can_belong_to_no_service_are_listed(tmp_path):
 def test_tokens_for_exporters_are_looked_at_too(tmp_path):
     target = "[[collectors.scrape.targets]]\njob = 'a'\nurl = 'http://a:1'\ntoken_file = 'nowhere'\n"
     assert (Level.ERROR, "collectors.scrape.targets[0].token_file") in found(tmp_path, target)
+
+
+def test_a_condition_shorter_than_the_start_of_what_it_restarts_is_said(tmp_path):
+    text = remediation("r", 'alertname="Quick"', more="verify = { hold = '30s', timeout = '10m' }")
+    measured = {"a.service": 45.0}
+    message = found(tmp_path, text, **measured)[Level.WARNING, "remediations[0].verify.hold"]
+    assert message == (
+        "a.service takes 45s to start, longer than `for` of Quick (0s) and hold (30s):"
+        " it may be acted on while it starts"
+    )
+    assert "remediations[0].verify.hold" not in paths(tmp_path, text)
+    assert (Level.WARNING, "remediations[0].verify.hold") not in found(tmp_path, text, **{"a.service": 29.0})
+
+
+def test_a_start_that_is_configured_goes_before_what_was_measured(tmp_path):
+    text = remediation("r", 'alertname="Quick"', more="start = '2m'\nverify = { hold = '30s', timeout = '10m' }")
+    message = found(tmp_path, text, **{"a.service": 1.0})[Level.WARNING, "remediations[0].verify.hold"]
+    assert message.startswith("what it restarts takes 2m to start")
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ("[guards]\nactions_per_hour = 5", "6 is never reached: the whole host has 5 actions an hour"),
+        ("[actions.restart_unit]\nlimits = { runs = 2 }", "6 is never reached: action restart_unit has 2 runs"),
+    ],
+)
+def test_a_limit_that_a_narrower_one_makes_useless_is_said(tmp_path, tables, says):
+    text = remediation("r", 'alertname="Quick"') + tables
+    assert found(tmp_path, text)[Level.WARNING, "remediations[0].limits.runs"] == says
+
+
+def test_a_cool_down_as_long_as_the_window_is_said(tmp_path):
+    text = remediation("r", 'alertname="Quick"', more="limits = { cooldown = '2h' }")
+    assert "the cool-down is as long" in found(tmp_path, text)[Level.WARNING, "remediations[0].limits.runs"]
+
+
+def test_mode_approve_without_anybody_who_may_approve_is_an_error(tmp_path):
+    text = remediation("r", 'alertname="Quick"', more="mode = 'approve'")
+    assert "nobody may give" in found(tmp_path, text)[Level.ERROR, "remediations[0].mode"]
+    assert "remediations[0].mode" not in paths(tmp_path, f"{text}[approvals]\napprovers = ['ann']")
+    assert "remediations[0].mode" not in paths(
+        tmp_path, remediation("r", 'alertname="Quick"', more="mode = 'approve'\napprovers = ['rt:ann']")
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ("precondition = 'up ='", "remediations[0].precondition"),
+        ("verify = { worse_if = 'rate(' }", "remediations[0].verify.worse_if"),
+    ],
+)
+def test_every_expression_of_a_remediation_is_checked(tmp_path, more, path):
+    assert "is no PromQL" in found(tmp_path, remediation("r", 'alertname="Quick"', more=more))[Level.ERROR, path]

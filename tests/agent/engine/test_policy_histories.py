@@ -51,19 +51,19 @@ STEP = st.one_of(
 class Story:
     """Plays steps against an engine with two services that fail, and tells the oracle what came out of it."""
 
-    def __init__(self, directory, mode):
+    def __init__(self, directory, mode, limits=LIMITS):
         self.bench = Bench(directory)
         (ladder,) = self.bench.policy.ladders
         ladder = replace(
             ladder,
             mode=mode,
             approvers=("ann",),
-            limits=LIMITS,
+            limits=limits,
             steps=("restart_command", "restart_command"),
             target=Target(success=0.3, attempts=6, evidence=2),
         )
         self.bench.policy = replace(self.bench.policy, ladders=(ladder,), kinds={"restart_command": KIND})
-        self.oracle = Oracle(LIMITS, KIND)
+        self.oracle = Oracle(limits, KIND)
         self.sitting = False
         self.ups = dict.fromkeys(NAMES, True)
         self.open = []
@@ -200,9 +200,9 @@ def explained(bench, policy):
     return count
 
 
-def told(steps, mode):
+def told(steps, mode, limits=LIMITS):
     directory = Path(tempfile.mkdtemp())
-    story = Story(directory, mode)
+    story = Story(directory, mode, limits)
     try:
         for step in steps:
             story.play(step)
@@ -317,7 +317,7 @@ def test_the_verdict_that_opens_the_breaker_keeps_the_next_step_of_the_same_pass
         *(("process", "a", True), ("time", 11.0), ("time", 31.0)),
         *(("process", "a", False), ("settle", "failed"), ("time", 80.0)),
     ]
-    oracle = told(steps, Mode.AUTO)
+    oracle = told(steps, Mode.AUTO, replace(LIMITS, runs=50))
     assert [helped for _, helped in oracle.verdicts] == [False, True, False]
     assert len(oracle.runs) == 3
     assert oracle.broken == []
