@@ -6,6 +6,7 @@ import pytest
 
 from tests.host.helped import ACTIONS, RUNS, Helped
 from tests.host.machine import until
+from tests.host.patient import PARAMEDIC
 
 COUNTED = "/var/lib/counted"
 
@@ -44,6 +45,31 @@ def test_a_run_outlives_the_daemon_and_its_result_is_collected(host: Helped, uni
     assert (attempt["outcome"], attempt["detail"]) == ("succeeded", "exit status 0")
     assert [run["output"] for run in incident["runs"]] == [f"mending {unit} as root\n"]
     assert host.starts(unit) == 2
+
+
+def test_a_policy_that_others_can_write_escalates_the_incident_and_check_says_how_to_mend_it(host: Helped):
+    policy = f"{ACTIONS}/restart_unit.toml"
+    host.machine.run("chmod", "g+w", policy)
+    host.fail("spoilt.service")
+    incident = host.await_incident("spoilt.service", "escalated")
+    assert f"{policy} can be written by others: chmod go-w {policy}" in incident["escalated_reason"]
+    assert host.starts("spoilt.service") == 1
+    checked = host.machine.json(PARAMEDIC, "check", "--json")
+    assert any(f"chmod go-w {policy}" in problem["message"] for problem in checked["problems"])
+    host.machine.run("chmod", "g-w", policy)
+    host.client.post("incidents", incident["id"], "retry", reason="the policy is root's alone again")
+    assert host.await_incident("spoilt.service", "resolved")["resolution"] == "fixed"
+
+
+def test_a_unit_that_root_has_taken_off_the_list_is_not_restarted_whatever_the_daemon_believes(host: Helped):
+    policy = f"{ACTIONS}/restart_unit.toml"
+    text = host.machine.read(policy)
+    host.machine.write(policy, text.replace("spoilt.service", "other.service"))
+    host.fail("spoilt.service")
+    incident = host.await_incident("spoilt.service", "escalated")
+    assert "no policy in /etc/paramedic/actions.d allows it" in incident["escalated_reason"]
+    host.machine.write(policy, text)
+    host.machine.run("systemctl", "restart", "spoilt.service")
 
 
 @pytest.fixture
