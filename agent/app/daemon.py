@@ -112,8 +112,8 @@ class Daemon:
         self.addresses: tuple[str, ...] = ()
         self._config_path = config_path
         self._clock = SystemClock()
-        self._told: list[Callable[[Iterable[Incident]], None]] = []
-        """Who is told about incidents that changed."""
+        self._told: list[Callable[[Iterable[Incident]], None]] = []  # about incidents that changed
+        self._looked = threading.Event()  # set once every collector has run and the engine has taken what they said
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -147,7 +147,7 @@ class Daemon:
         collecting = Collecting(
             self.config.collectors, SPECS, self.engine, clock=self._clock, on_phase=self.engine.phase
         )
-        backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=collecting.ready.is_set)
+        backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=self._looked.is_set)
         backend.collectors, backend.external = self.config.collectors, building.external(self.config)
         backend.subscribed = outward.subscribed_metrics(self.config)
         if self.config.drill.enabled:
@@ -289,9 +289,10 @@ class Daemon:
 
     def _tell_first_look(self, collecting: Collecting) -> None:
         """Say what the collectors saw when each has run once."""
-        if not collecting.ready.wait(_FIRST_LOOK_SECONDS):
+        while not collecting.ready.wait(_FIRST_LOOK_SECONDS):
             _log.warning("not every collector has been run yet")
-            return
+        self.engine.queue.until_taken(_STOP_SECONDS)
+        self._looked.set()
         metrics.READY.set(1)
         series = self._parts.series
         health = series.health()

@@ -41,7 +41,10 @@ class EngineQueue:
     """Classes in the order in which they are taken: settled effects, commands, pushed readings, scheduled readings."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        self._emptied = threading.Condition(lock)
+        """Told when the engine has taken what waited."""
         self._settled: deque[EffectSettled | PhaseChanged] = deque()
         self._commands: deque[Ordered] = deque()
         self._pushed: deque[Reading | Failure] = deque()
@@ -121,7 +124,15 @@ class EngineQueue:
             for lane in (self._settled, self._commands, self._pushed, self._scheduled):
                 while lane and len(taken) < limit:
                     taken.append(lane.popleft())
+            self._emptied.notify_all()
             return taken
+
+    def until_taken(self, timeout: float) -> None:
+        """Wait until every scheduled reading that waits now has been taken, at most so long."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
+            self._emptied.wait_for(lambda: not self._scheduled, timeout)
 
     def has_urgent(self) -> bool:
         """Return whether something waits that must not wait for a long evaluation."""

@@ -70,6 +70,19 @@ def test_an_event_does_not_wait_for_a_round(queue, monkeypatch, taking):
     assert answer["seconds"] < DEADLINE / 2
 
 
+def test_who_waits_until_everything_was_taken_does_not_wait_for_the_round(queue, monkeypatch, taking):
+    monkeypatch.setattr("agent.engine.queue._ROUND_SECONDS", DEADLINE)
+    queue.read(reading("cpu"))
+    waiting = threading.Thread(target=queue.until_taken, args=(DEADLINE,))
+    waiting.start()
+    thread, answer = taking()
+    thread.join(DEADLINE)
+    waiting.join(DEADLINE)
+    assert names(answer["items"]) == ["cpu"]
+    assert answer["seconds"] < DEADLINE / 2
+    assert not waiting.is_alive()
+
+
 def test_without_patience_what_is_there_is_taken_at_once(queue, monkeypatch):
     monkeypatch.setattr("agent.engine.queue._ROUND_SECONDS", 60.0)
     queue.read(reading("cpu"))
