@@ -271,6 +271,12 @@ def secrets(subject: Subject) -> Iterator[Finding]:
             file = getattr(options, name)
             if isinstance(file, Path):
                 yield from _secret(f"{path}.{name}", file, public=name == "ca_file")
+    yield from _keys(config)
+
+
+def _keys(config: Config) -> Iterator[Finding]:
+    for name, file in config.approvals.keys.items():
+        yield from _secret(f"approvals.keys.{name}", file, public=False)
 
 
 def _secret(path: str, file: Path, *, public: bool) -> Iterator[Finding]:

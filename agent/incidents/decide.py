@@ -191,23 +191,27 @@ def _timer(incident: Incident, _event: TimerDue, context: Context) -> Decision:
             return Decision(incident=replace(incident, wake_at=closing), reason=Reason.UNCHANGED)
         return Decision(incident=replace(incident, state=State.CLOSED), reason=Reason.WINDOW_OVER)
     incident = _expire(incident, now)
-    if incident.suppressed and not incident.parent and incident.state in (State.OPEN, State.AWAITING_APPROVAL):
+    if incident.state not in (State.OPEN, State.AWAITING_APPROVAL):
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    if incident.suppressed and not incident.parent:
         return advance.hold(incident, context)
-    silent = incident.no_data_since
-    if (
-        silent is not None
-        and not incident.no_data_escalated
-        and incident.state in (State.OPEN, State.AWAITING_APPROVAL)
-    ):
-        if now >= silent + policy.no_data_after:
+    return _waited(incident, context)
+
+
+def _waited(incident: Incident, context: Context) -> Decision:
+    """What an incident waited for has come, or is given up: data, a guard, a person."""
+    asked, silent = incident.awaiting, incident.no_data_since
+    if incident.state is State.AWAITING_APPROVAL and (asked is None or context.now >= asked.until):
+        return approval.waited(incident, context)
+    if silent is not None and not incident.no_data_escalated:
+        until = silent + context.policy.no_data_after
+        if context.now >= until:
             lost = replace(incident, no_data_escalated=True)
             return advance.escalate(lost, "no data", Reason.NO_DATA_TOO_LONG, context)
-        return Decision(incident=_wake(incident, silent + policy.no_data_after), reason=Reason.UNCHANGED)
+        return Decision(incident=_wake(incident, until), reason=Reason.UNCHANGED)
     if incident.state is State.OPEN:
         return advance.proceed(incident, context, otherwise=Reason.UNCHANGED)
-    if incident.state is State.AWAITING_APPROVAL:
-        return approval.waited(incident, context)
-    return Decision(incident=incident, reason=Reason.UNCHANGED)
+    return approval.waited(incident, context)
 
 
 def _expire(incident: Incident, now: float) -> Incident:

@@ -2,7 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
+from agent.engine.commands import CommandError, OnIncident, Promote
 from agent.engine.situations import Presence
+from agent.incidents.events import Approved
+from agent.telemetry import metrics
 from remediations.limits import BreakerLimits, KindLimits, Limits, Target
 from remediations.situation import Mode
 
@@ -162,3 +167,119 @@ def test_a_demotion_is_for_auto_only(bench):
     with_ladder(bench, mode=Mode.PROPOSE)
     bench.process(up=0)
     assert bench.incident()["state"] == "open"
+
+
+def demoted(bench):
+    """Let a remediation fall short of its target."""
+    free = BreakerLimits(failures=90, of=90)
+    with_ladder(
+        bench, limits=many(breaker=free), target=Target(success=0.5, attempts=4, evidence=2), approvers=("ann",)
+    )
+    bench.policy = replace(bench.policy, kinds={"restart_command": KindLimits(breaker=free)})
+    bench.parts.situations.policy = bench.policy
+    failing(bench, 4)
+
+
+def ordered(bench, command):
+    answer = bench.engine.queue.order(command)
+    bench.turn()
+    return answer
+
+
+def promote(bench, reason="the unit file is mended"):
+    return ordered(bench, Promote(remediation="restart-web", actor="ann (uid 1)", reason=reason))
+
+
+def approved_repair(bench):
+    """Let an approved repair help."""
+    bench.process(up=0)
+    incident = bench.incidents()[0]
+    event = Approved(actor="ann", via="cli", plan=incident["awaiting"]["plan"])
+    ordered(bench, OnIncident(incident_id=incident["id"], event=event)).result(0)
+    (row,) = bench.take("runner")
+    bench.settle(row, outcome="succeeded")
+    bench.clock.advance(1)
+    bench.process(up=1)
+    bench.pass_time(11)
+
+
+def test_a_demoted_remediation_is_promoted_by_a_person_and_only_on_evidence(bench):
+    demoted(bench)
+    with pytest.raises(CommandError, match="evidence is missing: 0 of 2"):
+        promote(bench).result(0)
+    approved_repair(bench)
+    bench.restart()
+    approved_repair(bench)
+
+    shown = promote(bench).result(0)
+
+    assert (shown["mode"], shown["effective_mode"], shown["demoted_at"]) == ("auto", "auto", None)
+    rows = bench.database.connection.execute("SELECT actor, detail FROM audit WHERE event = 'promoted'").fetchall()
+    assert rows == [("ann (uid 1)", "restart-web: the unit file is mended")]
+    bench.restart()
+    bench.process(up=0)
+    assert len(bench.take("runner")) == 1, "it acts alone again"
+
+
+def test_a_demotion_shows_in_metrics_and_in_the_list(bench):
+    demoted(bench)
+
+    assert metrics.DEMOTED.labels("restart-web")._value.get() == 1
+    shown = bench.parts.desk.tally.shown("restart-web", bench.clock.now())
+    assert (shown["effective_mode"], shown["breaker"], shown["judged"]) == ("approve", "closed", 0)
+
+
+def test_what_is_not_demoted_or_not_there_cannot_be_promoted(bench):
+    with pytest.raises(CommandError, match="was not demoted"):
+        promote(bench).result(0)
+    with pytest.raises(CommandError, match="no remediation 'nonsuch'"):
+        ordered(bench, Promote(remediation="nonsuch", actor="ann", reason="r")).result(0)
+
+
+def test_the_breaker_shows_in_its_metric(bench):
+    with_ladder(bench, limits=many())
+    failing(bench, 3)
+
+    assert metrics.BREAKER_STATE.labels("remediation", "restart-web")._value.get() == 2
+    bench.pass_time(3600)
+    bench.pass_time(16)
+    assert metrics.BREAKER_STATE.labels("remediation", "restart-web")._value.get() == 1
+
+
+def test_an_approval_that_is_refused_is_answered_counted_and_changes_nothing(bench):
+    with_ladder(bench, mode=Mode.APPROVE, approvers=("ann",))
+    bench.process(up=0)
+    incident = bench.incident()
+    forged = Approved(actor="eve", via="api", plan=incident["awaiting"]["plan"])
+
+    with pytest.raises(CommandError, match="api:eve is not among the approvers") as caught:
+        ordered(bench, OnIncident(incident_id=incident["id"], event=forged)).result(0)
+
+    assert caught.value.status == 403
+    assert bench.incident()["state"] == "awaiting_approval"
+    assert reasons(bench)[-1] == "approval_refused"
+    assert bench.take("runner") == []
+
+
+def test_a_waiting_approval_survives_a_restart_with_its_time(bench):
+    with_ladder(bench, mode=Mode.APPROVE, approvers=("ann",))
+    bench.process(up=0)
+    until = bench.incident()["awaiting"]["until"]
+
+    bench.restart(seconds=3000.0)
+    bench.turn()
+
+    assert bench.incident()["awaiting"]["until"] == until
+    bench.process(up=0)
+    bench.pass_time(650)
+    assert bench.incident()["escalated_reason"] == "nobody approved in time"
+
+
+def test_a_target_that_cannot_be_rendered_escalates_with_the_reason(bench):
+    bench.planned = replace(bench.planned, plan=None, error="unit: {{ $labels.name }} is empty")
+
+    bench.process(up=0)
+
+    assert bench.take("runner") == []
+    assert bench.incident()["escalated_reason"] == "target: unit: {{ $labels.name }} is empty"
+    assert [row.payload.get("op") for row in bench.take("rt")] == ["open"], "nothing is lost: a person is told"
