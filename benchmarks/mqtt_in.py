@@ -6,6 +6,7 @@ in its persistent session, so that what is measured is how fast they are taken a
 
 import argparse
 import json
+import os
 import re
 import signal
 import socket
@@ -140,18 +141,24 @@ def paho_alone(port, messages, topics, window):
         if count == messages:
             done.set()
 
+    spent = time.process_time()
     taking = client("alone")
     taking.on_message = on_message
     taking.connect("127.0.0.1", port, clean_start=False, properties=connect_properties(window))
     taking.loop_start()
     if not done.wait(SECONDS):
         sys.exit(f"paho alone got {count} of {messages}")
-    seconds = time.perf_counter() - first
+    seconds, spent = time.perf_counter() - first, time.process_time() - spent
     cleanup = Properties(PacketTypes.DISCONNECT)
     cleanup.SessionExpiryInterval = 0
     taking.disconnect(properties=cleanup)
     taking.loop_stop()
-    return messages / seconds
+    return messages / seconds, spent / messages * 1e6
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def fetch(url):
@@ -193,11 +200,11 @@ def through_paramedic(port, messages, topics, window, folder):
     begin = accepted_at = None
     with running(argv, lambda: listens(web), log) as process:
         wait_for(lambda: "paramedic_mqtt_messages" in fetch(f"http://127.0.0.1:{web}/metrics"), process)
-        before, begin = accepted(web), time.perf_counter()
+        before, begin, spent = accepted(web), time.perf_counter(), cpu_seconds(process.pid)
         wait_for(lambda: accepted(web) >= messages, process)
-        accepted_at = time.perf_counter()
+        accepted_at, spent = time.perf_counter(), cpu_seconds(process.pid) - spent
         stored = in_series(web)
-    return (messages - before) / (accepted_at - begin), stored
+    return (messages - before) / (accepted_at - begin), spent / (messages - before) * 1e6, stored
 
 
 def main():
@@ -215,10 +222,14 @@ def main():
             (folder / "mosquitto.conf").write_text(MOSQUITTO.format(port=port))
             argv = ["mosquitto", "-c", str(folder / "mosquitto.conf")]
             with running(argv, lambda port=port: listens(port), folder / "mosquitto.log"):
-                alone.append(paho_alone(port, options.messages, options.topics, options.window))
-                rate, stored = through_paramedic(port, options.messages, options.topics, options.window, folder)
+                rate, theirs = paho_alone(port, options.messages, options.topics, options.window)
+                alone.append(rate)
+                rate, mine, stored = through_paramedic(port, options.messages, options.topics, options.window, folder)
                 ours.append(rate)
-        print(f"paho alone {alone[-1]:8.0f}/s   paramedic {ours[-1]:8.0f}/s   samples in the store {stored:.0f}")
+        print(
+            f"paho alone {alone[-1]:8.0f}/s ({theirs:.0f} us CPU each)   paramedic {ours[-1]:8.0f}/s ({mine:.0f} us)"
+            f"   samples in the store {stored:.0f}"
+        )
     theirs, mine = statistics.median(alone), statistics.median(ours)
     print(f"median: paho alone {theirs:.0f}/s, paramedic {mine:.0f}/s, {mine / theirs:.2f} of it")
 

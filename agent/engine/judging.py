@@ -18,6 +18,9 @@ from rules.ruleset import Evaluation, Health, Ruleset
 
 _log = log.get("rules")
 _REPEAT_SECONDS = 3600.0
+_REST = 3.0
+"""How many times as long as an evaluation of what messages brought the rest after it is: while rules are evaluated,
+the thread that takes the messages in gets hardly anything done."""
 _FRESH_SECONDS = 120.0
 """How old what a pre-flight expression is judged by may be."""
 _HEALTHY = {Health.HEALTHY: True, Health.UNHEALTHY: False, Health.UNKNOWN: None}
@@ -49,7 +52,7 @@ class Judging:
         self._touched.update(names)
 
     def catch_up(self, batch: Batch, boottime: Callable[[], float]) -> None:
-        """Evaluate what waits, and then rest for as long as that took.
+        """Evaluate what waits, and then rest for a few times as long as that took.
 
         So a flood of messages over very many series is stored as it comes, and judged as often as can be.
         """
@@ -59,7 +62,7 @@ class Judging:
         names, self._touched = frozenset(self._touched), set()
         self.touched(batch, names)
         ended = boottime()
-        self._rest_until = ended + (ended - began)
+        self._rest_until = ended + _REST * (ended - began)
 
     def rest(self, running: float) -> float:
         """Return in how many seconds `catch_up` has something to do."""

@@ -31,7 +31,7 @@ def test_many_readings_are_judged_in_one_evaluation(bench, monkeypatch):
 def test_after_a_long_evaluation_messages_are_stored_at_once_and_judged_a_while_later(bench, monkeypatch):
     bench.pass_time(1.0)  # the groups have had their turn
     touched = bench.parts.ruleset.touched
-    monkeypatch.setattr(bench.parts.ruleset, "touched", lambda *given: bench.clock.advance(5.0) or touched(*given))
+    monkeypatch.setattr(bench.parts.ruleset, "touched", lambda *given: bench.clock.advance(2.0) or touched(*given))
     bench.engine.queue.order(Ingest(readings=[reading(bench, "a", 1)]))
     bench.turn()
     bench.clock.advance(1.0)
@@ -41,8 +41,8 @@ def test_after_a_long_evaluation_messages_are_stored_at_once_and_judged_a_while_
 
     assert answer.result(0) == {}
     assert bench.incidents() == []
-    assert bench.engine._patience() <= 4.0
-    bench.pass_time(4.0)
+    assert bench.engine._patience() <= 5.0
+    bench.pass_time(5.0)
     assert [dict(incident["labels"])["name"] for incident in bench.incidents()] == ["b"]
 
 
