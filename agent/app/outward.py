@@ -156,7 +156,7 @@ def word(config: Config, payload: str, now: float) -> OnIncident | None:
 def remarks(config: Config, order: Callable[[OnIncident], object]) -> "Remarks | None":
     """Return what reads approvals off tickets; None where no ticket system can be read or nobody may approve."""
     may_wait = config.approvals.approvers or any(each.approvers for each in config.remediations)
-    options = [each for each in config.tickets if each.system in ("rt", "roundup")]
+    options = [each for each in config.tickets if ADAPTERS.get(each.system) and ADAPTERS[each.system].remarks]
     if not may_wait or not options:
         return None
     from agent.tickets.remarks import Reader, Remarks  # noqa: PLC0415 - loaded only where it is of use

@@ -26,7 +26,13 @@ Relative paths start at this file's directory. Secrets stand in files of their o
 An option of a plain table can also be set by the environment: PARAMEDIC_WEB_LISTEN sets `listen` in [web]."""
 _WIDTH = 120
 _LADDER = (StepOptions(action="restart_unit", timeout=Seconds(30.0), parameters={"unit": "{{ $labels.name }}"}),)
-_SAMPLES = {"url": "https://tickets.example.org", "user": "paramedic", "password_file": Path("/etc/paramedic/password")}
+_SAMPLES = {
+    "url": "https://tickets.example.org",
+    "user": "paramedic",
+    "password_file": Path("/etc/paramedic/password"),
+    "project": "operations",
+    "token_file": Path("/etc/paramedic/token"),
+}
 """Values for options of ticket systems that have no default."""
 
 
@@ -76,13 +82,19 @@ def _tickets(registries: Registries) -> Iterator[list[str]]:
             yield [*_prose(TicketOptions.__doc__), "# [[tickets]]", *common]
         else:
             own = registries.adapters[system].options
-            yield [*_about(own), "# [[tickets]]", *common, *_options(own, values=_SAMPLES)]
+            yield [*_about(own), "# [[tickets]]", *common, *_options(own, values=_samples(own))]
+
+
+def _samples(options: type[Any]) -> dict[str, Any]:
+    """Return values for what must be given; one of two ways to log in is shown where both can be left out."""
+    needed = (each.name for each in fields(options) if each.default is MISSING or each.name == "password_file")
+    return {name: _SAMPLES[name] for name in needed if name in _SAMPLES}
 
 
 def _about(options: type[Any]) -> list[str]:
     """Return the first sentence about a plugin, and which of its options have no default to show."""
     doc = sys.modules[options.__module__].__doc__ or ""
-    unset = [key(each) for each in fields(options) if each.default is None and each.name not in _SAMPLES]
+    unset = [key(each) for each in fields(options) if each.default is None and each.name not in _samples(options)]
     return _prose(doc.partition("\n\n")[0] + (f" More options: {', '.join(unset)}." if unset else ""))
 
 

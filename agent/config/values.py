@@ -63,5 +63,5 @@ def check_unit(text: str) -> None:
 
 def check_approver(text: str) -> None:
     """Accept a name, or a channel and a name."""
-    if not re.fullmatch(r"(?:(?:cli|api|mqtt|rt|roundup):)?[^\s:]{1,64}", text):
+    if not re.fullmatch(r"(?:(?:cli|api|mqtt|rt|roundup|redmine|jira|github|gitlab):)?[^\s:]{1,64}", text):
         raise ValueError(f'must be a name such as "ann", or one on a channel such as "rt:ann", not {text!r}')

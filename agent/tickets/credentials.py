@@ -56,12 +56,17 @@ def basic(user: str, password_file: Path, secrets: Secrets) -> LoginSource:
 
 def bearer(token_file: Path, secrets: Secrets, scheme: str = "Bearer") -> LoginSource:
     """Bearer authentication (or a scheme like it) with a token read at each use."""
+    return header("Authorization", token_file, secrets, before=f"{scheme} ")
+
+
+def header(name: str, token_file: Path, secrets: Secrets, before: str = "") -> LoginSource:
+    """Authentication by a header that holds a token, read at each use, with something before it."""
 
     def login() -> Login:
         token = secrets(token_file)
         if not (token.isascii() and token.isprintable()):
             raise TicketError(f"the token in {token_file} has characters that no HTTP header can carry")
-        return Login(headers={"Authorization": f"{scheme} {token}"}, secrets=(token,))
+        return Login(headers={name: f"{before}{token}"}, secrets=(token,))
 
     return login
 

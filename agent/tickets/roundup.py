@@ -193,4 +193,4 @@ def _open(options: RoundupOptions, secrets: Secrets) -> TicketSystem:
     return Roundup(options, client)
 
 
-SPEC = AdapterSpec(name="roundup", options=RoundupOptions, open=_open)
+SPEC = AdapterSpec(name="roundup", options=RoundupOptions, open=_open, remarks=True)

@@ -182,4 +182,4 @@ def _open(options: RtOptions, secrets: Secrets) -> TicketSystem:
     )
 
 
-SPEC = AdapterSpec(name="rt", options=RtOptions, open=_open)
+SPEC = AdapterSpec(name="rt", options=RtOptions, open=_open, remarks=True)

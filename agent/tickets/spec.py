@@ -16,9 +16,11 @@ class AdapterSpec:
     """A kind of ticket system: the type of its options and how to make a `TicketSystem` from them.
 
     `open` does no I/O. An `experimental` adapter is proven only against our own imitation of the system.
+    One with `remarks` makes systems that are `Remarked`.
     """
 
     name: str
     options: type[Any]
     open: Callable[[Any, Secrets], TicketSystem]
     experimental: bool = False
+    remarks: bool = False

@@ -1,5 +1,6 @@
 """One real component under test: a private directory, a program, a deadline for getting ready, a certain end."""
 
+import hashlib
 import os
 import pwd
 import shutil
@@ -128,6 +129,25 @@ def private_directory(name: str) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def cached(name: str, *inputs: object, make: Callable[[Path], None]) -> Path:
+    """Return a folder that `make` has filled, now or in a session before this one with the same inputs."""
+    personal = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = (Path("/var/cache") if AS_ROOT else personal) / "paramedic-test"
+    folder = home / f"{name}-{hashlib.sha256(repr(inputs).encode()).hexdigest()[:12]}"
+    if folder.exists():
+        return folder
+    home.mkdir(parents=True, exist_ok=True)
+    with private_directory(name) as directory:
+        make(directory)
+        half = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=home))
+        shutil.copytree(directory, half, symlinks=True, dirs_exist_ok=True)
+        try:
+            half.rename(folder)
+        except OSError:  # another session was quicker
+            shutil.rmtree(half)
+    return folder
 
 
 def hand_over(*paths: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.services.mosquitto import Broker, running_mosquitto
 from tests.services.prometheus import running_alertmanager, running_prometheus
+from tests.services.redmine import running_redmine
 from tests.services.roundup import running_roundup
 from tests.services.rt import running_rt
 from tests.services.service import Server, listens, need
@@ -79,3 +80,12 @@ def test_roundup_knows_our_account():
     with running_roundup() as server:
         assert status(server, "/rest/data/issue", server.password) == 200
         assert status(server, "/rest/data/issue", "wrong") in {401, 403}
+
+
+def test_redmine_knows_our_account():
+    with running_redmine() as server:
+        assert (
+            json.loads(fetch(f"{server.url}/users/current.json?key={server.password}"))["user"]["login"] == server.user
+        )
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            fetch(f"{server.url}/users/current.json?key=wrong")

@@ -16,6 +16,7 @@ from agent.config.example import render
 from agent.config.load import load
 from agent.config.options import CollectorOptions, Config, TokenOptions
 from agent.config.registries import shipped
+from agent.tickets.registry import ADAPTERS
 from remediations.limits import Limits
 from remediations.spec import Context
 
@@ -43,7 +44,7 @@ def test_the_example_loads_with_everything_uncommented_and_shows_the_defaults(tm
     config = load(tmp_path / "a.toml", {})
     default = load(None, {})
     assert (config.collectors, config.incidents, config.log) == (default.collectors, default.incidents, default.log)
-    assert [ticket.system for ticket in config.tickets] == ["book", "rt", "roundup", "webhook"]
+    assert [ticket.system for ticket in config.tickets] == ["book", *ADAPTERS]
     assert [step.action for remediation in config.remediations for step in remediation.steps] == ["restart_unit"]
 
 

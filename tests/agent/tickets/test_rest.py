@@ -195,6 +195,7 @@ def test_a_token_that_no_header_can_carry_is_an_error_that_does_not_show_it():
 OPTIONS = {
     "rt": {"user": "me", "password_file": Path("p")},
     "roundup": {"user": "me", "password_file": Path("p")},
+    "redmine": {"project": "operations", "token_file": Path("p")},
     "webhook": {"find_url": "", "token_file": Path("p")},
 }
 
