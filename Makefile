@@ -43,6 +43,7 @@ bench: install
 soak: $(VENV)/tested
 	CRASH_POINTS=300 FLAPS=100 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/crash tests/host/test_hostile.py \
 	  tests/host/test_contained.py tests/host/test_newer_systemd.py
+	LABEL_SETS=1000000 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/acceptance/test_alert_storm.py
 
 fuzz: $(VENV)/tested
 	HYPOTHESIS_PROFILE=fuzz $(VENV)/bin/python -m pytest -q -p no:cacheprovider $$(grep -rlE '@given|schemathesis' tests --include 'test_*.py')
