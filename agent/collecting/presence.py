@@ -71,9 +71,10 @@ def _typing(places: Places, now: float) -> Presence:
 
 def _sessions(root: Path) -> Iterator[Session]:
     """Yield who is logged in, after logind where it keeps its sessions, and after utmp where that is still written."""
-    for file in sorted(root.glob("run/systemd/sessions/*")):
-        if file.suffix != ".ref":
-            yield from _logind_session(file)
+    folder = root / "run/systemd/sessions"
+    for name in _names(folder):
+        if not name.endswith(".ref"):
+            yield from _logind_session(folder / name)
     try:
         with (root / "run/utmp").open("rb") as utmp:
             content = utmp.read(_MAX_UTMP)
@@ -83,6 +84,13 @@ def _sessions(root: Path) -> Iterator[Session]:
         kind, _pid, line, _id, user = _HEAD.unpack_from(content, start)
         if kind == _USER_PROCESS:
             yield from _session(user=_text(user), line=_text(line))
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - glob takes ten times as long, and a repair waits for this
+    except OSError:
+        return []
 
 
 def _logind_session(file: Path) -> Iterator[Session]:
@@ -107,16 +115,17 @@ def _text(field: bytes) -> str:
 def _locks(path: Path) -> frozenset[str]:
     """Return the files that are locked, as "major:minor:inode" the way the kernel writes them."""
     try:
-        lines = path.read_text().splitlines()
+        with path.open() as file:
+            lines = [line.split() for line in file]
     except OSError:
         return frozenset()
-    return frozenset(words[-3] for line in lines if len(words := line.split()) > 3 and "->" not in words)  # noqa: PLR2004 - the last three are file, start and end
+    return frozenset(words[-3] for words in lines if len(words) > 3 and "->" not in words)  # noqa: PLR2004 - file, start, end
 
 
 def _identity(path: Path) -> str:
     """Return the file as `/proc/locks` names it; empty: there is none."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - see _names
     except OSError:
         return ""
     return f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"

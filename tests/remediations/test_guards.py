@@ -1,7 +1,9 @@
 """The guard rails, one by one and all together."""
 
 import dataclasses
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -56,6 +58,12 @@ def test_a_guard_alone_says_what_then_and_when_to_retry(guard):
     (answer,) = refusals(LIMITS, situation, NOW)
     assert (answer.guard, answer.then, answer.retry_at) == (guard, then, retry_at)
     assert answer.reason
+
+
+def test_the_page_about_the_guards_has_all_of_them_in_their_order():
+    page = (Path(__file__).parents[2] / "docs/guards.md").read_text()
+    named = re.findall(r"^\| (\w+) \|", page, re.MULTILINE)
+    assert named == ["guard", *Guard]
 
 
 def test_every_guard_has_its_place():
