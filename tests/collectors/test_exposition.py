@@ -22,7 +22,7 @@ TAME_LABELS = st.dictionaries(LABEL_NAMES, TAME_TEXT, max_size=4).map(lambda pai
 
 
 # The machine that runs this may be busy with other things: time says nothing about the parser.
-patient = settings(deadline=None, max_examples=60)
+patient = settings(deadline=None)
 
 
 def sample_lists(label_sets):
