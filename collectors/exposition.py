@@ -84,10 +84,10 @@ def parse(text: str, series: Series | None = None) -> Exposition:
             elif (stripped := line.strip(" \t\r"))[:1] == "#":
                 _declare(stripped, types, helps)
             elif stripped:
-                key, value, stamped = _parts(stripped)
+                key, value, stamp = _parts(stripped)
                 named.append(known[key])
                 values.append(_number(value))
-                timestamped = timestamped or stamped
+                timestamped = timestamped or bool(stamp)
         except ValueError as error:
             raise ExpositionError(f"line {number}: {error}: {line.strip()[:SHOWN_CHARACTERS]!r}") from error
     _refuse_twins(named, grown=len(known) > size)
@@ -95,8 +95,20 @@ def parse(text: str, series: Series | None = None) -> Exposition:
     return Exposition(samples=samples, metrics=tuple(_metrics(types, helps)), timestamped=timestamped)
 
 
-def _parts(line: str) -> tuple[str, str, bool]:
-    """Return what stands before the value, the value, and whether a timestamp follows."""
+def stamped(line: str, known: Series) -> tuple[Sample, int]:
+    """Return the one sample of a line, and its timestamp in milliseconds. Raise ValueError."""
+    said, _, stamp = line.rstrip().rpartition(" ")
+    key, _, value = said.rpartition(" ")
+    if key not in known:
+        key, value, stamp = _parts(line.strip())
+        if not stamp:
+            raise ValueError("the sample has no timestamp")
+    name, labels = known[key]
+    return Sample(name, _number(value), labels), int(stamp)
+
+
+def _parts(line: str) -> tuple[str, str, str]:
+    """Return what stands before the value, the value, and the timestamp; "": there is none."""
     if "{" in line:
         # A label may hold braces; the value cannot, so the last one ends the labels.
         key, brace, rest = line.rpartition("}")
@@ -110,7 +122,7 @@ def _parts(line: str) -> tuple[str, str, bool]:
         raise ValueError("no value" if not words else "more than a value and a timestamp")
     if len(words) > 1 and not INTEGER.fullmatch(words[1]):
         raise ValueError("the timestamp is not a number of milliseconds")
-    return key, words[0], len(words) > 1
+    return key, words[0], words[1] if len(words) > 1 else ""
 
 
 def _number(text: str) -> float:

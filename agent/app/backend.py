@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.app import targeting
 from agent.app.drilling import DrillRoom
@@ -22,9 +22,13 @@ from agent.web.backend import Target
 from collectors.registry import SPECS
 from collectors.sample import Labels, Metric
 from collectors.spec import Spec
+from remediations.sandbox import HostEnvironment
 from rules.alert import Alert
 from rules.group import RuleGroup
 from rules.series import SeriesStore
+
+if TYPE_CHECKING:
+    from agent.app.recorder import Recorder
 
 _CATCH_UP_SECONDS = 5.0
 """How long somebody who asks for alerts waits until those that were posted before are applied."""
@@ -45,6 +49,9 @@ class DaemonBackend:
         self.subscribed: Sequence[Metric] = ()
         """Metrics that messages become."""
         self.drill_room: DrillRoom | None = None
+        self.environment = HostEnvironment()
+        """Where the daemon runs."""
+        self._recorder: Recorder | None = None
 
     @property
     def store(self) -> SeriesStore:
@@ -117,6 +124,20 @@ class DaemonBackend:
 
     def drill(self, drill_id: str) -> Mapping[str, Any] | None:
         return self.drill_room.progress(drill_id) if self.drill_room is not None else None
+
+    def record(self, seconds: float) -> Mapping[str, Any]:
+        from agent.app.recorder import recorder  # noqa: PLC0415 - once in a while
+
+        if self._recorder is not None and not self._recorder.is_over:
+            raise CommandError("somebody is recording already")
+        self._recorder = recorder(self._engine, self._parts, self.external, self.environment, seconds)
+        return {"recording": self._recorder.id}
+
+    def recorded(self, recording: str, *, stop: bool) -> Mapping[str, Any] | None:
+        recorder = self._recorder
+        if recorder is None or recorder.id != recording:
+            return None
+        return recorder.fetch(stop=stop)
 
     def submit(self, command: Command) -> Future[Mapping[str, Any]]:
         return self._engine.queue.order(command)

@@ -33,6 +33,7 @@ from agent.store.database import Database, set_meta
 from collectors.sample import Labels
 from collectors.sample import labels as make_labels
 from remediations import sandbox
+from remediations.sandbox import HostEnvironment
 from rules import matchers
 from rules.group import RuleGroup
 from rules.ruleset import Ruleset
@@ -141,7 +142,7 @@ def _situations(config: Config, casebook: Casebook, ledger: Ledger, ruleset: Rul
     situations = Situations(
         casebook=casebook,
         ledger=ledger,
-        planner=planning.planner(config, sandbox.detect(os.environ, config.paths.procfs, helper=config.guards.helper)),
+        planner=planning.planner(config, environment(config)),
         policy=planning.policy(config, publish=["mqtt"] if publish else []),
         stop_file=config.guards.stop_file,
     )
@@ -152,6 +153,11 @@ def _situations(config: Config, casebook: Casebook, ledger: Ledger, ruleset: Rul
     situations.unmet = partial(unmet, ruleset)
     situations.stopped_on_purpose = partial(stopped_on_purpose, ruleset)
     return situations
+
+
+def environment(config: Config) -> HostEnvironment:
+    """Return where we run; to be asked before sd_notify has removed its variables."""
+    return sandbox.detect(os.environ, config.paths.procfs, helper=config.guards.helper)
 
 
 def looking(config: Config) -> Callable[[float], Presence]:

@@ -149,6 +149,7 @@ class Daemon:
         )
         backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=self._looked.is_set)
         backend.collectors, backend.external = self.config.collectors, building.external(self.config)
+        backend.environment = building.environment(self.config)
         backend.subscribed = outward.subscribed_metrics(self.config)
         if self.config.drill.enabled:
             backend.drill_room = DrillRoom(state / "drill", Reader(database.path))

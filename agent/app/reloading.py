@@ -17,7 +17,6 @@ from agent.engine.parts import Parts
 from agent.incidents.events import RuleRemoved
 from agent.incidents.incident import State
 from agent.telemetry import log, metrics
-from remediations import sandbox
 from rules.group import RuleGroup
 
 _log = log.get("reload")
@@ -78,9 +77,7 @@ class Reloading:
         parts = self._parts
         situations = parts.situations
         situations.policy = planning.policy(new, publish=situations.policy.publish)
-        situations.planner = planning.planner(
-            new, sandbox.detect(os.environ, new.paths.procfs, helper=new.guards.helper)
-        )
+        situations.planner = planning.planner(new, building.environment(new))
         situations.stop_file = new.guards.stop_file
         situations.settle_seconds = new.incidents.settle
         situations.presence = building.looking(new)

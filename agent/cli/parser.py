@@ -11,6 +11,7 @@ from agent.cli.grammar import group as _group
 from agent.cli.grammar import json_flag as _json
 from agent.cli.grammar import point_in_time
 from agent.cli.incident_parser import incidents, problems, remediations, reports
+from agent.cli.trial_parser import trials
 from agent.config.durations import parse as seconds
 
 _EPILOG = """\
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     reports(commands)
     _daemon(commands)
     _drill(commands)
+    trials(commands)
     _test(commands)
     _query(commands)
     _about(commands)

@@ -1,8 +1,9 @@
 """The engine, the single writer: it takes what happened, decides, makes it durable, and only then lets it out."""
 
 import heapq
+import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 from agent.engine import attempts, housekeeping
 from agent.engine.batch import Batch
 from agent.engine.commands import BusyError, Command, Ingest
+from agent.engine.delivery import Answered
 from agent.engine.durable import Durable
 from agent.engine.judgements import Judgement
 from agent.engine.judging import Judging
@@ -38,6 +40,9 @@ _RETRY_SECONDS = 1.0
 _GROUP_OFFSET = 0.5
 """Groups are evaluated this long after the grid, when the collectors of that instant have spoken."""
 
+Witness = Callable[[float, Item | Answered], None]
+"""Is told when (wall seconds) what was taken: items of the queue, and the ends of attempts."""
+
 
 class Engine:
     """`run` is the engine thread; everything else may be called from any thread."""
@@ -47,6 +52,8 @@ class Engine:
         self.queue = EngineQueue()
         self.alerts: tuple[Alert, ...] = ()
         """Alerts of rules that are pending, firing or without data, as last published for other threads."""
+        self.witness: Witness | None = None
+        """Sees what is taken, while somebody records."""
         self._groups: list[tuple[float, str]] = []
         self._durable = Durable(parts.database, parts.situations)
         self._judging = Judging(
@@ -102,8 +109,7 @@ class Engine:
         self._follow_clock()
         batch = Batch(now=self._p.clock.now())
         began = time.perf_counter()
-        for item in items:
-            self._take(batch, item)
+        self._take_all(batch, items)
         self._due(batch)
         self._p.delivery.claim(batch, self._p.database.connection)
         wrote = bool(batch.writes)
@@ -111,6 +117,16 @@ class Engine:
         if wrote:
             metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
         self._report(batch.now)
+
+    def _take_all(self, batch: Batch, items: Iterable[Item]) -> None:
+        for item in items:
+            self._witnessed(batch, item)
+            self._take(batch, item)
+
+    def _witnessed(self, batch: Batch, item: Item | Answered) -> None:
+        witness = self.witness  # other threads set it
+        if witness is not None:
+            witness(batch.now, item)
 
     def _take(self, batch: Batch, item: Item) -> None:
         if isinstance(item, Reading):
@@ -148,6 +164,7 @@ class Engine:
         answered = self._p.delivery.settle(batch, settled)
         if answered is None or answered.row.kind is not Kind.REMEDIATION:
             return
+        self._witnessed(batch, answered)
         attempts.answered(self._p, batch, answered)
 
     def _phase(self, batch: Batch, changed: PhaseChanged) -> None:
@@ -164,10 +181,8 @@ class Engine:
 
     # -- time
 
-    def _patience(self) -> float:
-        """Return for how many seconds nothing is due."""
-        now, running = self._p.clock.now(), self._p.clock.boottime()
-        ping = self._next_watchdog - running
+    def due_at(self) -> float:
+        """Return the next instant (wall seconds) at which something is to be done, whatever comes in until then."""
         instants = [
             self._groups[0][0] if self._groups else None,
             self._p.casebook.next_at(),
@@ -177,9 +192,14 @@ class Engine:
             self._p.situations.settled_at if self._p.desk.first_start else None,
             self._refresh_at,
         ]
-        nearest = min((at for at in instants if at is not None), default=now + IDLE_SECONDS)
+        return min((at for at in instants if at is not None), default=math.inf)
+
+    def _patience(self) -> float:
+        """Return for how many seconds nothing is due."""
+        now, running = self._p.clock.now(), self._p.clock.boottime()
+        ping = self._next_watchdog - running
         longest = _RETRY_SECONDS if self._p.situations.degraded else IDLE_SECONDS
-        return max(0.0, min(nearest - now, ping, longest, self._judging.rest(running)))
+        return max(0.0, min(self.due_at() - now, ping, longest, self._judging.rest(running)))
 
     def schedule_groups(self) -> None:
         """Put every rule group on the grid of its interval."""
@@ -215,8 +235,7 @@ class Engine:
             return
         self._finish(batch)
         batch.begin_again(self._p.clock.now())
-        for item in self.queue.take(0.0, _BATCH):
-            self._take(batch, item)
+        self._take_all(batch, self.queue.take(0.0, _BATCH))
         self._p.delivery.claim(batch, self._p.database.connection)
 
     def _wake(self, batch: Batch, incident: Incident) -> None:

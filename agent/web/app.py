@@ -23,6 +23,7 @@ from agent.web.prometheus_api import Answering, QueryApi, Work, failure
 from agent.web.prometheus_api_rules import RulesApi
 from agent.web.prometheus_api_status import StatusApi
 from agent.web.query_thread import QueryThread
+from agent.web.recordings import RecordingsApi
 from agent.web.reports import ReportsApi
 from agent.web.request import RequestError, answer
 from agent.web.silences_api import SilencesApi
@@ -117,7 +118,9 @@ def _saying_why(handler: Handler) -> Handler:
     return handle
 
 
-def control_rows(control: Control, problems: ProblemsApi, reports: ReportsApi) -> Sequence[Row]:
+def control_rows(
+    control: Control, problems: ProblemsApi, reports: ReportsApi, recordings: RecordingsApi
+) -> Sequence[Row]:
     incident = "/control/incidents/{id}"
     table: Sequence[tuple[str, str, Handler]] = (
         ("GET", "/control/status", control.status),
@@ -132,6 +135,8 @@ def control_rows(control: Control, problems: ProblemsApi, reports: ReportsApi) -
         ("GET", "/control/remediations", control.remediations),
         ("POST", "/control/remediations/{name}/promote", control.promote),
         ("GET", "/control/report", reports.report),
+        ("POST", "/control/recordings", recordings.begin),
+        ("POST", "/control/recordings/{id}", recordings.fetch),
         ("GET", "/control/problems", problems.list),
         ("GET", "/control/problems/{id}", problems.show),
         ("POST", "/control/problems/{id}/explain", problems.explain),
@@ -189,6 +194,7 @@ def full_rows(
             Control(backend=backend, caller=caller, clock=clock),
             ProblemsApi(backend=backend, caller=caller),
             ReportsApi(backend=backend, caller=caller),
+            RecordingsApi(backend=backend, caller=caller),
         ),
     )
 

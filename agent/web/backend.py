@@ -47,6 +47,12 @@ class Backend(Protocol):
     def call(self, command: Command, timeout_seconds: float) -> Mapping[str, Any]:
         """Hand the command to the engine; return its answer. Raise CommandError."""
 
+    def record(self, seconds: float) -> Mapping[str, Any]:
+        """Begin a recording; return its id. Raise CommandError where there is one already."""
+
+    def recorded(self, recording: str, *, stop: bool) -> Mapping[str, Any] | None:
+        """Return the text that was not fetched yet, and whether it is over; None if there is no such recording."""
+
     def submit(self, command: Command) -> Future[Mapping[str, Any]]:
         """Hand the command to the engine; the future has its answer. Raise BusyError. Never waits."""
 

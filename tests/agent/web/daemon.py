@@ -89,6 +89,13 @@ class Backend:
     def remediations(self):
         return [{"name": "restart-web"}]
 
+    def record(self, seconds):
+        self.asked.append(("record", seconds))
+        return {"recording": "one"}
+
+    def recorded(self, recording, *, stop):
+        return {"text": f"stop: {stop}\n", "over": stop} if recording == "one" else None
+
     def status(self):
         return {"ok": True, "started_at": 1_800_000_000.0}
 

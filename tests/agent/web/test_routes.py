@@ -58,7 +58,8 @@ def request_of(row):
     body = None
     if row.method == "POST":
         needed = {"reason": ("retry", "stop", "promote", "close"), "plan": ("approve", "reject"), "cause": ("explain",)}
-        fields = {name: "because" for name, ends in needed.items() if path.endswith(ends)}
+        fields: dict[str, Any] = {name: "because" for name, ends in needed.items() if path.endswith(ends)}
+        fields |= {"seconds": 60.0} if path.endswith("/recordings") else {}
         body = {"/api/v2/alerts": ALERT, "/api/v2/silences": SILENCE}.get(path, fields)
     return row.method, path, body
 
@@ -81,6 +82,14 @@ def test_the_second_listener_serves_health_and_metrics_only(daemon, row):
     method, path, body = request_of(row)
     expected = 200 if method == "GET" and path in OPEN else 404
     assert daemon.tcp(method, path, body, listener=1, authorization=BEARER).status == expected
+
+
+def test_a_recording_is_fetched_until_it_is_stopped(daemon):
+    assert daemon.unix("POST", "/control/recordings", {"seconds": 5}).json == {"recording": "one"}
+    assert daemon.unix("POST", "/control/recordings/one", {}).json == {"text": "stop: False\n", "over": False}
+    assert daemon.unix("POST", "/control/recordings/one", {"stop": True}).json == {"text": "stop: True\n", "over": True}
+    assert daemon.unix("POST", "/control/recordings/none", {}).status == 404
+    assert daemon.unix("POST", "/control/recordings", {}).status == 400
 
 
 def test_the_table_has_no_route_twice_and_the_metrics_listener_has_the_open_ones():
