@@ -125,8 +125,10 @@ def _breaker(limits: Limits, situation: Situation, now: float) -> Refusal | None
     if not open_ones:
         return None
     names = " and ".join(name for name, _ in open_ones)
-    reason = f"too few verified successes: the circuit breaker of {names} is open"
     retry_at = max(at for _, at in open_ones)
+    reason = (
+        f"too few verified successes: the circuit breaker of {names} is open; one may try in {retry_at - now:.0f} s"
+    )
     return Refusal(guard=Guard.BREAKER, reason=reason, then=Then.ESCALATE, retry_at=retry_at)
 
 

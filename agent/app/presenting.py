@@ -22,6 +22,11 @@ def presenter(*, host_name: str, topic_prefix: str) -> Presenter:
         if effect.payload["op"] == TicketOp.OPEN:
             return draft
         reason = Reason(effect.payload["reason"])
-        return {**draft, "update": asdict(wording.update_for(incident, reason, key=effect.key))}
+        return {
+            **draft,
+            "update": asdict(
+                wording.update_for(incident, reason, key=effect.key, detail=str(effect.payload.get("detail", "")))
+            ),
+        }
 
     return present

@@ -22,11 +22,15 @@ _TOLD = frozenset(
         Reason.APPROVAL_REMINDER,
         Reason.APPROVAL_REFUSED,
         Reason.APPROVED,
+        Reason.WORSE,
+        Reason.COMPENSATION_STARTED,
         Reason.PROMISE_AT_RISK,
         Reason.PROMISE_BROKEN,
     }
 )
 """Reasons that are a comment of their own on an open ticket; escalation and ends are told by their state."""
+_EXPLAINED = frozenset({Reason.APPROVAL_REFUSED, Reason.APPROVAL_REMINDER, Reason.APPROVED})
+"""Reasons of which people are told the detail, too."""
 
 
 def owed(before: Incident | None, decision: Decision, context: Context) -> Decision:
@@ -37,7 +41,7 @@ def owed(before: Incident | None, decision: Decision, context: Context) -> Decis
     after = replace(decision.incident, revision=revision, updated_at=context.now)
     if _is_quiet(after):
         return replace(decision, incident=after)
-    after, tickets = _tickets(before, after, decision.reason, context)
+    after, tickets = _tickets(before, after, decision, context)
     after = replace(after, told=after.state)
     topics = tuple(_publish(target, after) for target in context.policy.publish)
     return replace(decision, incident=after, effects=(*decision.effects, *tickets, *topics))
@@ -51,18 +55,20 @@ def _is_quiet(after: Incident) -> bool:
 
 
 def _tickets(
-    before: Incident | None, after: Incident, reason: Reason, context: Context
+    before: Incident | None, after: Incident, decision: Decision, context: Context
 ) -> tuple[Incident, tuple[Effect, ...]]:
     if after.covered_by:
         return after, ()
     effects: list[Effect] = []
+    reason = decision.reason
+    detail = decision.detail if reason in _EXPLAINED else ""
     if after.state in ACTIVE:
         missing = _missing(after, context)
         effects += [_ticket(name, TicketOp.OPEN, after, reason) for name in missing]
         old = [name for name in after.tickets if name not in missing]
         after = replace(after, tickets=(*after.tickets, *missing))
         op = _op(before, after, reason)
-        effects += [_ticket(name, op, after, reason) for name in old] if op is not None else []
+        effects += [_ticket(name, op, after, reason, detail) for name in old] if op is not None else []
     elif before is not None and before.state in ACTIVE and after.told in (None, *ACTIVE):
         effects += [_ticket(name, TicketOp.CLOSE, after, reason) for name in after.tickets]
     return _wake_for_ticket(after, context), tuple(effects)
@@ -94,7 +100,7 @@ def _wake_for_ticket(after: Incident, context: Context) -> Incident:
     return replace(after, wake_at=min(until, after.wake_at) if after.wake_at is not None else until)
 
 
-def _ticket(system: str, op: TicketOp, incident: Incident, reason: Reason) -> Effect:
+def _ticket(system: str, op: TicketOp, incident: Incident, reason: Reason, detail: str = "") -> Effect:
     once = "open" if op is TicketOp.OPEN else f"{op}:{incident.revision}"
     return Effect(
         kind=Kind.TICKET,
@@ -102,7 +108,7 @@ def _ticket(system: str, op: TicketOp, incident: Incident, reason: Reason) -> Ef
         lane=f"{incident.id}:{system}",
         target=system,
         incident_id=incident.id,
-        payload={"op": str(op), "reason": str(reason)},
+        payload={"op": str(op), "reason": str(reason), **({"detail": detail} if detail else {})},
     )
 
 

@@ -59,9 +59,11 @@ def draft(incident: Incident, host_name: str) -> Draft:
     )
 
 
-def update_for(incident: Incident, reason: Reason, *, key: str) -> Update:
+def update_for(incident: Incident, reason: Reason, *, key: str, detail: str = "") -> Update:
     """Return the comment that tells what happened last. `key` is the effect's: one comment for one effect."""
     lines = [_headline(incident, reason)]
+    if detail:
+        lines.append(_clean(detail))
     if incident.attempts:
         lines += ["", "Last action:", *_attempt(incident.attempts[-1])]
     lines += _held_back(incident)
@@ -178,6 +180,10 @@ def _headline(incident: Incident, reason: Reason) -> str:
         return f"{drill}It is back (re-opened {incident.reopened} times). {_state(incident)}"
     if reason in _SAID:
         return drill + _SAID[reason]
+    if reason is Reason.APPROVAL_REFUSED:
+        return f"{drill}A word on the plan that waits does not count:"
+    if reason is Reason.APPROVAL_REMINDER:
+        return f"{drill}Reminder: {_state(incident)}"
     if reason is Reason.NO_DATA:
         return f"{drill}No measurements arrive: nobody knows whether it is over."
     return drill + _state(incident)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agent.incidents.decision import Reason
-from agent.incidents.incident import Attempt, Incident, Outcome, Resolution, State
+from agent.incidents.incident import Attempt, Awaiting, Incident, Outcome, Resolution, State
 from agent.itsm.clocks import Clock, Kind
 from agent.tickets.wording import BODY_LENGTH, TITLE_LENGTH, correlation, draft, title, update_for
 from collectors.sample import Origin, labels
@@ -166,3 +166,36 @@ def test_a_ticket_says_what_was_promised_and_how_that_stands():
     assert "Service: books\n" in body
     assert "Promised to respond within 15m 0s: kept\n" in body
     assert "Promised to resolve within 4h 0m 0s of working time (office): broken\n" in body
+
+
+def waiting(**changes):
+    asked = Awaiting(
+        plan="0123456789abcdef",
+        digest="d",
+        argv=("systemctl", "restart", "--", "web.service"),
+        approvers=("ann", "rt:bob"),
+        asked_at=0.0,
+        until=1_800_000_000.0,
+        remind_at=0.0,
+    )
+    return incident(state=State.AWAITING_APPROVAL, awaiting=asked, **changes)
+
+
+def test_a_ticket_says_what_waits_for_whom_until_when_and_how_to_approve_it():
+    text = draft(waiting(), "web1").body
+    assert "Waits for approval until 2027-01-15 08:00:00 UTC: systemctl restart -- web.service" in text
+    assert "May approve: ann, rt:bob" in text
+    assert '"approve 0123456789abcdef"' in text
+
+
+def test_whoever_may_not_approve_is_told_so_on_the_ticket_and_cannot_steer_it():
+    update = update_for(waiting(), Reason.APPROVAL_REFUSED, key="k", detail="rt:eve is not\x1b[2J among\nthe approvers")
+    first, second, *_ = update.comment.splitlines()
+    assert first == "A word on the plan that waits does not count:"
+    assert second.startswith("rt:eve is not")
+    assert "\x1b" not in update.comment
+
+
+def test_a_reminder_says_how_long_there_is_left():
+    update = update_for(waiting(), Reason.APPROVAL_REMINDER, key="k", detail="2700 s are left to approve")
+    assert update.comment.startswith("Reminder: An action is ready and waits for approval.\n2700 s are left to approve")
