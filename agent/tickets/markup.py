@@ -3,6 +3,7 @@
 import re
 
 _FENCE = re.compile(r"`{3,}")
+_NOFORMAT = re.compile(r"\{(noformat)", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)(pre|code|notextile)", re.IGNORECASE)
 
 
@@ -16,6 +17,12 @@ def preformatted(text: str) -> str:
     """Return a block of code in Textile; tags that would end it are spaced out."""
     spaced = _TAG.sub(r"< \1\2", text)
     return f"<pre>\n{spaced}\n</pre>"
+
+
+def noformat(text: str) -> str:
+    """Return a block of unformatted text in Jira's wiki markup; a tag that would end it is spaced out."""
+    spaced = _NOFORMAT.sub(r"{ \1", text)
+    return f"{{noformat}}\n{spaced}\n{{noformat}}"
 
 
 def html(text: str) -> str:

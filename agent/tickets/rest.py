@@ -23,6 +23,7 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_RETRY_AFTER_SECONDS = 3600.0
 EXCERPT_LENGTH = 200
 
+REMAINING = "X-RateLimit-Remaining"
 TRANSIENT = frozenset({408, 409, 412, 423, 425, 429})
 """Client errors that time or repeating can mend. All other 4xx are permanent, all 5xx are transient."""
 MOVED_FOR_GOOD = frozenset({301, 308})
@@ -161,7 +162,9 @@ def refusal(answer: Answer, login: Login) -> TicketError:
         place = one_line(f"{target.scheme}://{target.hostname}" if target.hostname else target.path, EXCERPT_LENGTH)
         reason = f"answered {answer.status}: redirects to {place}; redirects are not followed"
         return TicketError(reason, permanent=answer.status in MOVED_FOR_GOOD)
-    permanent = 400 <= answer.status < 500 and answer.status not in TRANSIENT  # noqa: PLR2004 - same
+    # GitHub says 403 to those who have asked too often.
+    limited = answer.status == 403 and ("Retry-After" in answer.headers or answer.headers.get(REMAINING) == "0")  # noqa: PLR2004 - same
+    permanent = 400 <= answer.status < 500 and answer.status not in TRANSIENT and not limited  # noqa: PLR2004 - same
     said = excerpt(answer, login)
     reason = f"answered {answer.status}" + (f": {said}" if said else "")
     return TicketError(reason, permanent=permanent, retry_after=retry_after(answer.headers))

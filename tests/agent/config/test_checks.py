@@ -1,5 +1,6 @@
 """What check says about tables that contradict each other, and doors that stand open."""
 
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from agent.config.checks import Level, findings
 from agent.config.load import load
 from agent.config.options import RuleOptions
 from agent.config.registries import shipped
+from agent.config.structure import key
 
 RULES = """
 groups:
@@ -129,10 +131,12 @@ def test_secrets_of_ticket_systems_are_looked_at_too(tmp_path):
 
 
 def test_experimental_ticket_systems_are_labelled(tmp_path):
-    text = "[[tickets]]\nsystem = '{}'\nurl = 'http://tickets.example.org'"
     for name, adapter in shipped().adapters.items():
-        if adapter.experimental:
-            assert "tickets[0].system" in paths(tmp_path, text.format(name))
+        needed = [key(field) for field in fields(adapter.options) if field.default is field.default_factory is MISSING]
+        values = dict.fromkeys(needed, "http://tickets.example.org") | {"system": name}
+        values |= {"password_file": "p", "user": "u"} if name == "rt" else {}
+        text = "[[tickets]]\n" + "\n".join(f"{option} = '{value}'" for option, value in values.items())
+        assert ("tickets[0].system" in paths(tmp_path, text)) is adapter.experimental
 
 
 def test_all_problems_of_all_rule_files_are_reported_with_their_lines(tmp_path):

@@ -2,23 +2,18 @@
 
 import subprocess
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from agent.tickets.redmine import RedmineOptions
 from agent.tickets.registry import ADAPTERS
-from agent.tickets.roundup import RoundupOptions
 from agent.tickets.rt import RtOptions
-from agent.tickets.webhook import WebhookOptions
-
-ACCOUNT = {"url": "https://example.org/t/", "user": "me", "password_file": Path("/nonexistent")}
 
 
 def test_their_names_are_those_of_the_configuration():
-    assert set(ADAPTERS) == {"rt", "roundup", "redmine", "webhook"}
+    assert {"rt", "roundup", "redmine", "webhook"} == {name for name in ADAPTERS if not ADAPTERS[name].experimental}
     assert len(ADAPTERS) == len(list(ADAPTERS))
     assert "registry" not in ADAPTERS
     assert all(name == spec.name for name, spec in ADAPTERS.items())
@@ -34,18 +29,14 @@ def test_options_are_frozen_and_hold_no_secret_but_files_that_do(name: str):
     assert not {name for name in names if "password" in name or "token" in name} - {"password_file", "token_file"}
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        RtOptions(**ACCOUNT),
-        RoundupOptions(**ACCOUNT),
-        RedmineOptions(url="https://example.org/", project="p", token_file=Path("/nonexistent")),
-        WebhookOptions(url="https://example.org/"),
-    ],
-)
-def test_opening_one_reads_no_secret_and_connects_to_nothing(options: object):
-    spec = next(spec for spec in ADAPTERS.values() if isinstance(options, spec.options))
-    spec.open(options, lambda path: pytest.fail(f"{path} was read"))
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_opening_one_reads_no_secret_and_connects_to_nothing(name: str):
+    spec = ADAPTERS[name]
+    needed = [field.name for field in fields(spec.options) if field.default is field.default_factory is MISSING]
+    account = {each: Path("/nonexistent") if each.endswith("_file") else "https://example.org" for each in needed}
+    if name == "rt":
+        account["password_file"] = Path("/nonexistent")
+    spec.open(spec.options(**account), lambda path: pytest.fail(f"{path} was read"))
 
 
 @pytest.mark.parametrize("credentials", [{}, {"password_file": Path("p"), "token_file": Path("t")}])
