@@ -36,6 +36,9 @@ from agent.incidents.situation import Situation
 from remediations.guards import Guard
 from rules.alert import Alert, AlertState, Recovery
 
+WARM_SECONDS = 1.5
+"""How soon after a start a rule that needs no history has been evaluated."""
+
 
 def decide(incident: Incident, event: Event, situation: Situation, policy: Policy, now: float) -> Decision:
     """Return the incident as it is after the event, what is owed to the world, and why."""
@@ -175,6 +178,9 @@ def _never_began(incident: Incident, event: AttemptNeverBegan, context: Context)
     before = replace(work, step=work.step - 1) if work.step else None
     approval = taken.approval if taken is not None else None
     free = replace(incident, state=State.OPEN, attempts=attempts, work=before, approval=approval)
+    if context.situation.warming:  # the daemon has just started: what guards and rules look at is not there yet
+        soon = replace(free, wake_at=context.now + WARM_SECONDS)
+        return Decision(incident=soon, reason=Reason.ATTEMPT_NEVER_BEGAN)
     return advance.proceed(free, context, otherwise=Reason.ATTEMPT_NEVER_BEGAN)
 
 

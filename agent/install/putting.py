@@ -48,6 +48,8 @@ def installing(layout: Layout, root: Path, *, start: bool) -> Iterator[Step]:
         yield _command("systemctl", "enable", "--now", SOCKET)
     if any(file.path.name in {HELPER_SERVICE, "exec-helper.pyz"} for file in changed):
         yield _command("systemctl", "stop", HELPER_SERVICE)  # the next request starts the new one; runs go on
+    if changed or layout.obsolete:
+        yield _command("systemctl", "try-reload-or-restart", SERVICE)  # one that runs looks again for the helper
     yield _command("systemctl", "enable", *(("--now",) if start else ()), SERVICE)
 
 

@@ -23,6 +23,8 @@ class Stage:
     calls: tuple[str, ...]
     enter: Callable[[Scene], tuple[Life, Callable[[], None]]]
     repair_seconds: float = 0.0
+    helped: bool = False
+    """The root helper runs the repair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +93,18 @@ STAGES = (
 )
 
 
+HELPED = (
+    Stage(name="helped-struck", calls=(*DURABLE, *OUTWARD), enter=_strike, helped=True),
+    Stage(name="helped-running", calls=(*DURABLE, *OUTWARD), enter=_running, repair_seconds=1.0, helped=True),
+    Stage(name="helped-taken-up", calls=(*DURABLE, *OUTWARD), enter=_taken_up, repair_seconds=2.5, helped=True),
+)
+"""The same with the root helper: the run goes on while the daemon is dead, and its result is collected."""
+
+
 def points(stage: Stage, folder: Path, nursery: Nursery) -> list[KillPoint]:
     """Live once without dying and return every kill point there was."""
     trace = folder / f"{stage.name}.trace"
-    with scene(folder / stage.name, nursery, repair_seconds=stage.repair_seconds) as made:
+    with scene(folder / stage.name, nursery, repair_seconds=stage.repair_seconds, helped=stage.helped) as made:
         life, go_on = stage.enter(made)
         with traced(life, stage.calls, output=trace):
             go_on()
@@ -118,7 +128,7 @@ def chosen(found: Sequence[KillPoint], limit: int) -> list[KillPoint]:
 def attempt(point: KillPoint, folder: Path, nursery: Nursery, mutant: str = "") -> Trial:
     """Kill the daemon at the point, start another, wait until everything has settled, and look."""
     stage = point.stage
-    with scene(folder, nursery, mutant=mutant, repair_seconds=stage.repair_seconds) as made:
+    with scene(folder, nursery, mutant=mutant, repair_seconds=stage.repair_seconds, helped=stage.helped) as made:
         life, go_on = stage.enter(made)
         with traced(life, (point.call,), *executioner(point.call, point.number)):
             go_on()

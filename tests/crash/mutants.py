@@ -1,5 +1,6 @@
 """Daemons that break one promise each: the matrix must convict every one of them."""
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -60,12 +61,18 @@ def _forget_to_sync() -> None:
     database.Database._migrate = relaxed
 
 
+def _be_a_service() -> None:
+    """No mutant: a daemon that systemd has started, and that has others act for it."""
+    os.environ["SYSTEMD_EXEC_PID"] = str(os.getpid())
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "": lambda: None,
     "effect_before_intent": _effect_before_intent,
     "create_without_find": _create_without_find,
     "repeat_interrupted": _repeat_interrupted,
     "forget_to_sync": _forget_to_sync,
+    "helped": _be_a_service,
 }
 
 

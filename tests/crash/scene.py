@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,8 @@ class Scene:
     desk: TicketDesk
     nursery: Nursery
     mutant: str = ""
+    helped: bool = False
+    """The root helper runs the repair, and nothing but that."""
     expr: str = "paramedic_process_up == 0"
     """What the one rule asks."""
     step: dict[str, Any] = field(default_factory=dict)
@@ -139,17 +141,17 @@ class Scene:
         rule = {"alert": "Trouble", "expr": self.expr, "labels": {"severity": "critical"}}
         rules = {"groups": [{"name": "crash", "rules": [rule]}]}
         (self.folder / "rules.json").write_text(json.dumps(rules))
-        (self.folder / "repair.sh").write_text(REPAIR)
+        (self.folder / "repair.sh").write_text(f"#!/bin/sh\n{REPAIR}")
+        (self.folder / "repair.sh").chmod(0o755)
         (self.folder / "effects").touch()
         (self.folder / "paramedic.toml").write_text(self._configuration(repair_seconds, listen))
 
     def _configuration(self, repair_seconds: float, listen: str) -> str:
-        step = self.step or {
-            "action": "restart_command",
-            "name": "patient",
-            "argv": ["/bin/sh", self.folder / "repair.sh", self.folder, f"{repair_seconds:g}"],
-            "timeout": "10s",
-        }
+        if self.helped:
+            step = {"action": "run_script", "script": "repair.sh", "timeout": "10s"}
+            step["arguments"] = [str(self.folder), f"{repair_seconds:g}"]
+        else:
+            step = self._direct(repair_seconds)
         tables: dict[str, dict[str, Any]] = {
             "state": {"directory": self.state},
             "log": {"level": "error"},
@@ -161,6 +163,8 @@ class Scene:
                 "free_space_roots": [self.folder],
                 "operator_idle": "0s",
                 "lock_files": [],
+                "script_dirs": [self.folder],
+                "helper": self.folder / "helper.sock",
             },
             "drill": {"enabled": False},
         }
@@ -182,6 +186,14 @@ class Scene:
         blocks = [f"[{name}]\n{_lines(table)}" for name, table in tables.items()]
         blocks += [f"[[remediations]]\n{_lines(remediation)}", f"[[tickets]]\n{_lines(ticket)}"]
         return "\n".join(blocks)
+
+    def _direct(self, repair_seconds: float) -> dict[str, Any]:
+        return self.step or {
+            "action": "restart_command",
+            "name": "patient",
+            "argv": ["/bin/sh", self.folder / "repair.sh", self.folder, f"{repair_seconds:g}"],
+            "timeout": "10s",
+        }
 
     # -- the patient
 
@@ -209,7 +221,8 @@ class Scene:
 
     def fork(self) -> Life:
         """Return a daemon that has not begun."""
-        life = self.nursery.fork(self.folder / "paramedic.toml", self.folder / "log", self.mutant)
+        mutant = "helped" if self.helped else self.mutant
+        life = self.nursery.fork(self.folder / "paramedic.toml", self.folder / "log", mutant)
         self.lives.append(life)
         return life
 
@@ -296,15 +309,35 @@ def _lines(table: dict[str, Any]) -> str:
 
 
 @contextmanager
-def scene(folder: Path, nursery: Nursery, *, mutant: str = "", repair_seconds: float = 0.0) -> Iterator[Scene]:
+def scene(
+    folder: Path, nursery: Nursery, *, mutant: str = "", repair_seconds: float = 0.0, helped: bool = False
+) -> Iterator[Scene]:
     """Set a scene with a patient that is well and a daemon that has yet to be started; leave nothing of it."""
     folder.mkdir(parents=True)
     with ticket_desk() as desk:
-        made = Scene(folder=folder, desk=desk, nursery=nursery, mutant=mutant)
+        made = Scene(folder=folder, desk=desk, nursery=nursery, mutant=mutant, helped=helped)
         made.write(repair_seconds=repair_seconds)
         made.revive()
+        with root_helper(folder, repair_seconds) if helped else nullcontext():
+            try:
+                yield made
+            finally:
+                made.clear()
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def root_helper(folder: Path, repair_seconds: float) -> Iterator[None]:
+    """Run the root helper beside the daemon, with a policy for the one repair."""
+    folder.chmod(0o755)
+    (folder / "actions.d").mkdir(mode=0o755)
+    argv = toml.render([folder / "repair.sh", folder, f"{repair_seconds:g}"])
+    (folder / "actions.d/repair.toml").write_text(f"argv = {argv}\n")
+    (folder / "actions.d/repair.toml").chmod(0o644)
+    command = (sys.executable, "-m", "tests.crash.local_helper", str(folder), str(folder / "helper.sock"))
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL) as process:
         try:
-            yield made
+            wait_for((folder / "helper.sock").exists, "the root helper")
+            yield
         finally:
-            made.clear()
-            shutil.rmtree(folder)
+            process.kill()

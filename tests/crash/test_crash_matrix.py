@@ -27,3 +27,17 @@ def test_whenever_it_is_killed_nothing_is_lost_and_nothing_done_twice(nursery, f
         )
     assert {str(trial.point): trial.broken for trial in trials if trial.broken} == {}
     assert len(killed) >= min(LEAST, LIMIT * 3 // 4)
+
+
+def test_a_run_of_the_root_helper_outlives_the_daemon_and_is_collected_once(nursery, folder, capsys):
+    found = [point for stage in matrix.HELPED for point in matrix.points(stage, folder, nursery)]
+    trials = matrix.attempt_all(matrix.chosen(found, LIMIT // 4), folder, nursery)
+    killed = [trial for trial in trials if trial.killed]
+    slowest = max(trial.seconds for trial in trials)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nwith the root helper: kill points {len(killed)} of {len(found)}, "
+            f"broken {sum(bool(trial.broken) for trial in trials)}; settled after at most {slowest:.1f} s\n"
+        )
+    assert {str(trial.point): trial.broken for trial in trials if trial.broken} == {}
+    assert len(killed) >= LIMIT // 8

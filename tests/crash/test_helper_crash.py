@@ -23,43 +23,11 @@ SOAK = "CRASH_POINTS" in os.environ
 STEP = 1 if SOAK else 2
 """In `make test` every second system call of a request is a point to be killed at, in `make soak` every one."""
 
-HELPER = """\
-import json, os, subprocess, sys
-from remediations.exec_helper.answers import Answers
-from remediations.exec_helper.records import ARGV, OUTPUT, Records
-from remediations.exec_helper.trust import Trust
-
-top, tree = sys.argv[1:3]
-
-class Detached:
-    '''Starts a run so that it outlives us, as a unit of systemd does.'''
-
-    def start(self, run_id, policy, timeout_seconds, records):
-        code = "import sys; from remediations.exec_helper.main import main; sys.exit(main(sys.argv[1:]))"
-        ours = f"{sys.executable} -c '{code}'"
-        script = (
-            f"{ours} run {run_id} < {records.path(run_id, ARGV)} >> {records.path(run_id, OUTPUT)};"
-            f" SERVICE_RESULT=success EXIT_CODE=exited EXIT_STATUS=$? {ours} verdict {records.path(run_id)}"
-        )
-        subprocess.Popen(("/bin/sh", "-c", script), cwd=tree, start_new_session=True)
-
-    def lives(self, run_id):
-        return False
-
-records = Records(f"{top}/runs", "this boot")
-trust = Trust(owner=os.geteuid(), top=top)
-answers = Answers(records, Detached(), trust=trust, folder=f"{top}/actions.d", stop_file=f"{top}/stop")
-os.getppid()
-for line in sys.stdin.buffer:
-    print(json.dumps(answers.answer(line)), flush=True)
-"""
-
 
 @pytest.fixture
 def top(tmp_path):
     tmp_path.chmod(0o755)
     (tmp_path / "actions.d").mkdir(mode=0o755)
-    (tmp_path / "helper.py").write_text(HELPER)
     program = tmp_path / "count"
     program.write_text(f"#!/bin/sh\necho ran >> {tmp_path}/ran\necho told\n")
     program.chmod(0o755)
@@ -70,7 +38,7 @@ def top(tmp_path):
 
 def ask(top, *requests, prefix=()):
     """Start a helper, ask it, and return its answers; fewer when it dies."""
-    argv = (*prefix, sys.executable, str(top / "helper.py"), str(top), str(TREE))
+    argv = (*prefix, sys.executable, "-m", "tests.crash.local_helper", str(top))
     lines = "".join(json.dumps(request) + "\n" for request in requests)
     done = subprocess.run(
         argv,
@@ -78,7 +46,7 @@ def ask(top, *requests, prefix=()):
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": str(TREE)},
+        cwd=TREE,
         check=False,
     )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]

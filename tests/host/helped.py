@@ -51,7 +51,7 @@ limits = { attempts = 50, runs = 1000, cooldown = "0s" }"""
 MEND = """\
 #!/bin/sh
 echo "mending $1 as $(id -un)"
-[ "$1" = scripted.service ] || sleep 4
+[ "$1" = scripted.service ] || sleep 2
 systemctl restart -- "$1"
 """
 

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from agent.cli.main import main
+from agent.config.load import load
 from agent.install.bundle import bundle
+from agent.install.layout import layout
+from agent.install.putting import installing
 from remediations.exec_helper.trust import Trust
 
 CONFIG = """
@@ -165,3 +168,18 @@ def test_the_helper_can_be_read_in_one_sitting():
     sources = zipfile.ZipFile(io.BytesIO(bundle()))
     assert sum(len(sources.read(name).splitlines()) for name in names) < 1300
     assert Path(HELPER).suffix == ".pyz"
+
+
+def test_on_the_host_itself_the_service_manager_is_told_in_an_order_that_works(install):
+    wanted = layout(load(install.config, {}), Path("/"))
+    steps = [step.argv for step in installing(wanted, Path("/"), start=True) if step.argv]
+    names = [" ".join(argv) for argv in steps]
+    assert names[0] == "systemd-sysusers paramedic.conf"
+    assert names.index("systemctl daemon-reload") < names.index("systemctl enable --now paramedic-exec.socket")
+    assert "systemctl stop paramedic-exec.service" in names
+    assert names[-2:] == [
+        "systemctl try-reload-or-restart paramedic.service",
+        "systemctl enable --now paramedic.service",
+    ]
+    quiet = [step.argv for step in installing(wanted, Path("/"), start=False)]
+    assert ("systemctl", "enable", "paramedic.service") in quiet
