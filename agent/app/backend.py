@@ -85,6 +85,21 @@ class DaemonBackend:
     def problem(self, problem_id: str) -> Mapping[str, Any] | None:
         return self._reader.problem(problem_id)
 
+    def articles(self, question: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        from agent.app import knowledge  # noqa: PLC0415 - once in a while
+
+        return knowledge.articles(self._reader, self._parts.desk.library.folders, question, limit)
+
+    def article(self, name: str) -> Mapping[str, Any] | None:
+        from agent.app import knowledge  # noqa: PLC0415 - once in a while
+
+        return knowledge.article(self._reader, self._parts.desk.library.folders, name)
+
+    def drafted(self, incident_id: str) -> Mapping[str, Any] | None:
+        from agent.app import knowledge  # noqa: PLC0415 - once in a while
+
+        return knowledge.drafted(self._reader, incident_id)
+
     def report(self, start: float, end: float, form: str) -> str:
         from agent.app import reporting  # noqa: PLC0415 - once in a while
 

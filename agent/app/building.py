@@ -23,6 +23,7 @@ from agent.engine.desk import Desk, DeskRules
 from agent.engine.intake import Intake
 from agent.engine.judging import stopped_on_purpose, unmet
 from agent.engine.ledger import Ledger
+from agent.engine.library import Library
 from agent.engine.orders import Keep, Orders
 from agent.engine.parts import Outside, Parts
 from agent.engine.situations import Presence, Situations
@@ -85,12 +86,8 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
     series.require(ruleset.horizons(), config.state.history)
     casebook, ledger = Casebook(), Ledger()
     situations = _situations(config, casebook, ledger, ruleset, publish=publish)
-    delivery = Delivery(
-        owner=owner,
-        next_row=recovery.next_row(database.connection, "outbox"),
-        presenter=presenting.presenter(host_name=host_name(config), topic_prefix=config.mqtt.prefix),
-        inline={"book": _book(clock)},
-    )
+    library = Library(config.knowledge.folders)
+    delivery = _delivery(config, database, clock, library, owner)
     desk = Desk(
         casebook=casebook,
         ledger=ledger,
@@ -98,6 +95,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         delivery=delivery,
         rules=desk_rules(config, host_id(database)),
     )
+    desk.library = library
     intake = _intake(config, database, desk, outside)
     orders = Orders(
         casebook=casebook,
@@ -121,6 +119,14 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         orders=orders,
         outside=outside,
     )
+
+
+def _delivery(config: Config, database: Database, clock: Clock, library: Library, owner: str) -> Delivery:
+    presenter = presenting.presenter(
+        host_name=host_name(config), topic_prefix=config.mqtt.prefix, advice=library.advice
+    )
+    next_row = recovery.next_row(database.connection, "outbox")
+    return Delivery(owner=owner, next_row=next_row, presenter=presenter, inline={"book": _book(clock)})
 
 
 def _series(config: Config) -> SeriesStore:

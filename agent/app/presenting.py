@@ -1,6 +1,6 @@
 """The final payloads of ticket and publish effects, made when the decision is taken."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -8,17 +8,18 @@ from agent.engine.delivery import Presenter
 from agent.incidents.decision import Reason
 from agent.incidents.effects import Effect, Kind, TicketOp
 from agent.incidents.incident import Incident
+from agent.itsm.articles import Advice
 from agent.mqtt.topics import incident_message
 from agent.tickets import wording
 
 
-def presenter(*, host_name: str, topic_prefix: str) -> Presenter:
-    """Return what turns an incident into a ticket or a message."""
+def presenter(*, host_name: str, topic_prefix: str, advice: Callable[[Incident], Advice | None]) -> Presenter:
+    """Return what turns an incident, and what is known about such ones, into a ticket or a message."""
 
     def present(effect: Effect, incident: Incident) -> Mapping[str, Any]:
         if effect.kind is Kind.PUBLISH:
             return incident_message(topic_prefix, host_name, incident).payload()
-        draft = {"draft": asdict(wording.draft(incident, host_name))}
+        draft = {"draft": asdict(wording.draft(incident, host_name, advice(incident)))}
         if effect.payload["op"] == TicketOp.OPEN:
             return draft
         reason = Reason(effect.payload["reason"])

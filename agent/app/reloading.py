@@ -34,6 +34,7 @@ _SWAPPED = frozenset(
         "services",
         "priorities",
         "problems",
+        "knowledge",
     }
 )
 """Tables that a reload takes over; changes in any other need a restart."""
@@ -82,6 +83,7 @@ class Reloading:
         situations.settle_seconds = new.incidents.settle
         situations.presence = building.looking(new)
         parts.desk.rules = building.desk_rules(new, parts.desk.rules.host)
+        parts.desk.library.configure(new.knowledge.folders)
         changes = parts.ruleset.replace(groups, batch.now)
         parts.series.require(parts.ruleset.horizons(), new.state.history)
         for change in changes:

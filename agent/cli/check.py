@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.app import doors, units
 from agent.app.planning import listed_units
 from agent.cli import screen
-from agent.config import paths, rulefiles
+from agent.config import articles, paths, rulefiles
 from agent.config.checks import Finding, Level, errors, findings, is_public
 from agent.config.load import load
 from agent.config.options import Config
@@ -40,6 +40,7 @@ def _checked(path: Path | None) -> tuple[list[Finding], dict[str, int]]:
     rules, problems = rulefiles.load(config.rules)
     found = errors(problems) + findings(config, rules, registries, _start_seconds(config)) + _missing_units(config)
     found += _doors(config) + _privilege(config)
+    found += [Finding(Level.WARNING, lack.path, lack.message) for lack in articles.problems(config.knowledge, rules)]
     return found, _summary(config, rules)
 
 

@@ -102,3 +102,34 @@ def reports(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pri
     report.add_argument("--form", choices=("markdown", "html", "json"), default="markdown", help="default: markdown")
     report.add_argument("--out", metavar="FILE", help="write it there; default: print it")
     client(report)
+
+
+def articles(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    article = group(commands, "article", "read what is known about alerts, and search it")
+    verbs = article.add_subparsers(title="verbs", metavar="VERB", required=True)
+    listing = command(
+        verbs, "list", "list articles, and drafts that wait for somebody to finish them", module="articles"
+    )
+    show = command(
+        verbs, "show", "print one article", module="articles", example="paramedic article show disk-space-low"
+    )
+    show.add_argument("name", metavar="NAME", help="as `article list` shows it")
+    search = command(
+        verbs,
+        "search",
+        "search all of their text, best first",
+        module="articles",
+        example="paramedic article search inodes",
+    )
+    search.add_argument("words", nargs="+", metavar="WORD", help="what to look for")
+    search.add_argument("--limit", type=int, default=10, metavar="N", help="how many at most; default: 10")
+    draft = command(
+        verbs,
+        "draft",
+        "print an article to be finished, written from the timeline of an incident",
+        module="articles",
+        example="paramedic article draft 1mcc5rm00zjbx > /etc/paramedic/articles/shop-slow.md",
+    )
+    draft.add_argument("id", metavar="INCIDENT", help="as `incident list` shows it")
+    for each in (listing, show, search, draft):
+        client(each)

@@ -157,6 +157,18 @@ class IncidentOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnowledgeOptions:
+    """Articles: what is known about alerts, as Markdown files. The packs bring their own."""
+
+    folders: tuple[Path, ...] = option(
+        (),
+        "Folders of NAME.md. A rule's annotation `article` is the NAME; else it is called like the alert"
+        " (disk-space-low for DiskSpaceLow). They go before ours, the first folder before the next.",
+        example=["/etc/paramedic/articles"],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerOptions:
     """An Alertmanager that is told about firing and resolved alerts, muted ones too: it has silences of its own."""
 
@@ -215,6 +227,7 @@ class Config:
     services: tuple[ServiceOptions, ...] = ()
     priorities: PriorityOptions = PriorityOptions()
     problems: ProblemOptions = ProblemOptions()
+    knowledge: KnowledgeOptions = KnowledgeOptions()
     freezes: tuple[FreezeOptions, ...] = ()
     inhibitions: tuple[InhibitionOptions, ...] = ()
     tickets: tuple[TicketOptions, ...] = ()

@@ -8,6 +8,7 @@ from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.delivery import Delivery
 from agent.engine.ledger import Ledger
+from agent.engine.library import Library
 from agent.engine.problems import ProblemBook
 from agent.engine.situations import Situations
 from agent.engine.tally import Tally
@@ -61,6 +62,7 @@ class Desk:
         self.tally = Tally(ledger, lambda: situations.policy)
         self.rules = rules
         self.problems = ProblemBook(lambda: self.rules.problems, lambda now: f"problem-{self._new_id(now)}")
+        self.library = Library()
         self.first_start = False
         """True while faults that are there already at the very first start are taken in."""
 
@@ -242,6 +244,7 @@ class Desk:
         """The healthy time of what was repaired begins; a storm or summary ends with its last member."""
         for owner in {(a.remediation, a.resource) for a in after.attempts}:
             batch.writes += self._ledger.unhealthy(owner, batch.now)
+        self.library.ended(batch, after)
         for head in (after.parent, after.covered_by):
             self._calm(batch, head)
 

@@ -96,6 +96,21 @@ class Reader:
             row = connection.execute("SELECT document FROM problems WHERE id = ?", (problem_id,)).fetchone()
             return json.loads(row["document"]) if row is not None else None
 
+    def drafts(self) -> list[dict[str, Any]]:
+        """Return the drafts of articles, newest first: name, text, incident_id, written_at."""
+        with self._open() as connection:
+            rows = connection.execute("SELECT name, text, incident_id, written_at FROM drafts ORDER BY written_at DESC")
+            return [dict(row) for row in rows]
+
+    def timeline(self, incident_id: str) -> tuple[Incident, list[dict[str, Any]]] | None:
+        """Return one incident and what happened to it, as drafts are made of them; None if there is none."""
+        with self._open() as connection:
+            row = connection.execute("SELECT document FROM incidents WHERE id = ?", (incident_id,)).fetchone()
+            if row is None:
+                return None
+            query = "SELECT at, reason, guard, actor, detail FROM audit WHERE incident_id = ? ORDER BY id"
+            return documents.incident(row["document"]), _rows(connection, query, incident_id)
+
     def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return effects that will never be delivered, newest first, each with its reason."""
         with self._open() as connection:

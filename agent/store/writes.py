@@ -20,6 +20,8 @@ from rules.alert import Alert
 T = TypeVar("T")
 _ROWS = 100
 """Of one statement."""
+MOST_DRAFTS = 200
+"""The oldest make room for new ones."""
 
 
 def put_incident(incident: Incident) -> Write:
@@ -211,3 +213,12 @@ def forget_occurrences(subject: str) -> Write:
 
 def drop_occurrences(before: float) -> Write:
     return ("DELETE FROM occurrences WHERE at <= ?", (before,))
+
+
+def put_draft(name: str, incident_id: str, text: str, at: float) -> list[Statement]:
+    """Keep the draft of an article; one that is there already stays as it is."""
+    keep = "SELECT name FROM drafts ORDER BY written_at DESC, name LIMIT ?"
+    return [
+        ("INSERT OR IGNORE INTO drafts VALUES (?, ?, ?, ?)", (name, incident_id, at, text)),
+        (f"DELETE FROM drafts WHERE name NOT IN ({keep})", (MOST_DRAFTS,)),  # noqa: S608 - a constant
+    ]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from agent.incidents.decision import Reason
 from agent.incidents.incident import DEFAULT_SERVICE, Attempt, Incident, Resolution, State
+from agent.itsm.articles import Advice
 from agent.itsm.calendars import ALWAYS
 from agent.tickets.contract import Draft, Update
 from agent.tickets.plaintext import block, one_line, redacted
@@ -16,6 +17,7 @@ TITLE_LENGTH = 180
 BODY_LENGTH = 16_000
 VALUE_LENGTH = 1_000
 ARGV_LENGTH = 500
+ADVICE_LENGTH = 2_000
 SUBJECT_LABELS = ("name", "service", "unit", "job_name", "mountpoint", "device", "target", "instance")
 """The first of these labels that is there says in a title what is not well."""
 
@@ -47,12 +49,12 @@ def correlation(incident: Incident) -> str:
     return f"{incident.host}:{incident.id}"
 
 
-def draft(incident: Incident, host_name: str) -> Draft:
-    """Return the ticket to be opened for this incident as it is now."""
+def draft(incident: Incident, host_name: str, advice: Advice | None = None) -> Draft:
+    """Return the ticket to be opened for this incident as it is now, with what is known about such ones."""
     return Draft(
         correlation=correlation(incident),
         title=title(incident, host_name),
-        body=_text((*_business(incident, host_name), "", *_technical(incident))),
+        body=_text((*_business(incident, host_name), *_advice(advice), "", *_technical(incident))),
         priority=incident.priority,
         service=_service(incident),
         drill=incident.drill,
@@ -119,6 +121,16 @@ def _known(incident: Incident) -> Iterator[str]:
         yield f"It is one more of {_clean(incident.problem)}, which is not solved yet."
     if incident.workaround:
         yield f"What helps until then: {block(redacted(incident.workaround[: 2 * VALUE_LENGTH]), VALUE_LENGTH)}"
+
+
+def _advice(advice: Advice | None) -> Iterator[str]:
+    if advice is None:
+        return
+    yield ""
+    kind = "Article" if advice.own else "Nearest article"
+    yield f"{kind}: {_clean(advice.title)} (paramedic article show {advice.name})"
+    if advice.mend:
+        yield block(redacted(advice.mend[: 2 * ADVICE_LENGTH]), ADVICE_LENGTH)
 
 
 def _promises(incident: Incident) -> Iterator[str]:

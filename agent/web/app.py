@@ -13,6 +13,7 @@ from agent.clock import Clock
 from agent.engine.commands import CommandError
 from agent.web.access import Access, AccessError, Need, Peer
 from agent.web.alerts_api import AlertsApi
+from agent.web.articles import ArticlesApi
 from agent.web.backend import Backend
 from agent.web.caller import Caller
 from agent.web.control import Control
@@ -119,7 +120,7 @@ def _saying_why(handler: Handler) -> Handler:
 
 
 def control_rows(
-    control: Control, problems: ProblemsApi, reports: ReportsApi, recordings: RecordingsApi
+    control: Control, problems: ProblemsApi, reports: ReportsApi, recordings: RecordingsApi, articles: ArticlesApi
 ) -> Sequence[Row]:
     incident = "/control/incidents/{id}"
     table: Sequence[tuple[str, str, Handler]] = (
@@ -134,6 +135,9 @@ def control_rows(
         ("POST", f"{incident}/retry", control.retry),
         ("GET", "/control/remediations", control.remediations),
         ("POST", "/control/remediations/{name}/promote", control.promote),
+        ("GET", f"{incident}/article", articles.drafted),
+        ("GET", "/control/articles", articles.list),
+        ("GET", "/control/articles/{name}", articles.show),
         ("GET", "/control/report", reports.report),
         ("POST", "/control/recordings", recordings.begin),
         ("POST", "/control/recordings/{id}", recordings.fetch),
@@ -195,6 +199,7 @@ def full_rows(
             ProblemsApi(backend=backend, caller=caller),
             ReportsApi(backend=backend, caller=caller),
             RecordingsApi(backend=backend, caller=caller),
+            ArticlesApi(backend=backend, caller=caller),
         ),
     )
 

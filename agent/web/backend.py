@@ -70,6 +70,15 @@ class Backend(Protocol):
     def problem(self, problem_id: str) -> Mapping[str, Any] | None:
         """Return one problem; None if there is none."""
 
+    def articles(self, question: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return the articles that answer a question, the best first; for an empty one all of them, by name."""
+
+    def article(self, name: str) -> Mapping[str, Any] | None:
+        """Return one article or draft; None if there is none."""
+
+    def drafted(self, incident_id: str) -> Mapping[str, Any] | None:
+        """Return an article to be finished, written from an incident's timeline; None if there is no incident."""
+
     def report(self, start: float, end: float, form: str) -> str:
         """Return the report on a period (wall seconds) as "markdown", "html" or "json"."""
 

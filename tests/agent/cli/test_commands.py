@@ -185,6 +185,47 @@ def test_check_fails_on_warnings_only_if_strict(tmp_path, run):
     assert [problem["path"] for problem in json.loads(out)["problems"]] == ["web.open_ingest"]
 
 
+def test_check_fails_for_a_rule_without_an_article_only_if_strict(tmp_path, run):
+    rules = "{alert: ShopDown, expr: up == 0}, {alert: B, expr: up, annotations: {article: x}}"
+    (tmp_path / "rules.yml").write_text(f"groups: [{{name: g, rules: [{rules}]}}]")
+    (tmp_path / "a.toml").write_text("[rules]\nfiles = ['rules.yml']\n[knowledge]\nfolders = ['articles']")
+    (tmp_path / "articles").mkdir()
+    assert run("check", "--config", tmp_path / "a.toml")[0] == 0
+    code, out, _ = run("check", "--strict", "--config", tmp_path / "a.toml")
+    assert code == 1
+    assert "rules.yml:1: rule 'ShopDown': names no article: add the annotation 'article', or write shop-down.md" in out
+    assert "rules.yml:1: rule 'B': its article 'x' is missing: write x.md into one of [knowledge] folders" in out
+    for name in ("shop-down", "x"):
+        (tmp_path / "articles" / f"{name}.md").write_text("# Known")
+    assert run("check", "--strict", "--config", tmp_path / "a.toml")[0] == 0
+
+
+def test_check_names_articles_that_cannot_be_read(tmp_path, run):
+    (tmp_path / "a.toml").write_text("[knowledge]\nfolders = ['nowhere']")
+    code, out, _ = run("check", "--strict", "--config", tmp_path / "a.toml")
+    assert code == 1
+    assert f"warning: knowledge.folders: {tmp_path}/nowhere cannot be read: No such file or directory" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "shown"),
+    [
+        (["list"], "articles", "shop-down  draft   Shop is down"),
+        (["search", "shop", "slow", "--limit", "3"], "articles?query=shop+slow&limit=3", "it \\x1b[2J is"),
+        (["show", "shop-down"], "articles/shop-down", "# Shop\n\n\\x1b[2J"),
+        (["draft", "inc1"], "incidents/inc1/article", "# Shop\n\n\\x1b[2J"),
+    ],
+)
+def test_articles_are_read_and_steer_no_terminal(tmp_path, run, arguments, path, shown):
+    listed = [{"name": "shop-down", "source": "draft", "title": "Shop is down", "excerpt": "it \x1b[2J is"}]
+    answer = listed if arguments[0] in ("list", "search") else listed[0] | {"text": "# Shop\n\n\x1b[2J"}
+    with daemon(tmp_path / "sock", {f"GET /control/{path}": (200, answer)}):
+        code, out, _ = run("article", *arguments, "--socket", tmp_path / "sock")
+    assert code == 0
+    assert shown in out
+    assert "\x1b" not in out
+
+
 @pytest.fixture
 def procfs(tmp_path):
     (tmp_path / "proc").mkdir()

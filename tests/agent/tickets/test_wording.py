@@ -6,8 +6,9 @@ import pytest
 
 from agent.incidents.decision import Reason
 from agent.incidents.incident import Attempt, Awaiting, Incident, Outcome, Resolution, State
+from agent.itsm.articles import Advice
 from agent.itsm.clocks import Clock, Kind
-from agent.tickets.wording import BODY_LENGTH, TITLE_LENGTH, correlation, draft, title, update_for
+from agent.tickets.wording import ADVICE_LENGTH, BODY_LENGTH, TITLE_LENGTH, correlation, draft, title, update_for
 from collectors.sample import Origin, labels
 
 STARTED = Attempt(
@@ -199,3 +200,23 @@ def test_whoever_may_not_approve_is_told_so_on_the_ticket_and_cannot_steer_it():
 def test_a_reminder_says_how_long_there_is_left():
     update = update_for(waiting(), Reason.APPROVAL_REMINDER, key="k", detail="2700 s are left to approve")
     assert update.comment.startswith("Reminder: An action is ready and waits for approval.\n2700 s are left to approve")
+
+
+def test_what_is_known_about_such_alerts_stands_before_the_technical_part():
+    known = Advice(name="disk-busy", title="A disk has no rest", mend="1. Look.\n2. Wait.", own=True)
+    body = draft(incident(), "web1", known).body
+    text = (
+        "\n\nArticle: A disk has no rest (paramedic article show disk-busy)\n1. Look.\n2. Wait.\n\nTechnical details\n"
+    )
+    assert text in body
+    assert "\nNearest article: A disk" in draft(incident(), "web1", replace(known, own=False)).body
+
+
+def test_a_hostile_or_endless_article_does_no_harm_in_a_ticket():
+    known = Advice(name="a", title="t\n\x1b[2J", mend="password=canary \u202e\n" + "x" * 1_000_000, own=True)
+    body = draft(incident(), "web1", known).body
+    assert len(body) < ADVICE_LENGTH + 2_000
+    assert "canary" not in body
+    assert "\x1b" not in body
+    assert "\u202e" not in body
+    assert "Technical details" in body

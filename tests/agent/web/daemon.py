@@ -82,6 +82,16 @@ class Backend:
     def problem(self, problem_id):
         return {"id": problem_id} if problem_id == "one" else None
 
+    def articles(self, question, limit):
+        self.asked.append((question, limit))
+        return [{"name": "restart-web"}]
+
+    def article(self, name):
+        return {"name": name} if name == "restart-web" else None
+
+    def drafted(self, incident_id):
+        return {"name": "down", "text": "# Draft"} if incident_id == "one" else None
+
     def report(self, start, end, form):
         self.asked.append((start, end, form))
         return "# report\n"

@@ -285,3 +285,20 @@ def test_a_failing_backend_is_500_and_the_next_request_is_served(daemon, capsys)
 def test_a_report_on_no_sensible_period_is_refused(daemon, query):
     assert daemon.unix("GET", f"/control/report?{query}").status == 400
     assert daemon.backend.asked == []
+
+
+def test_articles_are_listed_or_searched(daemon):
+    assert daemon.unix("GET", "/control/articles").status == 200
+    assert daemon.unix("GET", "/control/articles?query=disk+full%22%29&limit=3").status == 200
+    assert daemon.backend.asked == [("", 2000), ('disk full")', 3)]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=2001", f"query={'x' * 1001}"])
+def test_a_search_for_no_sensible_number_or_of_a_novel_is_refused(daemon, query):
+    assert daemon.unix("GET", f"/control/articles?{query}").status == 400
+    assert daemon.backend.asked == []
+
+
+@pytest.mark.parametrize("path", ["articles/nope", "articles/..%2Fx", "incidents/two/article"])
+def test_an_article_that_is_not_there_is_404(daemon, path):
+    assert daemon.unix("GET", f"/control/{path}").status == 404
