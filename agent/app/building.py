@@ -4,10 +4,11 @@ import os
 import socket
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from agent.app import drilling, planning, presenting, quieting
 from agent.clock import Clock
@@ -17,14 +18,16 @@ from agent.config.acting import LimitOptions, limits
 from agent.config.options import Config
 from agent.config.problems import ConfigError
 from agent.engine import recovery
+from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
+from agent.engine.commands import Rehearse
 from agent.engine.delivery import Delivery, Inline
 from agent.engine.desk import Desk, DeskRules
 from agent.engine.intake import Intake
 from agent.engine.judging import stopped_on_purpose, unmet
 from agent.engine.ledger import Ledger
 from agent.engine.library import Library
-from agent.engine.orders import Keep, Orders
+from agent.engine.orders import Keep, Orders, Rehearser
 from agent.engine.parts import Outside, Parts
 from agent.engine.situations import Presence, Situations
 from agent.executor import ticketing
@@ -105,7 +108,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         settle_seconds=config.incidents.settle,
         keep=Keep(incidents=config.state.keep_incidents, output=config.state.keep_output),
     )
-    return Parts(
+    made = Parts(
         database=database,
         series=series,
         ruleset=ruleset,
@@ -119,6 +122,20 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         orders=orders,
         outside=outside,
     )
+    orders.rehearse = rehearser(config, made)
+    return made
+
+
+def rehearser(config: Config, parts: Parts) -> Rehearser:
+    """Return what says what a remediation would do."""
+    where = environment(config)
+
+    def rehearse(batch: Batch, command: Rehearse) -> Mapping[str, Any]:
+        from agent.app.rehearsing import rehearsed  # noqa: PLC0415 - once in a while
+
+        return rehearsed(config, where, parts, command, batch.now)
+
+    return rehearse
 
 
 def _delivery(config: Config, database: Database, clock: Clock, library: Library, owner: str) -> Delivery:

@@ -15,9 +15,12 @@ from remediations import parameters, registry, sandbox
 from remediations.parameters import Render
 from remediations.plan import PlanError
 from remediations.sandbox import HostEnvironment
-from remediations.spec import Context
+from remediations.spec import Context, Privilege
 from rules import matchers
 from rules.annotations import Template, TemplateError, compile_template
+
+_AS_ROOT = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SYS_PTRACE")
+"""What a script may do that the configuration runs as root."""
 
 
 def policy(config: Config, *, publish: Sequence[str]) -> Policy:
@@ -140,6 +143,15 @@ def _plan(step: StepOptions, render: Render, actions: Context, environment: Host
         return replace(planned, plan=replace(plan, by="helper") if environment.helper else plan)
     except PlanError as error:
         return replace(planned, error=str(error))
+
+
+def privilege(step: StepOptions) -> Privilege:
+    """Return what the root helper is to give a step."""
+    own = registry.action(step.action).privilege
+    if not step.user:
+        return own
+    more = step.user == "root" and own.user != "root"
+    return replace(own, user=step.user, capabilities=_AS_ROOT if more else own.capabilities)
 
 
 @cache

@@ -45,6 +45,23 @@ def remediations(commands: Any) -> None:  # noqa: ANN401 - argparse's own type i
     listing = command(
         verbs, "list", "list remediations with mode, verified success, breaker and refusals", module="remediations"
     )
+    plan = command(
+        verbs,
+        "plan",
+        "show what a remediation would run now, by whom, and what each guard says; nothing is started",
+        module="rehearsal",
+        example="paramedic remediation plan restart-web --label name=nginx.service",
+    )
+    plan.add_argument("name", metavar="NAME", help="as `remediation list` shows it")
+    plan.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the alert; what its `match` asks for is there",
+    )
+    plan.add_argument("--value", type=float, default=0.0, metavar="X", help="of the alert; default: 0")
+    plan.add_argument("--origin", default="local", help="where the alert comes from; default: local")
     promote = command(
         verbs,
         "promote",
@@ -54,7 +71,7 @@ def remediations(commands: Any) -> None:  # noqa: ANN401 - argparse's own type i
     )
     promote.add_argument("name", metavar="NAME", help="as `remediation list` shows it")
     promote.add_argument("--reason", required=True, help="why it may be trusted again; it goes on record")
-    for each in (listing, promote):
+    for each in (listing, plan, promote):
         client(each)
 
 

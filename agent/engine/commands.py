@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agent.incidents.events import Acknowledged, Approved, Rejected, Released, ResolvedByOperator, RetryOrdered
 from agent.incidents.posted import Post
 from agent.incidents.silences import Silence
-from collectors.sample import Failure, Reading
+from collectors.sample import Failure, Origin, Reading
 
 
 class CommandError(Exception):
@@ -39,6 +39,16 @@ class Promote:
     remediation: str
     actor: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearse:
+    """Say what a remediation would do about an alert with these labels. Nothing is begun. Answer: see `rehearsing`."""
+
+    remediation: str
+    labels: Mapping[str, str]
+    value: float = 0.0
+    origin: Origin = Origin.LOCAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +149,7 @@ class StartDrill:
 Command = (
     OnIncident
     | Promote
+    | Rehearse
     | PostAlerts
     | Ingest
     | SetStop

@@ -21,6 +21,7 @@ from agent.engine.commands import (
     PostAlerts,
     Promote,
     PutSilence,
+    Rehearse,
     Reload,
     SetMaintenance,
     SetStop,
@@ -37,6 +38,7 @@ from agent.telemetry import log
 _log = log.get("operator")
 STOP = "stop"
 Reloader = Callable[[Batch], Mapping[str, Any]]
+Rehearser = Callable[[Batch, Rehearse], Mapping[str, Any]]
 Leaver = Callable[[Batch, Farewell], Mapping[str, Any]]
 
 
@@ -57,7 +59,7 @@ class Schedule:
 
 
 class Orders:
-    """`reload` and `farewell` are given by the application; they run in the engine thread and must not block."""
+    """`reload`, `farewell` and `rehearse` are the application's; they run in the engine thread and must not block."""
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class Orders:
         self.schedule = Schedule()
         self.reload: Reloader | None = None
         self.farewell: Leaver | None = None
+        self.rehearse: Rehearser | None = None
 
     def carry_out(self, batch: Batch, command: Command) -> Mapping[str, Any] | CommandError:
         """Return the answer, or the reason why there is none. The answer is given once the batch is durable."""
@@ -100,12 +103,18 @@ class Orders:
                 return silencing.carry_out(batch, self._situations.muting, command)
             case ExplainProblem() | CloseProblem():
                 return self._desk.problems.carry_out(batch, command)
+            case Reload() | Farewell() | Rehearse() | StartDrill():
+                return self._by_application(batch, command)
+
+    def _by_application(self, batch: Batch, command: Command) -> Mapping[str, Any]:
+        match command:
             case Reload() if self.reload is not None:
                 return self.reload(batch)
             case Farewell() if self.farewell is not None:
                 return self.farewell(batch, command)
-            case Reload() | Farewell() | StartDrill():
-                raise CommandError("this engine cannot do that", 500)
+            case Rehearse() if self.rehearse is not None:
+                return self.rehearse(batch, command)
+        raise CommandError("this engine cannot do that", 500)
 
     def _decided(self, batch: Batch, command: OnIncident | Promote) -> Mapping[str, Any]:
         return self._on_incident(batch, command) if isinstance(command, OnIncident) else self._promote(batch, command)

@@ -118,9 +118,9 @@ class Situations:
         )
         return max(self.settled_at, ended + self.settle_seconds if ended else 0.0)
 
-    def of(self, incident: Incident, now: float) -> Situation:
-        """Return what a decision about this incident may read now."""
-        ladder = self.policy.ladder_for(incident.labels)
+    def of(self, incident: Incident, now: float, ladder: Ladder | None = None) -> Situation:
+        """Return what a decision about this incident may read now; `ladder` is not the one that would take it."""
+        ladder = ladder or self.policy.ladder_for(incident.labels)
         muted, muted_until = self.muted(incident, now)
         shared = _Shared(
             muted=muted,

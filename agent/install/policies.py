@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from agent.app.planning import listed_units
+from agent.app.planning import listed_units, privilege
 from agent.config import toml
 from agent.config.acting import RemediationOptions, StepOptions, context
 from agent.config.options import Config
@@ -26,8 +26,6 @@ _SCRIPTS = str(Path(registry.__file__).parent / "scripts")
 _STAND_IN = "stands4template"
 """Stands for every template while a plan is made; what may take its place at run time is `_FOREIGN`."""
 _FOREIGN = r"(?!.*\.\.)[A-Za-z0-9_/][A-Za-z0-9._:/@%+=,-]*"
-_AS_ROOT = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SYS_PTRACE")
-"""What a script may do that the configuration runs as root."""
 _MOST_RUNS = 1000
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
@@ -111,14 +109,9 @@ def _plan(config: Config, step: StepOptions) -> Plan:
 
 
 def _step_policy(config: Config, remediation: RemediationOptions, number: str, step: StepOptions, plan: Plan) -> Policy:
-    spec = registry.action(step.action)
     program, *rest = _absolute(plan.argv)
     words: dict[str, Any] = {}
     argv = (program, *(_pattern(word, words) for word in rest))
-    privilege = _privilege(spec.privilege)
-    if step.user:
-        privilege |= {"user": step.user}
-        privilege |= {"capabilities": _AS_ROOT} if step.user == "root" and spec.privilege.user != "root" else {}
     writable = (*plan.writable, *map(str, step.writable))
     return Policy(
         name=f"{remediation.name}.{number}.toml",
@@ -127,7 +120,7 @@ def _step_policy(config: Config, remediation: RemediationOptions, number: str, s
         files=tuple(word for word in rest if word.startswith(f"{_SCRIPTS}/")),
         writable=tuple(path.partition(_STAND_IN)[0].rstrip("/") for path in writable),
         **_bounds(config, [(remediation, step)]),
-        **privilege,
+        **_privilege(privilege(step)),
     )
 
 

@@ -134,6 +134,7 @@ def control_rows(
         ("POST", f"{incident}/resolve", control.resolve),
         ("POST", f"{incident}/retry", control.retry),
         ("GET", "/control/remediations", control.remediations),
+        ("POST", "/control/remediations/{name}/rehearse", control.rehearse),
         ("POST", "/control/remediations/{name}/promote", control.promote),
         ("GET", f"{incident}/article", articles.drafted),
         ("GET", "/control/articles", articles.list),

@@ -8,12 +8,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.clock import Clock
-from agent.engine.commands import Command, Farewell, OnIncident, Promote, Reload, SetMaintenance, SetStop, StartDrill
+from agent.engine.commands import (
+    Command,
+    Farewell,
+    OnIncident,
+    Promote,
+    Rehearse,
+    Reload,
+    SetMaintenance,
+    SetStop,
+    StartDrill,
+)
 from agent.incidents.events import Acknowledged, Approved, Rejected, Released, ResolvedByOperator, RetryOrdered
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
 from agent.web.request import RequestError, answer, fields_of, number_of
+from collectors.sample import Origin
 
 MAX_LISTED = 10_000
 STATES = frozenset(
@@ -49,6 +60,12 @@ class _Maintenance(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
     seconds: float = 0.0
     """How long it lasts, from now; 0 ends it."""
+
+
+class _Rehearsal(msgspec.Struct, forbid_unknown_fields=True):
+    labels: dict[str, str] = {}
+    value: float = 0.0
+    origin: Origin = Origin.LOCAL
 
 
 class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -99,6 +116,13 @@ class Control:
 
     async def remediations(self, _request: Request, _peer: Peer) -> Response:
         return answer(await self._caller.call(self._backend.remediations))
+
+    async def rehearse(self, request: Request, _peer: Peer) -> Response:
+        wanted = await fields_of(request, _Rehearsal)
+        order = Rehearse(
+            remediation=request.path_params["name"], labels=wanted.labels, value=wanted.value, origin=wanted.origin
+        )
+        return await self._ask(order)
 
     async def promote(self, request: Request, peer: Peer) -> Response:
         name = request.path_params["name"]
