@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import requests
@@ -205,12 +204,11 @@ def installed(rt: Server) -> Iterator[Patient]:
 
 def install_program(machine: Machine) -> None:
     """Make a venv with the host's own Python and install the wheels into it, as pip does offline."""
-    with TemporaryDirectory(dir="/tmp") as folder:
-        wheel = wheels.build(Path(folder))
-        place = machine.root / "opt/wheels"
-        place.mkdir(parents=True)
-        for each in (wheel, *wheels.dependencies().iterdir()):
-            (place / each.name).write_bytes(each.read_bytes())
+    wheel = wheels.built()
+    place = machine.root / "opt/wheels"
+    place.mkdir(parents=True)
+    for each in (wheel, *wheels.dependencies().iterdir()):
+        (place / each.name).write_bytes(each.read_bytes())
     (pip,) = place.glob("pip-*.whl")
     machine.run("python3", "-m", "venv", "--without-pip", VENV)
     install = ("install", "--quiet", "--no-index", "--find-links=/opt/wheels", "--root-user-action=ignore")

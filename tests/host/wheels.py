@@ -1,9 +1,13 @@
 """paramedic as it is delivered: a wheel built from this tree, and the wheels it depends on."""
 
+import atexit
 import hashlib
+import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,14 @@ import pytest
 from tests.host.machine import CACHE, PYTHON, made_whole
 
 TREE = Path(__file__).parents[2]
+
+
+@cache
+def built() -> Path:
+    """Return the wheel of this tree, built once for all hosts of a run."""
+    folder = Path(tempfile.mkdtemp(prefix="paramedic-wheel-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return build(folder)
 
 
 def build(folder: Path) -> Path:
