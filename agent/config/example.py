@@ -31,6 +31,7 @@ _SAMPLES = {
     "user": "paramedic",
     "password_file": Path("/etc/paramedic/password"),
     "project": "operations",
+    "customer": "operations@example.org",
     "token_file": Path("/etc/paramedic/token"),
 }
 """Values for options of ticket systems that have no default."""

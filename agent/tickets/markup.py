@@ -3,6 +3,7 @@
 import re
 
 _FENCE = re.compile(r"`{3,}")
+_CODE = re.compile(r"\[(/?code)", re.IGNORECASE)
 _NOFORMAT = re.compile(r"\{(noformat)", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)(pre|code|notextile)", re.IGNORECASE)
 
@@ -23,6 +24,11 @@ def noformat(text: str) -> str:
     """Return a block of unformatted text in Jira's wiki markup; a tag that would end it is spaced out."""
     spaced = _NOFORMAT.sub(r"{ \1", text)
     return f"{{noformat}}\n{spaced}\n{{noformat}}"
+
+
+def uncoded(text: str) -> str:
+    """Return the text for a journal of ServiceNow, where only `[code]` is markup."""
+    return _CODE.sub(r"[ \1", text)
 
 
 def html(text: str) -> str:
