@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -215,7 +216,7 @@ def application(rows: Sequence[Row], access: Access) -> ASGIApp:
     """Return the ASGI application that serves the rows. The server puts the `Peer` into the request's state."""
     endpoints = {(row.method, row.path): _endpoint(row, access) for row in rows}
     routes = [Route(path, endpoint, methods=[method]) for (method, path), endpoint in endpoints.items()]
-    app = Starlette(routes=routes, exception_handlers={Exception: _broken})
+    app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     plain = {key: endpoint for key, endpoint in endpoints.items() if "{" not in key[1]}
 
@@ -228,7 +229,7 @@ def application(rows: Sequence[Row], access: Access) -> ASGIApp:
             response = await endpoint(Request(scope, receive))
             await response(scope, receive, send)
 
-    return serve
+    return ServerErrorMiddleware(serve, handler=_broken)
 
 
 def _endpoint(row: Row, access: Access) -> Callable[[Request], Awaitable[Response]]:
