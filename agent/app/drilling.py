@@ -35,7 +35,7 @@ groups:
       - alert: {ALERT}
         expr: paramedic_process_up{{name="{SERVICE}"}} == 0
         labels: {{severity: critical, drill: "true"}}
-        annotations: {{summary: "Drill: the scratch service is down"}}
+        annotations: {{summary: "Drill: the scratch service is down", article: process-down}}
 """
 _START_SECONDS = 10.0
 _LONGEST_SECONDS = 60.0

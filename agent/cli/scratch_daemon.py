@@ -97,7 +97,7 @@ def rules() -> str:
         "alert": _ALERT,
         "expr": "paramedic_process_up == 0",
         "labels": {"severity": "critical", "drill": "true"},
-        "annotations": {"summary": "Drill: the scratch service is down"},
+        "annotations": {"summary": "Drill: the scratch service is down", "article": "process-down"},
     }
     return json.dumps({"groups": [{"name": "drill", "rules": [rule]}]})
 
