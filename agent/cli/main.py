@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from agent.cli import lean
 from agent.cli.failure import CommandFailedError
 from agent.cli.parser import parser
 from agent.config.problems import ConfigError
@@ -16,6 +17,7 @@ _INTERRUPTED = 130
 
 def entry() -> None:
     """Run the command that the arguments name, and exit with its code."""
+    lean.without_extras()
     sys.exit(main(sys.argv[1:]))
 
 

@@ -3,7 +3,8 @@
 Nothing here takes labels from the outside world: label values are names from the configuration or members of enums.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import Counter, Gauge, Histogram
+from prometheus_client.registry import CollectorRegistry
 
 REGISTRY = CollectorRegistry(auto_describe=False)
 

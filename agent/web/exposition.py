@@ -4,18 +4,19 @@ A scrape writes thousands of lines, so everything of a line but its value is mad
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import prometheus_client
+from prometheus_client.metrics import disable_created_metrics
 from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.utils import floatToGoString
 
 from agent.collecting import health, own
 from agent.collecting.poll import outcome_source
 from agent.engine import housekeeping
 from agent.engine.housekeeping import ALERT_STATE
 from agent.telemetry.metrics import REGISTRY
-from agent.web.lines import Dialect, families_of, head, labelled, plain, special
+from agent.web.lines import HELP_ESCAPED, Dialect, families_of, head, labelled, plain, special
 from collectors import scrape
 from collectors.sample import Labels, Metric, Source
 from rules.alert import Alert, AlertState
@@ -85,7 +86,7 @@ class Exposition:
         self._layouts: dict[Dialect, Layout] = {}
         self._alert_texts: dict[tuple[Labels, AlertState], str] = {}
         # Creation times would be a third of the lines, and nobody asks for them.
-        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()  # type: ignore[no-untyped-call]
 
     def render(self, accept: str, store: SeriesStore, alerts: Iterable[Alert], now: float) -> tuple[bytes, str]:
         """Return body and content type for a request with this Accept header at wall second `now`."""
@@ -195,7 +196,16 @@ def _own(dialect: Dialect) -> bytes:
     if dialect is Dialect.OPEN:
         text: bytes = openmetrics.generate_latest(REGISTRY)  # type: ignore[no-untyped-call]
         return text
-    return prometheus_client.generate_latest(REGISTRY)
+    return "".join(own_lines()).encode()
+
+
+def own_lines() -> Iterator[str]:
+    """Yield our own metrics in the text format, as prometheus_client writes it: that comes with a web server."""
+    for family in REGISTRY.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        yield f"# HELP {name} {family.documentation.translate(HELP_ESCAPED)}\n# TYPE {name} {family.type}\n"
+        for sample in family.samples:
+            yield f"{labelled(sample.name, sorted(sample.labels.items()))}{floatToGoString(sample.value)}\n"  # type: ignore[no-untyped-call]
 
 
 def _own_names() -> frozenset[str]:

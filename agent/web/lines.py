@@ -14,7 +14,7 @@ _PARTS = {
 }
 _ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _NOT_ALLOWED = re.compile(r"[^a-zA-Z0-9_]")
-_HELP_ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n"})
+HELP_ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
 
 class Dialect(Enum):
@@ -60,7 +60,7 @@ def _family(metric: Metric, names: tuple[str, ...], dialect: Dialect, taken: fro
 def head(family: Family, dialect: Dialect) -> str:
     """Return the HELP and TYPE lines."""
     kind = family.type.value
-    escaped = family.help.translate(_HELP_ESCAPED)
+    escaped = family.help.translate(HELP_ESCAPED)
     if dialect is Dialect.OPEN:
         kind = "unknown" if family.type is MetricType.UNTYPED else kind
         escaped = family.help.translate(_ESCAPED)

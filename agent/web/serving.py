@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 import h11
+import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,6 +26,8 @@ from agent.web.door import Door, Guest
 
 if TYPE_CHECKING:
     from agent.web.tls import Tls
+
+uvicorn.Config = Config  # type: ignore[attr-defined]  # its modules look for it there; see agent/cli/lean.py
 
 HEADER_SECONDS = 10.0
 """How long a connection may take to send a whole request head."""

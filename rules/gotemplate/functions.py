@@ -1,6 +1,5 @@
 """The functions templates may call: Go's own and Prometheus'. Those that need the moment are in `evaluate.py`."""
 
-import html
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from rules.gotemplate.printf import printf, show
 Sampled = dict[str, object]
 """A query result: {"Labels": {…}, "Value": …}."""
 
+_MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"})
 _JAVASCRIPT = str.maketrans(
     {"\\": "\\\\", "'": "\\'", '"': '\\"'} | {char: f"\\u{ord(char):04X}" for char in "<>&=\n\r\t\0"}
 )
@@ -177,7 +177,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "print": _print,
     "printf": lambda pattern, *values: printf(pattern, values),
     "println": _println,
-    "html": lambda *values: html.escape(_print(*values)),
+    "html": lambda *values: _print(*values).translate(_MARKUP),
     "js": lambda *values: _print(*values).translate(_JAVASCRIPT),
     "urlquery": lambda *values: quote_plus(_print(*values)),
     "eq": _equal,
