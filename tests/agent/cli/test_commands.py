@@ -275,3 +275,46 @@ def test_a_completion_script_knows_every_command(run):
     pytest.importorskip("shtab")
     script = run("completion", "bash")[1]
     assert [word for word in ("stop-actions", "incident", "--strict") if word not in script] == []
+
+
+def test_remediations_are_listed_with_what_they_have_earned(tmp_path, run):
+    listed = [
+        {
+            "name": "restart-web",
+            "steps": ["restart_unit"],
+            "mode": "auto",
+            "effective_mode": "approve",
+            "demoted_at": 1_700_000_000.0,
+            "success": 0.25,
+            "judged": 4,
+            "target": 0.5,
+            "breaker": "open",
+            "half_opens_at": 1_700_003_600.0,
+            "actions": {"restart_unit": "half_open"},
+            "refusals": {"breaker": 2},
+        }
+    ]
+    with daemon(tmp_path / "sock", {"GET /control/remediations": (200, listed)}):
+        code, out, _ = run("remediation", "list", "--socket", tmp_path / "sock")
+    assert code == 0
+    header, line = out.splitlines()
+    assert header.split() == ["NAME", "STEPS", "MODE", "EFFECTIVE", "VERIFIED", "BREAKER", "REFUSALS"]
+    for told in ("approve (demoted)", "25% of 4", "open until 2023-11-14", "restart_unit half_open", "breaker 2"):
+        assert told in line
+
+
+def test_an_approval_names_the_plan_that_waits_and_shows_what_it_would_run(tmp_path, run):
+    awaiting = {"plan": "0123456789abcdef", "argv": ["systemctl", "restart", "--", "my web.service"]}
+    answers = {
+        "GET /control/incidents/inc1": (
+            200,
+            {**INCIDENT, "awaiting": {**awaiting, "approvers": ["ann"], "until": 2e9}},
+        ),
+        "POST /control/incidents/inc1/approve": (200, {"ok": 1}),
+    }
+    with daemon(tmp_path / "sock", answers) as asked:
+        arguments = ["incident", "approve", "inc1", "--comment", "go", "--json", "--socket", tmp_path / "sock"]
+        code, _, said = run(*arguments)
+    assert code == 0
+    assert "plan 0123456789abcdef: systemctl restart -- 'my web.service'" in said
+    assert asked[-1] == ("POST /control/incidents/inc1/approve", {"plan": "0123456789abcdef", "comment": "go"})
