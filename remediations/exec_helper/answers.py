@@ -5,6 +5,7 @@ import math
 import os
 import re
 import time
+from contextlib import suppress
 from typing import Any, Protocol
 
 from remediations.exec_helper import policy as policies
@@ -82,12 +83,16 @@ class Answers:
         if len(self._records.open()) >= MOST_RUNNING:
             return {"answer": "busy"}
         whole = (policy.argv[0], *argv[1:])
-        if not self._records.claim(run_id, whole, policy.name):
-            return {"answer": "duplicate"}
+        try:
+            if not self._records.claim(run_id, whole, policy.name):
+                return {"answer": "duplicate"}
+        except OSError as error:
+            raise RefusedError(f"it cannot be written down that it begins: {error.strerror}") from error
         try:
             self._starter.start(run_id, policy, min(timeout, policy.timeout_seconds), self._records)
         except StartError as error:
-            self._records.conclude(run_id, Verdict(result="not-started"))
+            with suppress(OSError):
+                self._records.conclude(run_id, Verdict(result="not-started"))
             raise RefusedError(f"systemd did not start it: {error}") from error
         return {"answer": "started", "policy": policy.name}
 
@@ -141,7 +146,8 @@ class Answers:
 
     def _lost(self, run_id: str) -> Verdict:
         verdict = Verdict(result="lost")
-        self._records.conclude(run_id, verdict)
+        with suppress(OSError):  # on a full disk it is found to be lost once more, later
+            self._records.conclude(run_id, verdict)
         return verdict
 
     def _forget(self, run_id: str, _request: Answer) -> Answer:

@@ -6,11 +6,16 @@ VERDICT = "verdict"
 
 
 def write(path: str, content: bytes) -> None:
-    """Make a file with this content; it is on the disk on return, its name in the folder perhaps not."""
+    """Make a file with this content, or none; it is on the disk on return, its name in the folder perhaps not."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, content)
+        left = memoryview(content)
+        while left:  # a disk that is nearly full takes a part
+            left = left[os.write(descriptor, left) :]
         os.fsync(descriptor)
+    except OSError:
+        os.unlink(path)  # noqa: PTH108
+        raise
     finally:
         os.close(descriptor)
 

@@ -1,10 +1,12 @@
 """What became of every run: one folder each, made durable before the run begins, so that none begins twice."""
 
+import errno
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from remediations.exec_helper.durable import VERDICT, flush, replace, write
@@ -12,7 +14,9 @@ from remediations.exec_helper.durable import VERDICT, flush, replace, write
 ARGV, ORDER, OUTPUT = "argv", "order.json", "output"
 KEPT = 2000
 """The oldest of more runs than this are forgotten whole."""
+RESERVE_BYTES = 256 * 1024
 _MOST_OUTPUT = 1024 * 1024
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,8 @@ class Records:
         self._folder = folder
         self._boot_id = boot_id
         os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - see trust.py
+        self._reserve = f"{folder}.reserve"
+        self._keep_reserve()
         self._runs = {run.id: run for run in self._load()}
         self._open = {run_id for run_id in self._runs if self.is_of_this_boot(run_id)}
 
@@ -51,7 +57,20 @@ class Records:
         return f"{self._folder}/{run_id}/{name}".rstrip("/")
 
     def claim(self, run_id: str, argv: tuple[str, ...], policy: str) -> bool:
-        """Write durably that the run begins now; False if that stands there already."""
+        """Write durably that the run begins now; False if that stands there already. Raise OSError: it does not begin.
+
+        On a full disk the reserve makes room: what is to run may be what empties it.
+        """
+        try:
+            return self._claim(run_id, argv, policy)
+        except OSError as error:
+            shutil.rmtree(self.path(run_id), ignore_errors=True)
+            if error.errno not in _FULL or not os.path.exists(self._reserve):  # noqa: PTH110
+                raise
+        os.unlink(self._reserve)  # noqa: PTH108
+        return self._claim(run_id, argv, policy)
+
+    def _claim(self, run_id: str, argv: tuple[str, ...], policy: str) -> bool:
         try:
             os.mkdir(self.path(run_id), mode=0o700)  # noqa: PTH102
         except FileExistsError:
@@ -121,6 +140,12 @@ class Records:
             except (OSError, ValueError, KeyError):
                 # A crash tore it: it never began, and never will.
                 yield Run(id=name, argv=(), began=_boottime(), boot_id="")
+
+    def _keep_reserve(self) -> None:
+        """Set room aside, unless it is there or there is none."""
+        with suppress(OSError):
+            if not os.path.exists(self._reserve):  # noqa: PTH110
+                write(self._reserve, bytes(RESERVE_BYTES))
 
     def _prune(self) -> None:
         while len(self._runs) > KEPT:

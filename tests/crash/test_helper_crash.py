@@ -61,7 +61,8 @@ STATUS = {"op": "status", "run": RUN_ID}
 
 def reset(top):
     shutil.rmtree(top / "runs", ignore_errors=True)
-    (top / "ran").unlink(missing_ok=True)
+    for name in ("ran", "runs.reserve"):
+        (top / name).unlink(missing_ok=True)
 
 
 def ran(top):
@@ -105,4 +106,5 @@ def test_killed_at_any_system_call_nothing_runs_twice_and_what_began_has_a_verdi
         assert status["answer"] in {"running", "finished"}
         assert ran(top) <= 1
     assert killed >= (20 if SOAK else 6)
+    assert 0 < began < killed, "killed before the claim and after it"
     record_property("kill -9 of the root helper", f"{killed} points, {began} of them after the claim, 0 runs twice")

@@ -1,13 +1,16 @@
 """What the helper answers: it starts each run once, what root allows, and tells how it ended."""
 
+import os
+import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from remediations.exec_helper import answers as module
 from remediations.exec_helper.records import Verdict
-from tests.remediations.exec_helper.conftest import new_id
+from tests.remediations.exec_helper.conftest import Bench, new_id
 
 
 def test_a_run_that_is_allowed_starts_and_ends_and_is_told(echo):
@@ -236,3 +239,40 @@ def test_the_oldest_of_too_many_runs_are_forgotten_whole(echo, monkeypatch):
     for run_id in ids:
         echo.records.claim(run_id, ("x",), "a.toml")
     assert [echo.records.known(run_id) for run_id in ids] == [False, False, True, True, True]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Return a folder on a file system of one megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir(mode=0o755)
+    mount = ("mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "paramedic-test", str(place))
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True, timeout=60).returncode:
+        pytest.skip("needs the right to mount, to have a disk that is full")
+    yield place
+    subprocess.run(("umount", "--lazy", str(place)), check=True, timeout=60)
+
+
+def fill(disk):
+    with suppress(OSError), (disk / "fill").open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_on_a_full_disk_the_reserve_lets_one_more_run_begin_and_then_it_is_refused(small_disk):
+    bench = Bench(small_disk)
+    bench.path = bench.program(text='#!/bin/sh\necho "$@"\n')
+    bench.allow(f"argv = [{bench.path!r}, '{{word}}']\n[words]\nword = '[a-z]+'\n")
+    fill(small_disk)
+    run_id = new_id()
+    assert bench.run(bench.path, "hello", run_id=run_id)["answer"] == "started"
+    assert bench.finish(run_id)["result"] == "success"
+    fill(small_disk)
+    refused = new_id()
+    assert "No space left" in bench.run(bench.path, "again", run_id=refused)["reason"]
+    assert bench.ask("status", refused) == {"answer": "unknown"}
+    (small_disk / "fill").unlink()
+    bench.restart()
+    fill(small_disk)
+    assert bench.run(bench.path, "again", run_id=refused)["answer"] == "started"
+    bench.starter.join()
