@@ -31,6 +31,7 @@ _SAMPLES = {
     "user": "paramedic",
     "password_file": Path("/etc/paramedic/password"),
     "project": "operations",
+    "organization": "Example",
     "customer": "operations@example.org",
     "token_file": Path("/etc/paramedic/token"),
 }

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from agent.tickets.spec import AdapterSpec
 
-NAMES = ("rt", "roundup", "redmine", "jira", "github", "gitlab", "servicenow", "zammad", "webhook")
+NAMES = ("rt", "roundup", "redmine", "jira", "github", "gitlab", "servicenow", "zammad", "glpi", "itop", "webhook")
 """Each is a module of this package. It is loaded when it is first asked for: nobody has them all."""
 
 

@@ -19,7 +19,7 @@ def desk(
     name: str,
     site: Answering,
     *,
-    secret: str,
+    secret: str | dict[Path, str],
     options: dict[str, Any],
     wrong: dict[str, Any],
     creation: bytes,
@@ -30,9 +30,11 @@ def desk(
     """`texts` gives comments as they are at the far end, `wrong` the option that makes it misconfigured."""
     with serving(site) as target, fault_proxy(target) as proxy:
 
-        def system(*, password: str = secret, **changes: Any) -> TicketSystem:
+        def system(*, password: str = "", **changes: Any) -> TicketSystem:
+            secrets = {SECRET: secret} if isinstance(secret, str) else secret
+            secrets = secrets | ({SECRET: password} if password else {})
             spec = ADAPTERS[name]
-            return spec.open(spec.options(**({"url": address(proxy.port)} | options | changes)), lambda _: password)
+            return spec.open(spec.options(**({"url": address(proxy.port)} | options | changes)), secrets.__getitem__)
 
         def address(port: int) -> str:
             return f"http://127.0.0.1:{port}"

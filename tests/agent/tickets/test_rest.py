@@ -201,6 +201,8 @@ OPTIONS = {
     "gitlab": {"project": "a/b", "token_file": Path("p")},
     "servicenow": {"user": "me", "password_file": Path("p")},
     "zammad": {"customer": "c@example.org", "token_file": Path("p"), "index_seconds": 0},
+    "glpi": {"token_file": Path("p")},
+    "itop": {"user": "me", "password_file": Path("p"), "organization": "x"},
     "webhook": {"find_url": "", "token_file": Path("p")},
 }
 
