@@ -8,6 +8,7 @@ from remediations.actions import (
     free_space,
     http_call,
     kill_process,
+    reboot_host,
     renice_process,
     restart_command,
     restart_container,
@@ -33,6 +34,7 @@ ACTIONS: Mapping[str, ActionSpec] = {
         renice_process.SPEC,
         free_space.SPEC,
         vacuum_journal.SPEC,
+        reboot_host.SPEC,
     )
 }
 

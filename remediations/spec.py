@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from remediations.limits import DEFAULT_KIND, KindLimits
 from remediations.plan import Plan
 
 
@@ -50,5 +51,9 @@ class ActionSpec:
     leaves_process: bool = False
     """True where it starts something that is to go on when it has ended: a unit ends with all that it started."""
     privilege: Privilege = Privilege()
+    restarts_host: bool = False
+    """True where it restarts the host: never without a person's approval, and judged by whether another boot begins."""
+    limits: KindLimits = DEFAULT_KIND
+    """How often it may run at most, whatever the configuration says."""
     host: bool = False
     """True where it acts on the host's service manager or processes, which a container does not see."""

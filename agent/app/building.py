@@ -89,6 +89,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
     series.require(ruleset.horizons(), config.state.history)
     casebook, ledger = Casebook(), Ledger()
     situations = _situations(config, casebook, ledger, ruleset, publish=publish)
+    situations.boot_id = clock.boot_id
     library = Library(config.knowledge.folders)
     delivery = _delivery(config, database, clock, library, owner)
     desk = Desk(

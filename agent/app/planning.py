@@ -12,6 +12,7 @@ from agent.engine.situations import Planned, Planner
 from agent.incidents.incident import Incident
 from agent.incidents.policy import Ladder, Policy, TicketPolicy, Verify
 from remediations import parameters, registry, sandbox
+from remediations.limits import KindLimits
 from remediations.parameters import Render
 from remediations.plan import PlanError
 from remediations.sandbox import HostEnvironment
@@ -28,7 +29,7 @@ def policy(config: Config, *, publish: Sequence[str]) -> Policy:
     systems = tuple(TicketPolicy(name=t.name or t.system, open=t.open, drills=t.drills) for t in config.tickets)
     return Policy(
         ladders=tuple(_ladder(options, config) for options in config.remediations),
-        kinds={name: acting.kind_limits(options) for name, options in config.actions.items()},
+        kinds=_kinds(config),
         tickets=systems or (TicketPolicy(name="book"),),
         publish=tuple(publish),
         catalogue=services.catalogue(config),
@@ -38,6 +39,13 @@ def policy(config: Config, *, publish: Sequence[str]) -> Policy:
         approval_timeout=config.approvals.timeout,
         approval_reminder=config.approvals.remind,
     )
+
+
+def _kinds(config: Config) -> dict[str, KindLimits]:
+    """Return the limits of action kinds: an action's own number of runs holds whatever the configuration says."""
+    kinds = {name: acting.kind_limits(options) for name, options in config.actions.items()}
+    own = {name: spec.limits for name, spec in registry.ACTIONS.items() if spec.limits.runs is not None}
+    return kinds | {name: replace(kinds.get(name, most), runs=most.runs, per=most.per) for name, most in own.items()}
 
 
 def _ladder(options: RemediationOptions, config: Config) -> Ladder:
@@ -133,10 +141,12 @@ def _listed(planned: Planned, units: frozenset[str]) -> Planned:
 
 
 def _plan(step: StepOptions, render: Render, actions: Context, environment: HostEnvironment) -> Planned:
-    disruptive = registry.action(step.action).disruptive
-    planned = Planned(action=step.action, timeout=step.timeout, disruptive=disruptive)
+    spec = registry.action(step.action)
+    planned = Planned(
+        action=step.action, timeout=step.timeout, disruptive=spec.disruptive, restarts_host=spec.restarts_host
+    )
     try:
-        forbidden = sandbox.refusal_reason(registry.action(step.action), environment)
+        forbidden = sandbox.refusal_reason(spec, environment)
         if forbidden is not None:
             return replace(planned, error=sandbox.EXPLANATIONS[forbidden])
         plan = registry.plan(step.action, step.parameters, actions, render)

@@ -9,7 +9,8 @@ from agent.app import doors, units
 from agent.app.planning import listed_units
 from agent.cli import screen
 from agent.config import articles, paths, rulefiles
-from agent.config.checks import Finding, Level, errors, findings, is_public
+from agent.config.checks import errors, findings, is_public
+from agent.config.finding import Finding, Level
 from agent.config.load import load
 from agent.config.options import Config
 from agent.config.problems import ConfigError

@@ -3,13 +3,14 @@
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
 
 from agent.config import credentials, durations
 from agent.config.acting import RemediationOptions, VerifyOptions
+from agent.config.approving import held_back, unapprovable
+from agent.config.finding import Finding, Level, Subject
 from agent.config.options import Config
 from agent.config.problems import Problem
 from agent.config.registries import Registries
@@ -26,33 +27,6 @@ from rules.rulefile import RuleFile
 
 HOUR = 3600.0
 _LOOPBACK = ("127.", "::1", "localhost")
-
-
-class Level(StrEnum):
-    """An error keeps the configuration from working as written; a warning may be what was meant."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that a person should look at."""
-
-    level: Level
-    path: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is checked: a configuration that loads, and the rules that it names."""
-
-    config: Config
-    rules: Sequence[RuleFile]
-    registries: Registries
-    start_seconds: Mapping[str, float]
-    """How long units took to start, by name, as far as is known."""
 
 
 def findings(
@@ -199,15 +173,6 @@ def contradictions(subject: Subject) -> Iterator[Finding]:
                 yield Finding(Level.WARNING, f"{path}.runs", message)
 
 
-def unapprovable(subject: Subject) -> Iterator[Finding]:
-    """Name remediations that wait for a word that nobody may give."""
-    for index, remediation in enumerate(subject.config.remediations):
-        nobody = not remediation.approvers and not subject.config.approvals.approvers
-        if nobody and remediation.mode is Mode.APPROVE:
-            message = "waits for approval that nobody may give: name [approvals] approvers"
-            yield Finding(Level.ERROR, f"remediations[{index}].mode", message)
-
-
 def unmatched(subject: Subject) -> Iterator[Finding]:
     """Name remediations for which no loaded rule can raise an alert."""
     rules = [rule for _, rule in _alerting(subject.rules)]
@@ -320,6 +285,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     impatience,
     contradictions,
     unapprovable,
+    held_back,
     unmatched,
     foreign_origins,
     doors,

@@ -1,5 +1,7 @@
 """The ends of attempts: written down, counted, and told to their incidents."""
 
+from dataclasses import replace
+
 from agent.engine.batch import Batch
 from agent.engine.delivery import Answered
 from agent.engine.parts import Parts
@@ -25,7 +27,22 @@ def answered(parts: Parts, batch: Batch, answer: Answered) -> None:
         diagnostics=str(result.get("diagnostics", "")),
         unmet=bool(result.get("unmet")),
     )
-    ended(parts, batch, answer.incident_id, event, str(answer.payload["remediation"]))
+    told = by_boot(event, str(answer.payload.get("boot_id", "")), parts.clock.boot_id)
+    ended(parts, batch, answer.incident_id, told, str(answer.payload["remediation"]))
+
+
+def by_boot(event: AttemptSettled, asked_on: str, boot_id: str) -> AttemptSettled:
+    """Return how a restart of the host really ended: it succeeded if another boot has begun since, and only then.
+
+    `asked_on` is the boot on which it was asked for; empty: it was no restart.
+    """
+    if not asked_on or event.outcome is Outcome.REFUSED:
+        return event
+    if asked_on != boot_id:
+        return replace(event, outcome=Outcome.SUCCEEDED, detail="the host has restarted")
+    if event.outcome is Outcome.SUCCEEDED:
+        return replace(event, outcome=Outcome.FAILED, detail="the host has not restarted")
+    return event
 
 
 def ended(parts: Parts, batch: Batch, incident_id: str, event: AttemptSettled, remediation: str) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,6 +35,16 @@ EndSurvivors = Callable[[str], str]
 Began = Callable[[str], bool]
 """Asks the root helper whether a run of that id has begun. It goes on and is collected, or nothing has happened."""
 _HELPER = "helper"
+
+
+class _Interrupted(NamedTuple):
+    """A run that was under way when the daemon ended. `asked_on`: see `attempts.by_boot`."""
+
+    run_id: str
+    incident_id: str
+    remediation: str
+    resource: str
+    asked_on: str
 
 
 def next_row(connection: sqlite3.Connection, table: str) -> int:
@@ -78,13 +89,13 @@ def recover(parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
         batch.writes += housekeeping.shift(parts, shift)
     _give_time(parts, now)
     batch.writes += [*housekeeping.anchor(parts.clock), set_meta("started_at", repr(now))]
-    for run_id, incident_id, remediation, resource in interrupted:
-        _log.warning("run interrupted by a restart", run=run_id, found=found[run_id])
-        parts.ledger.running[run_id] = resource
-        event = AttemptSettled(
-            run_id=run_id, outcome=Outcome.INTERRUPTED, detail=f"the daemon stopped; {found[run_id]}"
-        )
-        attempts.ended(parts, batch, incident_id, event, remediation)
+    for run in interrupted:
+        said = found[run.run_id]
+        _log.warning("run interrupted by a restart", run=run.run_id, found=said)
+        parts.ledger.running[run.run_id] = run.resource
+        event = AttemptSettled(run_id=run.run_id, outcome=Outcome.INTERRUPTED, detail=f"the daemon stopped; {said}")
+        told = attempts.by_boot(event, run.asked_on, parts.clock.boot_id)
+        attempts.ended(parts, batch, run.incident_id, told, run.remediation)
     for incident in [each for each in parts.casebook if each.work is not None and each.work.run_id in never]:
         _take_back(parts, batch, incident)
     parts.database.commit(batch.writes)
@@ -173,7 +184,7 @@ def _load_posted(parts: Parts, now: float) -> None:
     parts.desk.fold_again((*parts.ruleset.active(), *parts.intake.active()))
 
 
-def _load_outbox(parts: Parts, batch: Batch, never: Collection[str]) -> list[tuple[str, str, str, str]]:
+def _load_outbox(parts: Parts, batch: Batch, never: Collection[str]) -> list[_Interrupted]:
     """Put owed rows back into their lanes. Return the runs that the crash interrupted: those are never repeated.
 
     A run that the helper has in hand goes on: its row stays owed, and whoever performs it collects the result.
@@ -185,7 +196,8 @@ def _load_outbox(parts: Parts, batch: Batch, never: Collection[str]) -> list[tup
             batch.writes.append(writes.settle(row, state="interrupted", at=batch.now, reason="it never began"))
         elif kind == Kind.REMEDIATION and state == "running" and target != _HELPER:
             batch.writes.append(writes.settle(row, state="interrupted", at=batch.now, reason="the daemon stopped"))
-            interrupted.append((key, incident_id, msgspec.json.decode(payload)["remediation"], lane))
+            order = msgspec.json.decode(payload)
+            interrupted.append(_Interrupted(key, incident_id, order["remediation"], lane, order.get("boot_id", "")))
         else:
             parts.delivery.outbox.add(Owed(row, Kind(kind), lane, target))
             if kind == Kind.REMEDIATION:

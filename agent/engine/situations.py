@@ -26,6 +26,8 @@ class Planned:
     timeout: float
     disruptive: bool = True
     """It interrupts a service."""
+    restarts_host: bool = False
+    """It never runs without approval, and another boot is what shows that it ran."""
     plan: Plan | None = None
     error: str = ""
     precondition: tuple[str, ...] = ()
@@ -64,6 +66,7 @@ class Situations:
         self.planner = planner
         self.policy = policy
         self.stop_file = stop_file
+        self.boot_id = ""
         self.phase = guards.HostPhase.RUNNING
         self.settled_at = 0.0
         self.stopped_by: dict[str, str] = {}
@@ -148,6 +151,7 @@ class Situations:
                 plan=planned.plan,
                 timeout=planned.timeout,
                 guards=self._guards(ladder, incident, planned, now, shared, continuing=index > 0),
+                boot_id=self.boot_id if planned.restarts_host else "",
                 precondition=planned.precondition,
                 diagnostics=planned.diagnostics,
             )
@@ -176,7 +180,7 @@ class Situations:
             disruptive=planned.disruptive,
             operator=present.what,
             operator_until=present.until,
-            mode=effective_mode(ladder.mode, standing, self.policy.catalogue.get(incident.service).automation),
+            mode=effective_mode(ladder.mode, standing, self._most(incident, planned)),
             standing=standing,
             kind=self._kind(planned.action, now),
             new_incidents=self._casebook.opened_since(now - limits.storm_within),
@@ -197,6 +201,11 @@ class Situations:
         if kind != "unit" or not self.stopped_on_purpose(unit, now):
             return ""
         return f"{unit} was stopped on purpose"
+
+    def _most(self, incident: Incident, planned: Planned) -> guards.Mode:
+        """Return how far the service and the action let a remediation go."""
+        allowed = self.policy.catalogue.get(incident.service).automation
+        return min(allowed, guards.Mode.APPROVE, key=_MODES.index) if planned.restarts_host else allowed
 
     def _kind(self, action: str, now: float) -> guards.ActionKind:
         limits = self.policy.kind(action)

@@ -8,7 +8,7 @@ from agent.executor.prelude import NOTHING, Prelude, prelude
 from agent.incidents.effects import OutboxRow
 from agent.incidents.events import EffectSettled
 from remediations.plan import Plan
-from remediations.runner import DirectRunner, Record, Result
+from remediations.runner import DirectRunner, Outcome, Record, Result
 
 _Kept = Record | tuple[str, ...]
 """What a run's file holds: its first process, or its argv for the moment in which that is being started."""
@@ -22,8 +22,11 @@ class Repairs:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def perform(self, row: OutboxRow) -> EffectSettled:
-        """Run the plan that was stored with the decision, exactly as it stands."""
+    def perform(self, row: OutboxRow) -> EffectSettled | None:
+        """Run the plan that was stored with the decision, exactly as it stands.
+
+        None: it was to restart the host, which ends us too; the next daemon sees whether it did.
+        """
         order, plan = row.payload, planned(row)
         record = self._folder / order["run_id"]
         before = self.prepare(row)
@@ -32,7 +35,8 @@ class Repairs:
         _keep(record, plan.argv)
         result = self._runner.run(order["run_id"], plan, order["timeout"], lambda started: _keep(record, started))
         record.unlink(missing_ok=True)
-        return settled(row, result, before)
+        restarting = result.outcome is Outcome.INTERRUPTED and bool(order.get("boot_id"))
+        return settled(row, result, before) if not restarting else None
 
     def prepare(self, row: OutboxRow) -> Prelude:
         """Run what is wanted before the action."""

@@ -225,6 +225,7 @@ def _effect(incident: Incident, attempt: Attempt, step: Step, plan: Plan) -> Eff
             "remediation": attempt.remediation,
             "precondition": list(step.precondition),
             "diagnostics": [list(words) for words in step.diagnostics],
+            **({"boot_id": step.boot_id} if step.boot_id else {}),
         },
     )
 

@@ -15,6 +15,8 @@ class Step:
     """None when planning failed; `guards.target_error` says why."""
     timeout: float
     guards: guards.Situation
+    boot_id: str = ""
+    """Of this boot, where only another one shows that the step succeeded."""
     precondition: tuple[str, ...] = ()
     """An argv that must succeed before it; empty: none."""
     diagnostics: tuple[tuple[str, ...], ...] = ()

@@ -81,6 +81,7 @@ GOOD = {
     "http_call": {"url": "http://127.0.0.1:8080/flush", "method": "PUT", "token_file": "/etc/paramedic/token"},
     "renice_process": {"pidfile": "/run/web.pid", "nice": "10", "io": "idle"},
     "vacuum_journal": {"keep": "500MiB"},
+    "reboot_host": {},
     "free_space": {"root": "/var/log/app", "patterns": ["*.log"], "older_than": "7d", "keep_free": "500MiB"},
 }
 TEMPLATED = {
@@ -97,7 +98,7 @@ TEMPLATED = {
     "free_space": GOOD["free_space"] | {"root": "{{ $labels.x }}"},
 }
 MAY_HOLD_TEMPLATES = {"unit", "name", "command", "pidfile", "root", "timer", "container", "token_file"}
-UNTEMPLATED = {"http_call", "vacuum_journal"}
+UNTEMPLATED = {"http_call", "vacuum_journal", "reboot_host"}
 """Actions in which no alert has a word."""
 
 
@@ -129,7 +130,7 @@ def test_a_plan_is_an_argv_of_words_with_a_resource_and_no_shell(name, context):
     assert all(type(word) is str and word for word in made.argv)
     assert made.argv[0] == "systemctl" or Path(made.argv[0]).is_absolute()
     assert Path(made.argv[0]).name not in {"sh", "bash", "dash", "env", "sudo"}
-    assert re.fullmatch(r"(unit|command|script|process|path|container|url):\S+", made.resource)
+    assert re.fullmatch(r"(unit|command|script|process|path|container|url|host):\S+", made.resource)
     assert parameters.check(ACTIONS[name], GOOD[name]) == []
 
 
@@ -375,3 +376,10 @@ def test_our_own_scripts_are_shipped_and_run_isolated(name, context):
     made = plan(name, GOOD[name], context, literal)
     assert made.argv[1:3] == ("-I", "-S")
     assert stat.S_ISREG(Path(made.argv[3]).stat().st_mode)
+
+
+def test_only_what_restarts_the_host_needs_a_person_and_it_runs_once_a_day(context):
+    assert [name for name, spec in ACTIONS.items() if spec.restarts_host] == ["reboot_host"]
+    assert (ACTIONS["reboot_host"].limits.runs, ACTIONS["reboot_host"].limits.per) == (1, 86_400)
+    made = plan("reboot_host", {"despite_inhibitors": True}, context, literal)
+    assert made.argv[-1] == "--despite-inhibitors"

@@ -10,7 +10,7 @@ from remediations.sandbox import EXPLANATIONS, Forbidden, HostEnvironment, detec
 
 PROC = Path("/proc")
 UNIT_VERBS = {"restart_unit", "try_restart_unit", "reload_unit", "reset_failed_unit", "trigger_timer"}
-OF_THE_HOST = UNIT_VERBS | {"kill_process", "renice_process", "vacuum_journal"}
+OF_THE_HOST = UNIT_VERBS | {"kill_process", "renice_process", "vacuum_journal", "reboot_host"}
 
 
 def refused(environment):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.config import rulefiles
-from agent.config.checks import Level, findings
+from agent.config.checks import findings
+from agent.config.finding import Level
 from agent.config.load import load
 from agent.config.options import RuleOptions
 from agent.config.registries import shipped
@@ -219,6 +220,17 @@ def test_mode_approve_without_anybody_who_may_approve_is_an_error(tmp_path):
     assert "remediations[0].mode" not in paths(
         tmp_path, remediation("r", 'alertname="Quick"', more="mode = 'approve'\napprovers = ['rt:ann']")
     )
+
+
+def test_a_restart_of_the_host_in_mode_auto_waits_for_a_person_and_somebody_must_be_one(tmp_path):
+    restart = "steps = [{ action = 'reboot_host' }]"
+    text = remediation("r", 'alertname="Quick"', more="mode = 'auto'").replace(STEPS, restart)
+    said = found(tmp_path, text)
+    assert "auto means approve for it" in said[Level.WARNING, "remediations[0].mode"]
+    assert "nobody may give" in said[Level.ERROR, "remediations[0].mode"]
+    listed = found(tmp_path, f"{text}[approvals]\napprovers = ['ann']")
+    assert (Level.ERROR, "remediations[0].mode") not in listed
+    assert "remediations[0].mode" not in paths(tmp_path, text.replace("mode = 'auto'", ""))
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ class Bench:
             policy=self.policy,
             stop_file=self.directory / "stop",
         )
+        situations.boot_id = self.clock.boot_id
         situations.warming = lambda: ruleset.warming
         connection = self.database.connection
         delivery = Delivery(
