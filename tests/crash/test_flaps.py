@@ -84,7 +84,7 @@ def test_rate_limits_and_cool_downs_hold_across_flaps_with_kill_9_in_between(mad
     on_record = {run["run_id"] for each in made.incidents() for run in each["runs"]}
     assert len(made.effects()) == len(set(made.effects())), "each run once"
     assert set(made.effects()) <= on_record, "and none that is not on record"
-    assert len(ran) >= 4, "it does repair"
+    assert len(ran) >= 3, "it does repair, as often as it may"
     assert most_within(starts, 4.0) <= 3
     assert most_within(starts, 7.0) <= 4, "the limit of the action kind, beside that of the remediation"
     assert all(after[0] - before[1] >= 0.4 - SLACK_SECONDS for before, after in pairwise(ran)), ran
