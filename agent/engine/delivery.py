@@ -109,6 +109,8 @@ class Delivery:
             self._bury(batch, owed, row, settled.reason)
         else:
             self.outbox.settle(owed)
+            if settled.reason:
+                _log.warning(settled.reason, target=owed.target, incident=row.incident_id)
             if owed.kind is Kind.TICKET:
                 batch.writes.append(writes.put_ticket(row.incident_id, owed.target, _link(settled), batch.now))
         return Answered(owed, row.incident_id, row.payload, settled)

@@ -9,8 +9,10 @@ import msgspec
 from agent.incidents.effects import OutboxRow, TicketOp
 from agent.incidents.events import EffectSettled
 from agent.tickets.book import Book
-from agent.tickets.contract import Draft, TicketError, TicketRef, TicketSystem, Update
+from agent.tickets.contract import Draft, TicketError, TicketRef, TicketState, TicketSystem, Update
 from agent.tickets.delivery import change_ticket, open_ticket
+
+CLOSED_BY_HAND = "somebody has closed the ticket while the incident lasts; it is left closed"
 
 
 def performer(system: TicketSystem) -> Callable[[OutboxRow], EffectSettled]:
@@ -46,4 +48,6 @@ def _perform(system: TicketSystem, row: OutboxRow) -> TicketRef:
 
 def _done(row: OutboxRow, ref: TicketRef) -> EffectSettled:
     result: Mapping[str, Any] = {"id": ref.id, "url": ref.url, "state": str(ref.state)}
-    return EffectSettled(row=row.id, claim=row.claim, done=True, result=result)
+    # Only a person can have closed what we go on telling about. Their word is not fought.
+    theirs = row.payload["op"] == TicketOp.UPDATE and ref.state is TicketState.CLOSED
+    return EffectSettled(row=row.id, claim=row.claim, done=True, reason=CLOSED_BY_HAND if theirs else "", result=result)

@@ -4,6 +4,7 @@ A ticket that we have made is remembered. That there is none is believed only wh
 that was made by a creation whose answer got lost, or by ourselves before a crash.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ class Lag:
         self._seconds = seconds
         self._clock = clock
         self._since = clock()
+        self._lock = threading.Lock()
         self._made: dict[str, str] = {}
         self._unanswered: dict[str, float] = {}
 
@@ -34,10 +36,10 @@ class Lag:
     def making(self, wanted: str) -> Iterator[Callable[[str], None]]:
         """Wrap the creation of a ticket; gives what to call with its id."""
         try:
-            yield lambda ident: _remember(self._made, wanted, ident)
+            yield lambda ident: self._remember(self._made, wanted, ident)
         except TicketError as error:
             if not error.permanent:
-                _remember(self._unanswered, wanted, self._clock())
+                self._remember(self._unanswered, wanted, self._clock())
             raise
 
     def missing(self, wanted: str) -> None:
@@ -47,8 +49,8 @@ class Lag:
             reason = "whether there is a ticket already is not known until its search has caught up"
             raise TicketError(reason, retry_after=wait)
 
-
-def _remember(table: dict[str, T], wanted: str, value: T) -> None:
-    if len(table) >= MOST:
-        del table[next(iter(table))]
-    table[wanted] = value
+    def _remember(self, table: dict[str, T], wanted: str, value: T) -> None:
+        with self._lock:
+            if len(table) >= MOST:
+                del table[next(iter(table))]
+            table[wanted] = value

@@ -101,8 +101,10 @@ class Zammad(Desk):
             self._client.json("PUT", f"/tickets/{int(ticket)}", document=changes)
 
     def probe(self) -> None:
-        me = self._client.json("GET", "/users/me", query={"expand": "true"})
-        if "full" not in me["groups"].get(self._options.group, ()):
+        expanded = {"expand": "true"}
+        me = self._client.json("GET", "/users/me", query=expanded)
+        roles = [each for each in self._client.json("GET", "/roles", query=expanded) if each["name"] in me["roles"]]
+        if not any("full" in each["groups"].get(self._options.group, ()) for each in (me, *roles)):
             raise TicketError(f"we have no full access to the group {self._options.group!r}", permanent=True)
 
     def _ticket(self, ticket: str) -> Mapping[str, Any]:

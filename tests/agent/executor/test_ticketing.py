@@ -88,6 +88,15 @@ def test_rows_that_are_repeated_after_a_crash_change_nothing_more(perform, desk)
     assert desk.tickets[0].state == "closed"
 
 
+def test_a_ticket_that_a_person_closed_is_told_more_and_stays_closed_and_that_is_said(perform, desk):
+    assert perform(row("open")).reason == ""
+    desk.tickets[0].state = "closed"
+    answer = perform(row("update", number=2))
+    assert (answer.done, answer.result["state"], answer.reason) == (True, "closed", ticketing.CLOSED_BY_HAND)
+    assert desk.tickets[0].state == "closed"
+    assert perform(row("close", number=3)).reason == ""
+
+
 def test_an_update_of_a_ticket_that_vanished_opens_it_again_first(perform, desk):
     assert perform(row("update")).done
     assert len(desk.tickets) == 1

@@ -12,6 +12,8 @@ import pytest
 from agent.tickets.registry import ADAPTERS
 from agent.tickets.rt import RtOptions
 
+MANUAL = Path(__file__).parents[3] / "docs" / "tickets.md"
+
 
 def test_their_names_are_those_of_the_configuration():
     assert {"rt", "roundup", "redmine", "webhook"} == {name for name in ADAPTERS if not ADAPTERS[name].experimental}
@@ -63,3 +65,9 @@ def test_those_whose_remarks_are_read_say_so():
 def test_a_daemon_without_ticket_servers_does_not_load_requests():
     program = "import sys, agent.tickets.registry, agent.tickets.book; sys.exit('requests' in sys.modules)"
     assert subprocess.run((sys.executable, "-c", program), check=False, timeout=30).returncode == 0
+
+
+def test_the_manual_has_them_all_and_labels_the_experimental():
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|.*\| ([^|]*) \|$", MANUAL.read_text(), re.MULTILINE)
+    told = {name: ("experimental" in proof, read.startswith("yes")) for name, proof, read in rows if name != "book"}
+    assert told == {name: (spec.experimental, spec.remarks) for name, spec in ADAPTERS.items()}

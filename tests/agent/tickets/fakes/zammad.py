@@ -30,6 +30,7 @@ class FakeZammad:
             return reply(401, {"error": "Invalid token."})
         routes = (
             ("GET", "/users/me", self._me),
+            ("GET", "/roles", self._roles),
             ("GET", "/tickets/search", self._search),
             ("POST", "/tickets", self._create),
             ("GET", r"/tickets/(\d+)", self._show),
@@ -49,7 +50,11 @@ class FakeZammad:
         return 0 < int(str(number)) <= len(self.tickets)
 
     def _me(self, _: Request) -> Reply:
-        return reply(200, {"id": 3, "login": "agent@acme.test", "groups": {GROUP: ["full"]}})
+        return reply(200, {"id": 3, "login": "agent@acme.test", "groups": {}, "roles": ["Agent"]})
+
+    def _roles(self, _: Request) -> Reply:
+        roles = {"Admin": {"Nope": ["full"]}, "Agent": {GROUP: ["full"]}}
+        return reply(200, [{"name": name, "groups": groups} for name, groups in roles.items()])
 
     def _search(self, request: Request) -> Reply:
         found = re.fullmatch(r'"([\w-]+)"', request.query["query"])
