@@ -93,7 +93,8 @@ def test_without_the_reserve_the_repair_waits_for_the_space_and_then_runs_by_its
     assert len(made.desk.tickets) == 1
 
 
-def test_a_daemon_starts_on_a_full_disk_and_frees_it(made):
+@pytest.mark.parametrize("running", [False, True], ids=["that starts on it", "that runs already"])
+def test_free_space_repairs_the_very_disk_of_a_daemon(made, running):
     made.start().end()
     # Met by a full disk, and still when the reserve is given back.
     made.expr = f'node_filesystem_avail_bytes{{mountpoint="{made.state}"}} < 20e6'
@@ -104,13 +105,17 @@ def test_a_daemon_starts_on_a_full_disk_and_frees_it(made):
         "older_than": "1s",
         "timeout": "10s",
     }
+    if running:  # the reserve and the log leave less than that free
+        made.expr = made.expr.replace("20e6", "1e6")
     made.verify = {"hold": "200ms", "timeout": "10s"}
     made.write()
+    life = made.start() if running else None
     ballast = fill(made.state)
     for file in ballast:
         os.utime(file, (0, 0))
+    assert os.statvfs(made.state).f_bavail == 0
 
-    life = made.start()
+    life = life or made.start()
     wait_for(made.settled, f"the space: {made.story()} {made.log()}")
 
     assert only(made)["resolution"] == "fixed"
