@@ -17,7 +17,7 @@ from agent.tickets.credentials import bearer
 from agent.tickets.desk import Desk
 from agent.tickets.marks import marked
 from agent.tickets.markup import fenced
-from agent.tickets.rest import RestClient, checked_url, understood
+from agent.tickets.rest import RestClient, checked_url, listed, understood
 from agent.tickets.spec import AdapterSpec, Secrets
 
 NEWEST = 40
@@ -52,8 +52,9 @@ class GitHub(Desk):
 
     def search(self, wanted: str) -> TicketRef | None:
         newest = {"labels": self._options.label, "state": "all", "per_page": str(NEWEST)}
-        issue = _with(wanted, self._client.json("GET", f"{self._path}/issues", query=newest))
-        if issue is None:
+        found = listed(self._client.json("GET", f"{self._path}/issues", query=newest))
+        issue = _with(wanted, found)
+        if issue is None and len(found) == NEWEST:  # else these are all; its search is asked 30 times a minute at most
             query = {"q": f'"{wanted}" repo:{self._options.project} is:issue in:body'}
             issue = _with(wanted, self._client.json("GET", "/search/issues", query=query)["items"])
         return _ref(issue) if issue else None

@@ -17,7 +17,7 @@ from agent.tickets.credentials import header
 from agent.tickets.desk import Desk
 from agent.tickets.marks import marked
 from agent.tickets.markup import fenced
-from agent.tickets.rest import RestClient, checked_url, understood
+from agent.tickets.rest import RestClient, checked_url, listed, understood
 from agent.tickets.spec import AdapterSpec, Secrets
 
 PAGE = 40
@@ -50,9 +50,7 @@ class GitLab(Desk):
 
     def search(self, wanted: str) -> TicketRef | None:
         query = {"search": wanted, "in": "description", "scope": "all", "state": "all", "sort": "asc", "per_page": "5"}
-        found = self._client.json("GET", f"{self._path}/issues", query=query)
-        if not isinstance(found, list):
-            raise TypeError
+        found = listed(self._client.json("GET", f"{self._path}/issues", query=query))
         return next((_ref(each) for each in found if wanted in (each["description"] or "")), None)
 
     def add(self, draft: Draft) -> TicketRef:

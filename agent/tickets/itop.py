@@ -21,8 +21,8 @@ from agent.tickets.credentials import basic
 from agent.tickets.desk import Desk
 from agent.tickets.marks import marked
 from agent.tickets.markup import html
-from agent.tickets.plaintext import one_line, redacted
-from agent.tickets.rest import RestClient, checked_url
+from agent.tickets.plaintext import redacted
+from agent.tickets.rest import RestClient, checked_url, quoted
 from agent.tickets.spec import AdapterSpec, Secrets
 
 FAULT = 100
@@ -146,7 +146,7 @@ class Itop(Desk):
             "POST", path, query={"version": "1.3"}, body=body, headers=FORM
         ).document()
         if answer["code"] != 0:
-            said = one_line(redacted(str(answer["message"])), 200)
+            said = quoted(redacted(str(answer["message"])), self._client.login())
             raise TicketError(f"answered code {int(answer['code'])}: {said}", permanent=answer["code"] != FAULT)
         return answer
 

@@ -60,6 +60,13 @@ class Answer:
             raise TicketError(f"answered {self.status} with something that is not JSON") from None
 
 
+def listed(document: Json) -> list[Any]:
+    """Return the document if it is a list; raise TypeError. Anything else could pass for an empty one."""
+    if not isinstance(document, list):
+        raise TypeError("not a list")
+    return document
+
+
 @contextmanager
 def understood(system: str) -> Iterator[None]:
     """Turn an answer of an unexpected shape into a TicketError: what a server sends is input like any other."""
@@ -174,7 +181,11 @@ def excerpt(answer: Answer, login: Login) -> str:
     """Return the start of a JSON or text error message; an HTML page says nothing worth repeating."""
     if "html" in answer.headers.get("Content-Type", "").lower():
         return "an HTML page"
-    text = answer.body[: 16 * EXCERPT_LENGTH].decode(errors="replace")
+    return quoted(answer.body[: 16 * EXCERPT_LENGTH].decode(errors="replace"), login)
+
+
+def quoted(text: str, login: Login) -> str:
+    """Return the start of what a server says, on one line and without the secrets that we sent it."""
     for secret in login.secrets:
         text = text.replace(secret, "[secret]")
     return one_line(" ".join(text.split()), EXCERPT_LENGTH)

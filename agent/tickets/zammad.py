@@ -18,7 +18,7 @@ from agent.tickets.credentials import header
 from agent.tickets.desk import Desk
 from agent.tickets.lag import Lag
 from agent.tickets.marks import mark, marked
-from agent.tickets.rest import RestClient, checked_url
+from agent.tickets.rest import RestClient, checked_url, listed
 from agent.tickets.spec import AdapterSpec, Secrets
 
 
@@ -59,9 +59,7 @@ class Zammad(Desk):
         if known := self._lag.made(wanted):
             return self._ref(self._ticket(known))
         query = {"query": f'"{wanted}"', "limit": "5", "expand": "true", "sort_by": "created_at", "order_by": "asc"}
-        found = self._client.json("GET", "/tickets/search", query=query)
-        if not isinstance(found, list):
-            raise TypeError
+        found = listed(self._client.json("GET", "/tickets/search", query=query))
         for each in found:
             if self.told(str(each["id"]), wanted):
                 return self._ref(each)

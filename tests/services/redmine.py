@@ -63,9 +63,10 @@ end
 def running_redmine() -> Iterator[Server]:
     """Run a Redmine with nothing in its project. Its database is made once (15 s) and copied."""
     bundle = need("bundle", "redmine redmine-sqlite ruby-webrick ruby-bundler")
-    if not PACKAGED.exists():
+    version = PACKAGED / "lib" / "redmine" / "version.rb"
+    if not version.exists():
         pytest.skip("needs the package redmine (tests/services/install)")
-    made = cached("redmine", PACKAGED.stat().st_mtime_ns, SEED, make=lambda directory: _make(bundle, directory))
+    made = cached("redmine", version.read_text(), SEED, make=lambda directory: _make(bundle, directory))
     with private_directory("redmine") as directory:
         shutil.copytree(made / "app", directory / "app", symlinks=True)
         shutil.copy(made / "redmine.sqlite3", directory)

@@ -49,6 +49,15 @@ class TestGitHub(NetworkContract):
         site.issues += [github.Issue(title="x", body="x", labels=["paramedic"]) for _ in range(50)]
         assert system.find(draft.correlation) == ref
 
+    def test_the_search_is_not_asked_while_the_newest_issues_are_all(self, far: NetworkEnd, site: github.FakeGitHub):
+        system = far.system()
+        site.searches_left = 0
+        assert system.find(fresh_draft().correlation) is None
+        site.issues += [github.Issue(title="x", body="x", labels=["paramedic"]) for _ in range(50)]
+        with pytest.raises(TicketError, match="rate limit") as raised:
+            system.find(fresh_draft().correlation)
+        assert not raised.value.permanent
+
     def test_a_label_that_is_dropped_is_a_permanent_error(self, far: NetworkEnd, site: github.FakeGitHub):
         site.drops_labels = True
         with pytest.raises(TicketError, match="write access") as raised:

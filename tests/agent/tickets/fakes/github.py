@@ -26,6 +26,7 @@ class FakeGitHub:
         self.drops_labels = False
         """As for a token without write access."""
         self.comment_number = 100
+        self.searches_left = 30
 
     def __call__(self, request: Request) -> Reply:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -60,6 +61,10 @@ class FakeGitHub:
         return reply(200, {"full_name": PROJECT, "has_issues": True, "permissions": {"push": True}})
 
     def _search(self, request: Request) -> Reply:
+        if not self.searches_left:
+            headers = {"X-RateLimit-Remaining": "0"}
+            return reply(403, {"message": "API rate limit exceeded"}, **headers)
+        self.searches_left -= 1
         found = re.fullmatch(rf'"([\w-]+)" repo:{PROJECT} is:issue in:body', request.query.get("q", ""))
         if not found:
             return _error(422, "Validation Failed")
