@@ -141,7 +141,10 @@ def rehearser(config: Config, parts: Parts) -> Rehearser:
 
 def _delivery(config: Config, database: Database, clock: Clock, library: Library, owner: str) -> Delivery:
     presenter = presenting.presenter(
-        host_name=host_name(config), topic_prefix=config.mqtt.prefix, advice=library.advice
+        host_name=host_name(config),
+        topic_prefix=config.mqtt.prefix,
+        advice=library.advice,
+        audiences={channel.name: channel.audience for channel in config.channels},
     )
     next_row = recovery.next_row(database.connection, "outbox")
     return Delivery(owner=owner, next_row=next_row, presenter=presenter, inline={"book": _book(clock)})

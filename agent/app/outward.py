@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.app.building import host_name, pushed
 from agent.clock import Clock
 from agent.config.mqtt_options import SubscriptionOptions
 from agent.config.options import Config, TicketOptions
+from agent.config.people_options import ChannelOptions
 from agent.engine.commands import OnIncident
 from agent.executor import ticketing
 from agent.executor.helped import HelpedRepairs
@@ -126,12 +128,42 @@ def performers(
     table: dict[str, Performer] = {"runner": repairs.perform, "helper": helped.perform}
     if client is not None:
         table["mqtt"] = client.perform
+    table |= {options.name: _channel(options) for options in config.channels}
     table |= {name(options): _ticketing(options) for options in config.tickets if options.system != "book"}
     return table
 
 
 def name(options: TicketOptions) -> str:
     return options.name or options.system
+
+
+def _channel(options: ChannelOptions) -> Performer:
+    """Return what tells people; a channel's modules are loaded only where one of its kind is configured."""
+    from agent.executor import notifying  # noqa: PLC0415 - same
+
+    if options.kind == "slack":
+        from agent.notify.chat import Chat, Room  # noqa: PLC0415 - same
+
+        return notifying.performer(Chat(Room(url=_secret(options.url_file), timeout_seconds=options.timeout)))
+    from agent.notify.mail import Mail, Post  # noqa: PLC0415 - same
+
+    post = Post(
+        host=options.host,
+        port=options.port,
+        tls=options.tls,
+        sender=options.sender,
+        to=options.to,
+        user=options.user,
+        password=_secret(options.password_file),
+        ca_file=options.ca_file,
+        timeout_seconds=options.timeout,
+    )
+    return notifying.performer(Mail(post))
+
+
+def _secret(path: Path | None) -> Callable[[], str]:
+    """Return what reads a secret anew at each use, so that it can change without a restart."""
+    return lambda: read_secret(path) if path is not None else ""
 
 
 def _ticketing(options: TicketOptions) -> Callable[[Any], Any]:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
-from agent.config import acting, services
+from agent.config import acting, people, services
 from agent.config.acting import RemediationOptions, StepOptions
 from agent.config.options import Config
 from agent.engine.situations import Planned, Planner
@@ -34,6 +34,7 @@ def policy(config: Config, *, publish: Sequence[str]) -> Policy:
         publish=tuple(publish),
         catalogue=services.catalogue(config),
         priorities=services.priorities(config),
+        routes=people.routes(config),
         reopen_window=config.incidents.reopen_window,
         no_data_after=config.incidents.no_data_after,
         approval_timeout=config.approvals.timeout,

@@ -13,10 +13,17 @@ from agent.mqtt.topics import incident_message
 from agent.tickets import wording
 
 
-def presenter(*, host_name: str, topic_prefix: str, advice: Callable[[Incident], Advice | None]) -> Presenter:
-    """Return what turns an incident, and what is known about such ones, into a ticket or a message."""
+def presenter(
+    *, host_name: str, topic_prefix: str, advice: Callable[[Incident], Advice | None], audiences: Mapping[str, str]
+) -> Presenter:
+    """Return what turns an incident, and what is known about such ones, into a ticket or a message.
+
+    `audiences` tells, by channel, for whom it is.
+    """
 
     def present(effect: Effect, incident: Incident) -> Mapping[str, Any]:
+        if effect.target in audiences:
+            return _notice(effect, incident)
         if effect.kind is Kind.PUBLISH:
             return incident_message(topic_prefix, host_name, incident).payload()
         draft = {"draft": asdict(wording.draft(incident, host_name, advice(incident)))}
@@ -29,5 +36,10 @@ def presenter(*, host_name: str, topic_prefix: str, advice: Callable[[Incident],
                 wording.update_for(incident, reason, key=effect.key, detail=str(effect.payload.get("detail", "")))
             ),
         }
+
+    def _notice(effect: Effect, incident: Incident) -> Mapping[str, Any]:
+        reason, technical = Reason(effect.payload["reason"]), audiences[effect.target] == "technical"
+        subject, text = wording.notice(incident, host_name, reason, technical=technical)
+        return {"notice": {"key": effect.key, "subject": subject, "text": text, "priority": incident.priority}}
 
     return present

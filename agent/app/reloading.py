@@ -35,6 +35,7 @@ _SWAPPED = frozenset(
         "priorities",
         "problems",
         "knowledge",
+        "routes",
     }
 )
 """Tables that a reload takes over; changes in any other need a restart."""

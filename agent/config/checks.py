@@ -227,8 +227,8 @@ def secrets(subject: Subject) -> Iterator[Finding]:
     config = subject.config
     tables: list[tuple[str, object]] = [("web", config.web), ("mqtt", config.mqtt)]
     tables += [(f"tickets[{index}]", ticket.options) for index, ticket in enumerate(config.tickets) if ticket.options]
-    tables += [(f"web.tokens[{index}]", token) for index, token in enumerate(config.web.tokens)]
-    tables += [(f"alertmanagers[{index}]", each) for index, each in enumerate(config.alertmanagers)]
+    listed = {"web.tokens": config.web.tokens, "alertmanagers": config.alertmanagers, "channels": config.channels}
+    tables += [(f"{path}[{index}]", each) for path, several in listed.items() for index, each in enumerate(several)]
     scraped = config.collectors["scrape"].options.targets if "scrape" in config.collectors else ()
     tables += [(f"collectors.scrape.targets[{index}]", target) for index, target in enumerate(scraped)]
     for path, options in tables:

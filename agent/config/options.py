@@ -11,6 +11,7 @@ from typing import Any, Literal
 from agent.config.acting import ActionOptions, ApprovalOptions, GuardOptions, RemediationOptions
 from agent.config.mqtt_options import MqttOptions
 from agent.config.option import Seconds, option, required
+from agent.config.people_options import ChannelOptions, RouteOptions
 from agent.config.quiet_options import FreezeOptions, InhibitionOptions
 from agent.config.service_options import CalendarOptions, PriorityOptions, ProblemOptions, ServiceOptions
 from agent.config.values import (
@@ -231,6 +232,8 @@ class Config:
     freezes: tuple[FreezeOptions, ...] = ()
     inhibitions: tuple[InhibitionOptions, ...] = ()
     tickets: tuple[TicketOptions, ...] = ()
+    channels: tuple[ChannelOptions, ...] = ()
+    routes: tuple[RouteOptions, ...] = ()
     mqtt: MqttOptions = MqttOptions()
     alertmanagers: tuple[AlertmanagerOptions, ...] = ()
     drill: DrillOptions = DrillOptions()

@@ -18,8 +18,12 @@ _PERCENT = 100.0
 
 def catalogue(config: Config) -> Catalogue:
     """Return every service of a configuration that loads."""
-    calendars = {options.name: _calendar(options) for options in config.calendars}
-    return Catalogue(_service(options, calendars.get(options.calendar, ALWAYS)) for options in config.services)
+    known = calendars(config)
+    return Catalogue(_service(options, known.get(options.calendar, ALWAYS)) for options in config.services)
+
+
+def calendars(config: Config) -> dict[str, Calendar]:
+    return {options.name: _calendar(options) for options in config.calendars}
 
 
 def priorities(config: Config) -> Priorities:
@@ -35,12 +39,12 @@ def problem_limits(config: Config) -> ProblemLimits:
 
 def problems(config: Config) -> Iterator[Problem]:
     """Name what services refer to and is not there, and services that depend on themselves."""
-    calendars = {options.name for options in config.calendars}
+    hours = {options.name for options in config.calendars}
     names = {options.name for options in config.services}
     for index, options in enumerate(config.services):
         path = f"services[{index}]"
-        if options.calendar and options.calendar not in calendars:
-            yield Problem(f"{path}.calendar", unknown("calendar", options.calendar, calendars))
+        if options.calendar and options.calendar not in hours:
+            yield Problem(f"{path}.calendar", unknown("calendar", options.calendar, hours))
         for other in options.depends_on:
             if other not in names:
                 yield Problem(f"{path}.depends_on", unknown("service", other, names))

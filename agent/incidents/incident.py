@@ -171,6 +171,8 @@ class Incident:
     drill: bool = False
     tickets: tuple[str, ...] = ()
     """The ticket systems that were asked for a ticket."""
+    notified: tuple[str, ...] = ()
+    """The channels that people heard of it by."""
     covered_by: str = ""
     """The summary incident whose ticket speaks for this one too."""
     work: Work | None = None

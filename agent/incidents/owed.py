@@ -6,6 +6,7 @@ from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.effects import Effect, Kind, TicketOp
 from agent.incidents.incident import ACTIVE, Incident, State
+from agent.incidents.notices import notices, unheard
 
 _TOLD = frozenset(
     {
@@ -35,16 +36,18 @@ _EXPLAINED = frozenset({Reason.APPROVAL_REFUSED, Reason.APPROVAL_REMINDER, Reaso
 
 def owed(before: Incident | None, decision: Decision, context: Context) -> Decision:
     """Return the decision with a new revision and the effects that everybody outside is owed."""
-    if decision.reason is Reason.UNCHANGED and not _missing(decision.incident, context):
+    silent = _missing(decision.incident, context) or unheard(decision.incident, context)
+    if decision.reason is Reason.UNCHANGED and not silent:
         return decision
     revision = before.revision + 1 if before is not None else 1
     after = replace(decision.incident, revision=revision, updated_at=context.now)
     if _is_quiet(after):
         return replace(decision, incident=after)
     after, tickets = _tickets(before, after, decision, context)
+    after, people = notices(before, after, decision, context)
     after = replace(after, told=after.state)
     topics = tuple(_publish(target, after) for target in context.policy.publish)
-    return replace(decision, incident=after, effects=(*decision.effects, *tickets, *topics))
+    return replace(decision, incident=after, effects=(*decision.effects, *tickets, *topics, *people))
 
 
 def _is_quiet(after: Incident) -> bool:

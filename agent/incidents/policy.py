@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.incidents.incident import Incident
+from agent.incidents.routes import Route
 from agent.itsm.catalogue import NO_SERVICES, Catalogue
 from agent.itsm.priority import PRIORITIES_BY_DEFAULT, Priorities
 from collectors.sample import Labels
@@ -65,6 +66,8 @@ class Policy:
     tickets: tuple[TicketPolicy, ...] = (TicketPolicy(name="book"),)
     publish: tuple[str, ...] = ()
     """Targets that are told about every revision of an incident."""
+    routes: tuple[Route, ...] = ()
+    """Which channels tell people."""
     reopen_window: float = 3600.0
     no_data_after: float = 900.0
     catalogue: Catalogue = NO_SERVICES

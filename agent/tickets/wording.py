@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from agent.incidents.decision import Reason
-from agent.incidents.incident import DEFAULT_SERVICE, Attempt, Incident, Resolution, State
+from agent.incidents.incident import ACTIVE, DEFAULT_SERVICE, Attempt, Incident, Resolution, State
 from agent.itsm.articles import Advice
 from agent.itsm.calendars import ALWAYS
 from agent.tickets.contract import Draft, Update
@@ -71,6 +71,15 @@ def update_for(incident: Incident, reason: Reason, *, key: str, detail: str = ""
     lines += _held_back(incident)
     lines += _promises(incident)
     return Update(key=key, comment=_text(lines), priority=incident.priority)
+
+
+def notice(incident: Incident, host_name: str, reason: Reason, *, technical: bool) -> tuple[str, str]:
+    """Return subject and text for people; those who are served are told what it means to them, and no more."""
+    over = "" if incident.state in ACTIVE else "Over: "
+    lines = [_headline(incident, reason), "", *_business(incident, host_name)]
+    if technical:
+        lines += ["", *_technical(incident)]
+    return f"{over}{title(incident, host_name)}", _text(lines)
 
 
 def title(incident: Incident, host_name: str) -> str:

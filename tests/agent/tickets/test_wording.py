@@ -8,7 +8,16 @@ from agent.incidents.decision import Reason
 from agent.incidents.incident import Attempt, Awaiting, Incident, Outcome, Resolution, State
 from agent.itsm.articles import Advice
 from agent.itsm.clocks import Clock, Kind
-from agent.tickets.wording import ADVICE_LENGTH, BODY_LENGTH, TITLE_LENGTH, correlation, draft, title, update_for
+from agent.tickets.wording import (
+    ADVICE_LENGTH,
+    BODY_LENGTH,
+    TITLE_LENGTH,
+    correlation,
+    draft,
+    notice,
+    title,
+    update_for,
+)
 from collectors.sample import Origin, labels
 
 STARTED = Attempt(
@@ -220,3 +229,21 @@ def test_a_hostile_or_endless_article_does_no_harm_in_a_ticket():
     assert "\x1b" not in body
     assert "\u202e" not in body
     assert "Technical details" in body
+
+
+def test_a_notice_tells_those_who_are_served_what_it_means_and_no_command():
+    broken = incident(attempts=(FAILED,), would_run=("secret-tool", "run"))
+    subject, text = notice(broken, "web1", Reason.EXHAUSTED, technical=False)
+    assert subject == "[P2] SystemdUnitFailed nginx.service on web1"
+    assert "Customers see errors." in text
+    assert [word for word in ("systemctl", "secret-tool", "Technical", "canary") if word in text] == []
+    _, technical = notice(broken, "web1", Reason.EXHAUSTED, technical=True)
+    assert "systemctl restart" in technical
+    assert "canary" not in technical
+
+
+def test_a_notice_of_the_end_says_so_in_its_subject():
+    over = incident(state=State.RESOLVED, resolution=Resolution.FIXED)
+    subject, text = notice(over, "web1", Reason.FIXED, technical=False)
+    assert subject == "Over: [P2] SystemdUnitFailed nginx.service on web1"
+    assert text.startswith("Fixed: an automatic action helped")

@@ -1,0 +1,34 @@
+"""Performing notices: what a channel answers, as the outbox wants to know it."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from agent.incidents.effects import OutboxRow
+from agent.incidents.events import EffectSettled
+from agent.notify.contract import Channel, Notice, NotifyError
+from agent.tickets.contract import TicketError
+
+
+def performer(channel: Channel) -> Callable[[OutboxRow], EffectSettled]:
+    """Return what performs notices on this channel."""
+
+    def perform(row: OutboxRow) -> EffectSettled:
+        try:
+            channel.send(msgspec.convert(row.payload["notice"], Notice))
+        except NotifyError as error:
+            return EffectSettled(
+                row=row.id,
+                claim=row.claim,
+                dead=error.permanent,
+                reason=error.reason,
+                retry_after=error.retry_after,
+            )
+        except TicketError as error:  # a secret that cannot be read
+            return EffectSettled(row=row.id, claim=row.claim, reason=error.reason, retry_after=_SECRET_RETRY_SECONDS)
+        return EffectSettled(row=row.id, claim=row.claim, done=True)
+
+    return perform
+
+
+_SECRET_RETRY_SECONDS = 60.0

@@ -1,0 +1,64 @@
+"""Which people are told what about an incident: routes choose channels, and each hears of begin, turns and end."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from agent.incidents.advance import Context
+from agent.incidents.decision import Decision, Reason
+from agent.incidents.effects import Effect, Kind
+from agent.incidents.incident import ACTIVE, Incident, State
+from agent.incidents.routes import Route
+
+_TURNS = frozenset(
+    {Reason.APPROVAL_NEEDED, Reason.NO_DATA, Reason.PROMISE_AT_RISK, Reason.PROMISE_BROKEN, Reason.WORSE}
+)
+"""What people hear of besides begin, escalation, recurrence, a higher priority and the end."""
+
+
+def notices(
+    before: Incident | None, after: Incident, decision: Decision, context: Context
+) -> tuple[Incident, tuple[Effect, ...]]:
+    """Return the incident with the channels that know of it, and what each of them is owed now."""
+    if after.covered_by:
+        return after, ()
+    told = after.notified
+    if after.state not in ACTIVE:
+        over = before is not None and before.state in ACTIVE
+        return after, tuple(_notice(name, after, decision.reason) for name in told) if over else ()
+    new = unheard(after, context)
+    turned = told if _is_turn(before, after, decision.reason) else ()
+    effects = tuple(_notice(name, after, decision.reason) for name in (*turned, *new))
+    return replace(after, notified=(*told, *new)), effects
+
+
+def unheard(incident: Incident, context: Context) -> tuple[str, ...]:
+    """Return the channels that should know of an incident and do not yet."""
+    if incident.state not in ACTIVE or incident.parent or incident.covered_by or incident.drill:
+        return ()
+    if context.situation.warming or incident.suppressed or context.now < context.situation.ticket_hold_until:
+        return ()
+    return tuple(name for name in chosen(context.policy.routes, incident, context.now) if name not in incident.notified)
+
+
+def chosen(routes: Sequence[Route], incident: Incident, now: float) -> tuple[str, ...]:
+    """Return the channels of every route that fits, each once."""
+    fitting = (route for route in routes if route.fits(incident.service, incident.priority, now))
+    return tuple(dict.fromkeys(name for route in fitting for name in route.channels))
+
+
+def _is_turn(before: Incident | None, after: Incident, reason: Reason) -> bool:
+    if before is None or before.state not in ACTIVE:
+        return True
+    escalated = after.state is State.ESCALATED and before.state is not State.ESCALATED
+    return escalated or after.priority < before.priority or reason in _TURNS
+
+
+def _notice(channel: str, incident: Incident, reason: Reason) -> Effect:
+    return Effect(
+        kind=Kind.PUBLISH,
+        key=f"{incident.id}:{channel}:{incident.revision}",
+        lane=f"{incident.id}:{channel}",
+        target=channel,
+        incident_id=incident.id,
+        payload={"reason": str(reason)},
+    )

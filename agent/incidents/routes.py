@@ -1,0 +1,22 @@
+"""Routes: which channels hear of which incidents, and when."""
+
+from dataclasses import dataclass
+
+from agent.itsm.calendars import ALWAYS, Calendar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Channels, and the incidents they are for. No services or priorities: all. Every route that fits counts."""
+
+    channels: tuple[str, ...]
+    services: frozenset[str] = frozenset()
+    priorities: frozenset[str] = frozenset()
+    calendar: Calendar = ALWAYS
+    within: bool = True
+    """Whether it holds in the calendar's hours, or outside of them."""
+
+    def fits(self, service: str, priority: str, now: float) -> bool:
+        wanted = not self.services or service in self.services
+        urgent = not self.priorities or priority in self.priorities
+        return wanted and urgent and self.calendar.open_at(now) is self.within

@@ -1,0 +1,31 @@
+"""What a channel to people can do for us."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class NotifyError(Exception):
+    """A notice was not taken. `permanent`: repeating it cannot help; else not again before `retry_after` seconds."""
+
+    def __init__(self, reason: str, *, permanent: bool = False, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Plain text for people. `key` is unique: whoever gets the same one twice may drop the second."""
+
+    key: str
+    subject: str
+    text: str
+    priority: str
+
+
+class Channel(Protocol):
+    """Has a time-out of its own."""
+
+    def send(self, notice: Notice) -> None:
+        """Deliver a notice, at least once. Raise NotifyError."""

@@ -1,0 +1,57 @@
+"""Channels and routes in the configuration."""
+
+import pytest
+
+from agent.config import people
+from tests.agent.config.fakes import loaded, problems
+
+GOOD = """
+[[calendars]]
+name = "office"
+times = ["08:00-18:00"]
+[[services]]
+name = "shop"
+[[channels]]
+name = "mail"
+host = "mail.example.org"
+sender = "me@example.org"
+to = ["ops@example.org"]
+[[channels]]
+name = "chat"
+kind = "slack"
+url_file = "slack"
+"""
+
+
+def test_a_route_names_channels_services_priorities_and_hours(tmp_path):
+    text = '[[routes]]\nchannels = ["mail", "chat"]\nservices = ["shop"]\npriorities = ["P1"]\ncalendar = "office"'
+    (route,) = people.routes(loaded(tmp_path, GOOD + text))
+    assert route.channels == ("mail", "chat")
+    nine, night = 1_800_003_600.0, 1_800_046_800.0
+    assert route.fits("shop", "P1", nine)
+    assert not route.fits("shop", "P1", night)
+    assert not route.fits("shop", "P2", nine)
+    assert not route.fits("default", "P1", nine)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ('[[routes]]\nchannels = ["mial"]', "routes[0].channels", "mail"),
+        ("[[routes]]\nchannels = []", "routes[0].channels", "must not be empty"),
+        ('[[routes]]\nchannels = ["mail"]\nservices = ["x"]', "routes[0].services", "x"),
+        ('[[routes]]\nchannels = ["mail"]\ncalendar = "x"', "routes[0].calendar", "x"),
+        ('[[routes]]\nchannels = ["mail"]\nwithin = false', "routes[0].within", "never holds"),
+        ('[[routes]]\nchannels = ["mail"]\npriorities = ["P9"]', "routes[0].priorities[0]", "P1"),
+        ('[[channels]]\nname = "chat"\nkind = "slack"\nurl_file = "x"', "channels[2].name", "taken"),
+        ('[[channels]]\nname = "mqtt"\nkind = "slack"\nurl_file = "x"', "channels[2].name", "taken"),
+        ('[[channels]]\nname = "x"', "channels[2]", "needs host, sender and to"),
+        ('[[channels]]\nname = "x"\nkind = "slack"', "channels[2]", "needs url_file"),
+        ('[[channels]]\nname = "x"\nkind = "slack"\nurl_file = "u"\nuser = "a"', "channels[2]", "needs password_file"),
+        ('[[channels]]\nname = "x"\nkind = "slack"\nurl_file = "u"\nsender = "a b"', "channels[2].sender", "address"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(tmp_path, text, path, message):
+    found = problems(tmp_path, GOOD + text)
+    assert list(found) == [path]
+    assert message in found[path]

@@ -1,0 +1,129 @@
+"""Who is told of an incident, and of what: routes and channels through the engine."""
+
+from dataclasses import replace
+
+import pytest
+
+from agent.incidents.events import EffectSettled
+from agent.incidents.routes import Route
+from tests.agent.engine.conftest import NOW
+
+
+@pytest.mark.parametrize(
+    ("route", "fits"),
+    [
+        (Route(channels=("mail",)), True),
+        (Route(channels=("mail",), services=frozenset({"shop"})), True),
+        (Route(channels=("mail",), services=frozenset({"bank"})), False),
+        (Route(channels=("mail",), priorities=frozenset({"P1", "P2"})), True),
+        (Route(channels=("mail",), priorities=frozenset({"P1"})), False),
+        (Route(channels=("mail",), within=False), False),
+    ],
+)
+def test_a_route_is_for_some_services_priorities_and_hours(route, fits):
+    assert route.fits("shop", "P2", NOW) is fits
+
+
+def notices(bench, channel):
+    """Return what the channel is owed, delivered."""
+    rows = bench.take(channel)
+    for row in rows:
+        bench.settle(row)
+    return [row.payload["reason"] for row in rows]
+
+
+ALL = Route(channels=("mail",))
+
+
+def test_people_hear_of_begin_and_end_once_each(make_bench):
+    bench = make_bench(ladders=(), routes=(ALL,))
+    bench.process(up=0)
+    assert notices(bench, "mail") == ["no_remediation"]
+    bench.process(up=0)
+    bench.pass_time(60)
+    assert notices(bench, "mail") == []
+    bench.process(up=1)
+    bench.pass_time(60)
+    assert notices(bench, "mail") == ["resolved_by_itself"]
+
+
+def test_a_repair_that_works_is_begin_and_end_and_no_more(make_bench):
+    bench = make_bench(routes=(ALL,))
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    bench.clock.advance(1)
+    bench.settle(row, outcome="succeeded")
+    for _ in range(3):
+        bench.process(up=1)
+        bench.pass_time(15)
+    assert len(notices(bench, "mail") + notices(bench, "mail")) == 2
+
+
+def test_channels_are_chosen_by_priority_and_each_once(make_bench):
+    routes = (
+        ALL,
+        Route(channels=("mail", "chat"), priorities=frozenset({"P1"})),
+        Route(channels=("other",), priorities=frozenset({"P4"})),
+    )
+    bench = make_bench(ladders=(), routes=routes)
+    bench.process(up=0)
+    assert len(notices(bench, "mail")) == 1
+    assert len(notices(bench, "chat")) == 1
+    assert notices(bench, "other") == []
+    assert bench.incidents()[0]["notified"] == ["mail", "chat"]
+
+
+def test_one_dead_channel_does_not_stop_the_others_and_gets_everything_in_order_later(make_bench):
+    bench = make_bench(ladders=(), routes=(Route(channels=("mail", "chat")),))
+    bench.process(up=0)
+    (dead,) = bench.take("chat")
+    bench.engine.settled(EffectSettled(row=dead.id, claim=dead.claim, reason="no connection"))
+    bench.turn()
+    assert notices(bench, "mail") == ["no_remediation"]
+    bench.clock.advance(1)
+    bench.process(up=1)
+    bench.pass_time(60)
+    assert notices(bench, "mail") == ["resolved_by_itself"]
+    told = []
+    for _ in range(4):
+        told += notices(bench, "chat")
+        bench.pass_time(60)
+    assert told == ["no_remediation", "resolved_by_itself"]
+
+
+def test_what_was_owed_is_sent_after_a_restart(make_bench):
+    bench = make_bench(ladders=(), routes=(ALL,))
+    bench.process(up=0)
+    bench.take("mail")
+    bench.restart()
+    bench.turn()
+    assert notices(bench, "mail") == ["no_remediation"]
+    bench.restart()
+    bench.process(up=0)
+    assert notices(bench, "mail") == []
+
+
+def test_nobody_hears_of_a_drill(make_bench):
+    drill = """
+groups:
+- name: process
+  rules:
+  - alert: ProcessDown
+    expr: paramedic_process_up == 0
+    labels: {severity: critical, drill: "true"}
+"""
+    bench = make_bench(ladders=(), rules=drill, routes=(ALL,))
+    bench.process(up=0)
+    assert notices(bench, "mail") == []
+
+
+def test_a_channel_added_to_the_routes_hears_of_what_is_going_on(make_bench):
+    bench = make_bench(ladders=(), routes=())
+    bench.process(up=0)
+    assert notices(bench, "mail") == []
+    bench.parts.situations.policy = replace(bench.policy, routes=(ALL,))
+    bench.clock.advance(1)
+    bench.process(up=1)
+    bench.pass_time(30)
+    bench.process(up=0)
+    assert len(notices(bench, "mail")) == 1
