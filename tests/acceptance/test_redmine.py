@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -10,6 +11,7 @@ import requests
 from agent.tickets.contract import Remarked, TicketError, TicketRef, TicketSystem
 from agent.tickets.delivery import open_ticket
 from agent.tickets.registry import ADAPTERS
+from tests.acceptance.daemon import down_rule, repairs, rule_file, running_daemon, watched_services, watching
 from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, note
 from tests.services.faults import fault_proxy
 from tests.services.redmine import ADMIN_KEY, ONE_WAY_TRACKER, PROJECT, running_redmine
@@ -133,3 +135,26 @@ class TestRedmine(NetworkContract):
         system.close(ref, note(draft.correlation, "over"))
         assert far.titles().count(draft.title) == 1
         assert [text.strip() for text in far.comments(ref)] == ["over"]
+
+
+def test_a_daemon_that_repairs_a_service_leaves_one_closed_ticket_that_says_so(redmine: Server, tmp_path: Path):
+    key = tmp_path / "key.secret"
+    key.write_text(redmine.password)
+    key.chmod(0o600)
+    desk = {"system": "redmine", "url": redmine.url, "project": PROJECT, "token_file": key}
+    with watched_services("Ticketed") as services:
+        tables = {"collectors": watching(services), "remediations": repairs(services), "tickets": [desk]}
+        with running_daemon(tables, rule_file(down_rule(services["Ticketed"]))) as daemon:
+            services["Ticketed"].kill()
+
+            def told(incident: Any) -> bool:
+                done = all(effect["state"] == "done" for effect in incident["effects"])
+                return incident["state"] == "resolved" and done
+
+            incident = daemon.await_incident("DownTicketed", told)
+    (link,) = incident["ticket_links"]
+    query = {"status_id": "*", "subject": "~DownTicketed"}
+    (issue,) = as_person(redmine, "GET", "/issues.json", **query).json()["issues"]
+    assert (str(issue["id"]), issue["status"]["name"]) == (link["ticket_id"], "Closed")
+    whole = as_person(redmine, "GET", f"/issues/{issue['id']}.json", include="journals").json()["issue"]
+    assert any("Fixed: an automatic action helped" in each["notes"] for each in whole["journals"])
