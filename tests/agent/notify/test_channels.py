@@ -5,6 +5,7 @@ import email.policy
 import json
 import socket
 import socketserver
+import ssl
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -18,6 +19,7 @@ from agent.notify.chat import Chat, Room
 from agent.notify.contract import Notice, NotifyError
 from agent.notify.mail import Mail, Post
 from agent.tickets.contract import TicketError
+from tests.services.tls import make_certificates
 
 NOTICE = Notice(key="inc-7:ops:3", subject="[P1] Down web on host", text="Größe\n.\nend", priority="P1")
 CANARY = "canary-secret"
@@ -35,37 +37,63 @@ def serving(server):
         server.server_close()
 
 
+class Postman(socketserver.StreamRequestHandler):
+    """Speaks SMTP as its server says: `answers` replace the usual; with `tls` it encrypts, at once or when asked."""
+
+    def handle(self):
+        if self.server.at_once and not self.encrypt():
+            return
+        self.say("220 test")
+        ability = "\r\n250-STARTTLS" if self.server.tls else ""
+        usual = {
+            "ehlo": f"250-test{ability}\r\n250 AUTH PLAIN",
+            "data": "354 go on",
+            "starttls": "220 go on",
+            "quit": "221 bye",
+            "auth": "235 ok",
+        }
+        while line := self.rfile.readline().decode().strip():
+            self.server.heard["commands"].append(line)
+            word = line.partition(" ")[0].lower()
+            answer = self.server.answers.get(word, usual.get(word, "250 ok"))
+            self.say(answer)
+            if word == "data" and answer.startswith("354"):
+                self.take()
+            if word == "quit" or (word == "starttls" and not self.encrypt()):
+                return
+
+    def encrypt(self):
+        try:
+            self.connection = self.server.tls.wrap_socket(self.request, server_side=True)
+        except OSError:
+            return False  # the other side does not trust us
+        self.server.heard["encrypted"] = True
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+        return True
+
+    def finish(self):
+        super().finish()
+        self.connection.close()
+
+    def take(self):
+        lines = []
+        while (line := self.rfile.readline()) != b".\r\n":
+            lines.append(line.removeprefix(b"."))
+        self.server.heard["data"] = b"".join(lines)
+        self.say(self.server.answers.get("end", "250 taken"))
+
+    def say(self, text):
+        self.wfile.write(f"{text}\r\n".encode())
+
+
 @contextmanager
-def mail_server(**answers):
-    """Speak SMTP; `answers` replaces what is said to a command. Yield port and what was heard."""
-    heard = {"commands": [], "data": b""}
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self):
-            self.say("220 test")
-            while line := self.rfile.readline().decode().strip():
-                heard["commands"].append(line)
-                word = line.partition(" ")[0].lower()
-                usual = {"ehlo": "250-test\r\n250 AUTH PLAIN", "data": "354 go on", "quit": "221 bye", "auth": "235 ok"}
-                answer = answers.get(word, usual.get(word, "250 ok"))
-                self.say(answer)
-                if word == "data" and answer.startswith("354"):
-                    self.take()
-                if word == "quit":
-                    return
-
-        def take(self):
-            lines = []
-            while (line := self.rfile.readline()) != b".\r\n":
-                lines.append(line.removeprefix(b"."))
-            heard["data"] = b"".join(lines)
-            self.say(answers.get("end", "250 taken"))
-
-        def say(self, text):
-            self.wfile.write(f"{text}\r\n".encode())
-
-    with serving(socketserver.TCPServer(("127.0.0.1", 0), Handler)) as port:
-        yield port, heard
+def mail_server(tls=None, *, at_once=False, **answers):
+    """Yield port and what was heard."""
+    server = socketserver.TCPServer(("127.0.0.1", 0), Postman)
+    server.tls, server.at_once, server.answers = tls, at_once, answers
+    server.heard = {"commands": [], "data": b"", "encrypted": False}
+    with serving(server) as port:
+        yield port, server.heard
 
 
 def mail(port, **changes):
@@ -119,6 +147,25 @@ def test_a_server_without_encryption_gets_no_password_unless_that_is_switched_of
     with mail_server() as (port, heard), pytest.raises(NotifyError) as caught:
         mail(port, tls=tls, user="me", password=lambda: CANARY).send(NOTICE)
     assert not caught.value.permanent
+    assert [line for line in heard["commands"] if line.lower().startswith(("auth", "mail"))] == []
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.mark.parametrize("kind", ["starttls", "tls"])
+def test_a_mail_travels_encrypted_to_a_server_whose_certificate_is_good(certificates, kind):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificates.certificate, certificates.key)
+    options = {"tls": kind, "user": "me", "password": lambda: CANARY}
+    with mail_server(tls, at_once=kind == "tls") as (port, heard):
+        mail(port, **options, ca_file=certificates.authority).send(NOTICE)
+    assert heard["encrypted"]
+    assert NOTICE.subject.encode() in heard["data"]
+    with mail_server(tls, at_once=kind == "tls") as (port, heard), pytest.raises(NotifyError, match="CERTIFICATE"):
+        mail(port, **options).send(NOTICE)
     assert [line for line in heard["commands"] if line.lower().startswith(("auth", "mail"))] == []
 
 
