@@ -147,6 +147,9 @@ def cached(name: str, *inputs: object, make: Callable[[Path], None]) -> Path:
             half.rename(folder)
         except OSError:  # another session was quicker
             shutil.rmtree(half)
+    for old in home.glob(f"{name}-*"):
+        if old != folder:
+            shutil.rmtree(old, ignore_errors=True)
     return folder
 
 

@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from agent.config.values import check_approver
 from agent.tickets.registry import ADAPTERS
 from agent.tickets.rt import RtOptions
 
@@ -60,6 +62,13 @@ def test_those_whose_remarks_are_read_say_so():
         kinds = [kind for kind in vars(import_module(f"agent.tickets.{name}")).values() if isinstance(kind, type)]
         made = [kind for kind in kinds if hasattr(kind, "find") and not getattr(kind, "_is_protocol", False)]
         assert spec.remarks is any(hasattr(kind, "remarks") for kind in made)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_approvers_can_be_listed_for_those_whose_remarks_are_read(name: str):
+    expected = nullcontext() if ADAPTERS[name].remarks else pytest.raises(ValueError, match="one on a channel")
+    with expected:
+        check_approver(f"{name}:557058_beef")
 
 
 def test_a_daemon_without_ticket_servers_does_not_load_requests():
