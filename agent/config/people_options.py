@@ -64,5 +64,7 @@ class RouteOptions:
     channels: tuple[str, ...] = required("Names of channels.", example=["ops-mail"], filled=True)
     services: tuple[str, ...] = option((), "Services of the catalogue; none: all.", example=["shop"])
     priorities: tuple[str, ...] = option((), "Priorities; none: all.", example=["P1", "P2"], check=check_priority)
-    calendar: str = option("", "A calendar; none: at any time.", example="office")
+    calendar: str = option(
+        "", "A calendar, asked whenever something happens to an incident; none: at any time.", example="office"
+    )
     within: bool = option(True, "In the calendar's hours; false: outside of them.")
