@@ -65,7 +65,7 @@ class DirectRunner:
     """Runs plans as the current user. Threads may share it: each run belongs to the thread that waits for it."""
 
     def __init__(self, *, boot_id: str, search_path: str = SEARCH_PATH, grace_seconds: float = GRACE_SECONDS) -> None:
-        self._boot_id = boot_id
+        self.boot_id = boot_id
         self._grace_seconds = grace_seconds
         # Built from nothing, so that no NOTIFY_SOCKET, LISTEN_FDS or credential of the daemon reaches a child.
         self._environment = {"PATH": search_path, "LANG": "C.UTF-8", "HOME": _home()}
@@ -131,14 +131,14 @@ class DirectRunner:
         has, and what it left behind is its work, as after every run.
         """
         found = processes.process(record.pid)
-        if record.boot_id != self._boot_id or found is None or found.start_ticks != record.start_ticks:
+        if record.boot_id != self.boot_id or found is None or found.start_ticks != record.start_ticks:
             return False
         processes.end_run(record.pid, record.run_id, self._grace_seconds)
         return True
 
     def _record(self, run_id: str, pid: int) -> Record:
         found = processes.process(pid)
-        return Record(run_id=run_id, pid=pid, start_ticks=found.start_ticks if found else 0, boot_id=self._boot_id)
+        return Record(run_id=run_id, pid=pid, start_ticks=found.start_ticks if found else 0, boot_id=self.boot_id)
 
 
 class Running:

@@ -173,7 +173,7 @@ class Daemon:
         client = outward.mqtt(self.config)
         alertmanagers = outward.alertmanagers(self.config, self._clock)
         repairs = Repairs(DirectRunner(boot_id=self._clock.boot_id), database.directory / "runs")
-        helped = HelpedRepairs(HelperRunner(self.config.guards.helper), repairs.prepare)
+        helped = HelpedRepairs(HelperRunner(self.config.guards.helper), repairs.prepare, repairs.outlived_by)
 
         def told(alerts: Iterable[Alert]) -> None:
             changed = list(alerts)

@@ -7,14 +7,21 @@ from agent.executor.repairs import planned, settled, unmet
 from agent.incidents.effects import OutboxRow
 from agent.incidents.events import EffectSettled
 from remediations.helper_runner import HelperRunner
+from remediations.runner import Result
 
 
 class HelpedRepairs:
     """What `Repairs` is to the direct runner, this is to the helper."""
 
-    def __init__(self, runner: HelperRunner, prepare: Callable[[OutboxRow], Prelude]) -> None:
+    def __init__(
+        self,
+        runner: HelperRunner,
+        prepare: Callable[[OutboxRow], Prelude],
+        outlived_by: Callable[[OutboxRow, Result], bool] = lambda _row, _result: False,
+    ) -> None:
         self._runner = runner
         self._prepare = prepare
+        self._outlived_by = outlived_by
         self._begun: set[str] = set()
 
     def perform(self, row: OutboxRow) -> EffectSettled | None:
@@ -27,7 +34,9 @@ class HelpedRepairs:
             return unmet(row, before)
         else:
             result = self._runner.run(run_id, planned(row), timeout)
-        return settled(row, result, before) if result is not None else None
+        if result is None or self._outlived_by(row, result):
+            return None
+        return settled(row, result, before)
 
     def began(self, run_id: str) -> bool:
         """Tell whether a run that a crash interrupted has begun. One that has is never asked for again."""

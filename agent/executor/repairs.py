@@ -1,5 +1,6 @@
 """Performing remediations with the direct runner; each leaves a record on disk, so that a crash leaves no stray run."""
 
+import threading
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from remediations.runner import DirectRunner, Outcome, Record, Result
 
 _Kept = Record | tuple[str, ...]
 """What a run's file holds: its first process, or its argv for the moment in which that is being started."""
+_TOLD = frozenset({Outcome.REFUSED, Outcome.TIMED_OUT})
 
 
 class Repairs:
@@ -20,13 +22,11 @@ class Repairs:
     def __init__(self, runner: DirectRunner, folder: Path) -> None:
         self._runner = runner
         self._folder = folder
+        self._stopping = threading.Event()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def perform(self, row: OutboxRow) -> EffectSettled | None:
-        """Run the plan that was stored with the decision, exactly as it stands.
-
-        None: it was to restart the host, which ends us too; the next daemon sees whether it did.
-        """
+        """Run the plan that was stored with the decision, exactly as it stands; None: see `outlived_by`."""
         order, plan = row.payload, planned(row)
         record = self._folder / order["run_id"]
         before = self.prepare(row)
@@ -35,8 +35,18 @@ class Repairs:
         _keep(record, plan.argv)
         result = self._runner.run(order["run_id"], plan, order["timeout"], lambda started: _keep(record, started))
         record.unlink(missing_ok=True)
-        restarting = result.outcome is Outcome.INTERRUPTED and bool(order.get("boot_id"))
-        return settled(row, result, before) if not restarting else None
+        return None if self.outlived_by(row, result) else settled(row, result, before)
+
+    def outlived_by(self, row: OutboxRow, result: Result) -> bool:
+        """Tell whether a run that was to restart the host ended because it does: the next daemon knows how it went.
+
+        Going down, the host ends everybody, us too. If that does not come within the run's time-out it was for nothing.
+        """
+        order = row.payload
+        here = order.get("boot_id") == self._runner.boot_id
+        if not here or result.exit_code is not None or result.outcome in _TOLD:
+            return False
+        return self._stopping.wait(order["timeout"])
 
     def prepare(self, row: OutboxRow) -> Prelude:
         """Run what is wanted before the action."""
@@ -59,6 +69,7 @@ class Repairs:
 
     def stop(self) -> None:
         """Interrupt every run; their results are still posted."""
+        self._stopping.set()
         self._runner.stop()
 
 

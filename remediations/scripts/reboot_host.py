@@ -26,8 +26,6 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     if done.returncode:
         return done.returncode
-    # Going down, systemd asks everybody at once to end. Who waits for us would take that for a failure, were we first.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print("asked for a restart, waiting for it", flush=True)
     while True:
         signal.pause()

@@ -53,13 +53,3 @@ def test_inhibitors_count_for_nothing_only_if_that_was_asked_for(systemctl, tmp_
     plan = systemctl(1)
     subprocess.run([*plan.argv, "--despite-inhibitors"], env=dict(plan.environment), check=False, timeout=20)
     assert (tmp_path / "asked").read_text() == "--no-ask-password --check-inhibitors=no reboot\n"
-
-
-def test_to_be_asked_to_end_as_everybody_is_does_not_end_it(systemctl, tmp_path):
-    plan = systemctl(0)
-    with subprocess.Popen(plan.argv, env=dict(plan.environment), stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"asked for a restart, waiting for it\n"
-        process.terminate()
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.3)
-        process.kill()
