@@ -46,7 +46,7 @@ soak: $(VENV)/tested
 	LABEL_SETS=1000000 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/acceptance/test_alert_storm.py
 
 fuzz: $(VENV)/tested
-	HYPOTHESIS_PROFILE=fuzz $(VENV)/bin/python -m pytest -q -p no:cacheprovider $$(grep -rlE '@given|schemathesis' tests --include 'test_*.py')
+	tests/fuzz
 
 clean:
 	rm -rf $(VENV) $(LINT) .cache
