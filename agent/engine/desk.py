@@ -257,7 +257,7 @@ class Desk:
         incident = decision.incident
         metrics.DECISIONS.labels(decision.reason).inc()
         ladder = self.policy.ladder_for(incident.labels)
-        name = ladder.name if ladder is not None else ""
+        name = ladder.name if ladder is not None else "none"
         if before is None and not incident.drill:
             metrics.INCIDENTS_OPENED.labels(incident.priority).inc()
         if decision.guard is not None and decision.reason is not Reason.WOULD_RUN:
