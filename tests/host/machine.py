@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,8 @@ PROCESSES = 800
 BOOT_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _CGROUPS = Path("/sys/fs/cgroup")
+_RESTARTS = 133
+"""What systemd-nspawn ends with when the host wants to be booted again."""
 _POWER_OFF = signal.SIGRTMIN + 4
 _SPACES = ("--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root", "--wd")
 
@@ -40,6 +42,17 @@ class Machine:
 
     root: Path
     leader: int
+    starter: int
+    """The process that boots it, and boots it again when it restarts."""
+
+    def restarted(self) -> "Machine":
+        """Return the host once it has restarted and is up again."""
+        leader = until(
+            lambda: (found := _leader(self.starter)) not in {0, self.leader} and found, BOOT_SECONDS, "it has restarted"
+        )
+        again = replace(self, leader=leader)
+        until(lambda: _is_up(again), BOOT_SECONDS, "it is up again")
+        return again
 
     def run(self, *argv: str, check: bool = True, timeout: float = 60.0) -> str:
         """Run a program in the host as root; return what it says on both outputs. Fail the test if it fails."""
@@ -108,7 +121,7 @@ def booted(suite: str = SUITE) -> Iterator[Machine]:
         process = _start(nspawn, root, name, groups, console)
         stack.callback(_stop, process)
         leader = until(lambda: _leader(process.pid), 20.0, lambda: console.read_text(errors="replace"))
-        machine = Machine(root=root, leader=leader)
+        machine = Machine(root=root, leader=leader, starter=process.pid)
         until(lambda: _is_up(machine), BOOT_SECONDS, lambda: console.read_text(errors="replace"))
         _let_limits_bite(machine)
         yield machine
@@ -213,7 +226,7 @@ def _start(nspawn: str, root: Path, name: str, groups: list[Path], console: Path
     argv = (nspawn, "--quiet", f"--directory={root}", f"--machine={name}", *options, "--boot")
     with console.open("wb") as output:
         return subprocess.Popen(
-            ("/bin/sh", "-c", f'{enter}exec "$@"', "sh", *argv),
+            ("/bin/sh", "-c", f'{enter}while "$@"; [ $? = {_RESTARTS} ]; do :; done', "sh", *argv),
             env=clean_environment({}),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -223,12 +236,14 @@ def _start(nspawn: str, root: Path, name: str, groups: list[Path], console: Path
 
 
 def _leader(pid: int) -> int:
-    """Return the child that is PID 1 inside, 0 while there is none."""
+    """Return the child, or its child, that is PID 1 inside; 0 while there is none."""
     with suppress(OSError):
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             lines = Path(f"/proc/{child}/status").read_text().splitlines()
             if any(line.startswith("NSpid:") and line.split()[1:][-1] == "1" for line in lines):
                 return int(child)
+            if found := _leader(int(child)):
+                return found
     return 0
 
 
@@ -246,7 +261,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_SECONDS)
             return
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait(STOP_SECONDS)
 
 
