@@ -91,7 +91,7 @@ def test_programs_that_wait_for_a_cpu_are_an_event(drive, contention):
     driver = drive(SPEC, TriggerOptions(cpu_stall_seconds=0.2))
     assert driver.values[ACTIVE, *CPU] == 1
     assert driver.values[EVENTS, *CPU] == 0
-    driver.until(lambda values: values[EVENTS, *CPU] == 1)
+    driver.until(lambda values: values[EVENTS, *CPU] >= 1)
     assert driver.values[RATIO, *CPU] > 0
     assert driver.values[EVENTS, *MEMORY] == 0
 
