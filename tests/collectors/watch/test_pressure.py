@@ -98,7 +98,7 @@ def test_programs_that_wait_for_a_cpu_are_an_event(drive, contention):
 
 @needs_triggers
 def test_programs_that_wait_for_memory_are_an_event(drive, shortage):
-    driver = drive(SPEC, TriggerOptions(memory_stall_seconds=0.05))
+    driver = drive(SPEC, TriggerOptions(memory_stall_seconds=0.01))
     driver.until(lambda values: values[EVENTS, "some", "memory"] >= 1)
     assert driver.values[RATIO, "some", "memory"] > 0
 
