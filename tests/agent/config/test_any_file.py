@@ -41,7 +41,7 @@ def replaced(value, path, new):
 @given(st.sampled_from(places(WHOLE)), VALUES)
 def test_one_odd_value_anywhere_loads_or_is_refused_with_its_place(path, value):
     found = problems(replaced(WHOLE, path, value))
-    assert {re.split(r"[.\[]", problem.path)[0] for problem in found} <= {path[0], "remediations", "services"}
+    assert {re.split(r"[.\[]", problem.path)[0] for problem in found} <= {path[0], "remediations", "services", "routes"}
 
 
 def problems(tables):
