@@ -20,12 +20,12 @@ from rules.alert import Alert, AlertChange, AlertState
 
 _UNAPPLIED = 10_000
 """Rows of the inbox."""
-_UNAPPLIED_ALERTS = 100_000
-_BACKLOG_ALERTS = 50_000
+_UNAPPLIED_ALERTS = 200_000
+_BACKLOG_ALERTS = 100_000
 """While requests follow each other, this many alerts may wait in the inbox: to acknowledge goes before to apply."""
 _QUIET_SECONDS = 0.1
 """Requests that come within this follow each other."""
-_BACKLOG_SECONDS = 1.0
+_BACKLOG_SECONDS = 2.0
 """How long the oldest may wait."""
 _TURN_SECONDS = 0.02
 """How long alerts are applied before the engine looks at its queue again."""
