@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.app import drilling, planning, presenting, quieting
 from agent.clock import Clock
-from agent.collecting.presence import Places, presence
+from agent.collecting.presence import Opened, Places, presence
 from agent.config import rulefiles, services
 from agent.config.acting import LimitOptions, limits
 from agent.config.options import Config
@@ -191,7 +191,7 @@ def looking(config: Config) -> Callable[[float], Presence]:
     """Return what looks who is at work on this host."""
     guards = config.guards
     places = Places(idle_seconds=guards.operator_idle, locked=guards.lock_files, existing=guards.busy_files)
-    return partial(presence, places)
+    return partial(presence, places, opened=Opened(guards.lock_files))
 
 
 def desk_rules(config: Config, host: str) -> DeskRules:

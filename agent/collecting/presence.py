@@ -7,17 +7,20 @@ list of sessions. Nothing here needs privileges: locks are found by the inode of
 import os
 import platform
 import struct
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.engine.situations import Presence
+from collectors.inotify import IN_IGNORED, IN_ONLYDIR, IN_OPEN, events, open_inotify, watch
 
 _USER_PROCESS = 7
 _RECORD = 400 if platform.machine() == "aarch64" else 384
 """Bytes of a record of utmp(5) in glibc."""
 _HEAD = struct.Struct("hi32s4s32s")
 _MAX_UTMP = 1024 * 1024
+OPENED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +44,59 @@ class Session:
     """As in "pts/0"."""
 
 
-def presence(places: Places, now: float) -> Presence:
+class Opened:
+    """Tells whether one of some files may be locked: whoever locks a file opens it before.
+
+    To read `/proc/locks` can take eight milliseconds, in which the kernel waits for itself and a repair for us. What is
+    opened in the folders of the files is free to know. Belongs to one thread.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._folders = frozenset(file.parent for file in files)
+        self._unwatched = set(self._folders)
+        self._fd = open_inotify() if files else None
+        self._until = 0.0
+        """A file that was opened is locked at once, or within this long."""
+        self._quiet = False
+        """Nothing was locked when that was looked at last."""
+        if self._fd is not None:
+            weakref.finalize(self, os.close, self._fd)
+            self._watch(0.0)
+
+    def may_be_locked(self, now: float) -> bool:
+        """Return whether to look. It must be told of what is then seen."""
+        if self._fd is None:
+            return True
+        self._watch(now)
+        while told := list(events(self._fd)):
+            self._until = now + OPENED_SECONDS
+            if any(mask & IN_IGNORED for _, mask in told):  # a folder is gone, and its watch with it
+                self._unwatched |= self._folders
+        return not self._quiet or now < self._until
+
+    def seen(self, *, locked: bool) -> None:
+        self._quiet = not locked
+
+    def _watch(self, now: float) -> None:
+        """Watch folders, those too that have come since."""
+        for folder in list(self._unwatched):
+            if self._fd is not None and watch(self._fd, folder, IN_OPEN | IN_ONLYDIR) is not None:
+                self._unwatched.discard(folder)
+                self._until = now + OPENED_SECONDS if now else 0.0
+
+
+def presence(places: Places, now: float, opened: Opened | None = None) -> Presence:
     """Return who or what is at work at wall second `now`: the first that is found, surest first."""
     for path in places.existing:
         if path.exists():
             return Presence(what=f"{path} exists")
-    held = _locks(places.root / "proc/locks") if places.locked else frozenset()
-    for path in places.locked:
-        if _identity(path) in held:
-            return Presence(what=f"{path} is locked")
+    if places.locked and (opened is None or opened.may_be_locked(now)):
+        held = _locks(places.root / "proc/locks")
+        locked = next((path for path in places.locked if _identity(path) in held), None)
+        if opened is not None:
+            opened.seen(locked=locked is not None)
+        if locked is not None:
+            return Presence(what=f"{locked} is locked")
     return _typing(places, now) if places.idle_seconds else Presence()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.collecting.presence import Places, presence
+from agent.collecting.presence import OPENED_SECONDS, Opened, Places, presence
 
 NOW = 1_800_000_000.0
 
@@ -119,3 +119,64 @@ def test_nothing_that_cannot_be_read_is_an_error(root):
     session(root, "7", USER="ann", TTY="pts/9")
 
     assert presence(places(root, locked=(root / "lock",)), NOW).what == ""
+
+
+@pytest.fixture
+def opened(tmp_path):
+    return Opened((tmp_path / "lock",))
+
+
+def test_locks_are_only_looked_at_after_somebody_opened_a_file_beside_them(root, opened):
+    assert opened.may_be_locked(NOW), "nobody has looked yet"
+    opened.seen(locked=False)
+    assert not opened.may_be_locked(NOW)
+    (root / "lock").touch()
+    assert opened.may_be_locked(NOW)
+    opened.seen(locked=False)
+    assert opened.may_be_locked(NOW + OPENED_SECONDS - 1), "who has opened it may lock it yet"
+    assert not opened.may_be_locked(NOW + OPENED_SECONDS)
+
+
+def test_what_is_locked_is_looked_at_until_it_is_not(opened):
+    opened.seen(locked=True)
+    assert opened.may_be_locked(NOW)
+    assert opened.may_be_locked(NOW + 2 * OPENED_SECONDS)
+    opened.seen(locked=False)
+    assert not opened.may_be_locked(NOW + 2 * OPENED_SECONDS)
+
+
+def test_a_folder_that_comes_later_is_watched_then(root):
+    opened = Opened((root / "new/lock",))
+    opened.seen(locked=False)
+    assert not opened.may_be_locked(NOW)
+    (root / "new").mkdir()
+    assert opened.may_be_locked(NOW)
+    opened.seen(locked=False)
+    assert not opened.may_be_locked(NOW + OPENED_SECONDS)
+    (root / "new/lock").touch()
+    assert opened.may_be_locked(NOW + OPENED_SECONDS)
+
+
+def test_a_lock_taken_while_we_watch_is_found(root):
+    path = root / "lock"
+    path.touch()
+    watched = places(Path("/"), idle_seconds=0.0, locked=(path,))
+    opened = Opened(watched.locked)
+    assert presence(watched, NOW, opened).what == ""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert presence(watched, NOW, opened).what == f"{path} is locked"
+    assert presence(watched, NOW, opened).what == ""
+
+
+def test_a_folder_that_was_made_anew_is_watched_again(root):
+    (root / "lib").mkdir()
+    opened = Opened((root / "lib/lock",))
+    (root / "lib").rmdir()
+    opened.seen(locked=False)
+    assert opened.may_be_locked(NOW)
+    (root / "lib").mkdir()
+    assert opened.may_be_locked(NOW)
+    assert not opened.may_be_locked(NOW + OPENED_SECONDS)
+    (root / "lib/lock").touch()
+    assert opened.may_be_locked(NOW + OPENED_SECONDS)
