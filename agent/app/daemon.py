@@ -72,11 +72,11 @@ def main(config_path: Path | None) -> int:
 
     def on_thread_death(died: threading.ExceptHookArgs) -> None:
         name = died.thread.name if died.thread is not None else ""
-        _log.error("a thread died", thread=name, error=repr(died.exc_value), exc_info=died.exc_value)
         if name == "engine":  # without it nothing is done: better be started again than stand there
             broken.append(name)
             stop.set()
             wake.set()
+        _log.error("a thread died", thread=name, error=repr(died.exc_value), exc_info=died.exc_value)
 
     threading.excepthook = on_thread_death
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
