@@ -15,6 +15,7 @@ from agent.app.backend import DaemonBackend, catalog
 from agent.app.drilling import DrillRoom
 from agent.app.farewell import Leaving
 from agent.app.reloading import Reloading
+from agent.app.signals import Signals
 from agent.clock import SystemClock
 from agent.collecting.host import Collecting
 from agent.config import paths
@@ -62,35 +63,23 @@ def main(config_path: Path | None) -> int:
     """Run until SIGTERM or SIGINT; reload on SIGHUP. Return the exit code. Raise what keeps it from starting."""
     config = load(config_path, os.environ)
     log.configure(level=config.log.level, form=config.log.format)
-    stop, reload, wake = threading.Event(), threading.Event(), threading.Event()
-
-    def on_signal(number: int, _frame: object) -> None:
-        (reload if number == signal.SIGHUP else stop).set()
-        wake.set()
-
     broken: list[str] = []
 
     def on_thread_death(died: threading.ExceptHookArgs) -> None:
         name = died.thread.name if died.thread is not None else ""
         if name == "engine":  # without it nothing is done: better be started again than stand there
             broken.append(name)
-            stop.set()
-            wake.set()
+            signals.tell(signal.SIGTERM)
         _log.error("a thread died", thread=name, error=repr(died.exc_value), exc_info=died.exc_value)
 
-    threading.excepthook = on_thread_death
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, on_signal)
-    with Daemon(config, config_path) as daemon:
-        while not stop.is_set():
-            wake.wait()
-            wake.clear()
-            if reload.is_set() and not stop.is_set():
-                reload.clear()
+    with Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        threading.excepthook = on_thread_death
+        with Daemon(config, config_path) as daemon:
+            while signals.wait() <= {signal.SIGHUP}:
                 daemon.reload()
-        daemon.notifier.stopping()
-        _log.info("stopping")
-    _log.info("stopped")
+            daemon.notifier.stopping()
+            _log.info("stopping")
+        _log.info("stopped")
     return 1 if broken else 0
 
 
