@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
+from agent.engine.changes import ChangeBook
 from agent.engine.delivery import Delivery
 from agent.engine.ledger import Ledger
 from agent.engine.library import Library
@@ -62,6 +63,7 @@ class Desk:
         self.tally = Tally(ledger, lambda: situations.policy)
         self.rules = rules
         self.problems = ProblemBook(lambda: self.rules.problems, lambda now: f"problem-{self._new_id(now)}")
+        self.changes = ChangeBook()
         self.library = Library()
         self.first_start = False
         """True while faults that are there already at the very first start are taken in."""

@@ -6,6 +6,7 @@ from agent.clock import Clock
 from agent.engine import silencing
 from agent.engine.parts import Parts
 from agent.incidents.silences import SilenceState
+from agent.itsm.changes import ChangeType
 from agent.store import writes
 from agent.store.database import Write, set_meta
 from agent.telemetry import log, metrics
@@ -65,6 +66,7 @@ def report(parts: Parts, now: float) -> None:
     metrics.PROBLEMS.clear()
     for problem in parts.desk.problems.open():
         metrics.PROBLEMS.labels(problem.state).inc()
+    _report_changes(parts)
     metrics.OLDEST_INCIDENT.set(max((now - i.opened_at for i in active if not i.drill), default=0.0))
     _report_muting(parts, now)
     metrics.STOPPED.set(1.0 if parts.situations.stopped() else 0.0)
@@ -78,6 +80,13 @@ def report(parts: Parts, now: float) -> None:
     metrics.SERIES.set(parts.series.series_count)
     _report_refused(parts)
     metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
+
+
+def _report_changes(parts: Parts) -> None:
+    kinds = Counter(change.type for change in parts.desk.changes.open())
+    for kind in ChangeType:
+        metrics.CHANGES_OPEN.labels(kind).set(kinds[kind])
+    metrics.CHANGES_UNREVIEWED.set(parts.desk.changes.unreviewed())
 
 
 def _report_refused(parts: Parts) -> None:
@@ -138,6 +147,8 @@ def _prune(parts: Parts, now: float) -> list[Write]:
     return [
         *silencing.prune(parts.situations.muting, now),
         *parts.desk.problems.prune(now),
+        *parts.desk.changes.prune(now),
+        writes.drop_changes(incidents, _PRUNE_ROWS),
         writes.drop_orders(incidents),
         ("UPDATE runs SET output = NULL, diagnostics = NULL WHERE output IS NOT NULL AND ended_at < ?", (output,)),
         ("UPDATE audit SET inputs = NULL WHERE inputs IS NOT NULL AND at < ?", (output,)),

@@ -81,6 +81,7 @@ def recover(parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
     _load_incidents(parts, now)
     parts.ledger.load(connection, without=never)
     parts.desk.problems.load(connection, now)
+    parts.desk.changes.load(connection, now)
     _load_alerts(parts, batch)
     parts.situations.muting.note((*parts.ruleset.active(), *parts.intake.active()), now)
     parts.desk.first_start = parts.database.meta("started_at") is None and now < parts.situations.settled_at

@@ -13,6 +13,7 @@ from agent.incidents.replay import Taken
 from agent.incidents.silences import Silence
 from agent.incidents.situation import Situation
 from agent.incidents.windows import Recurrence
+from agent.itsm.changes import Change
 from agent.itsm.problems import Problem
 from remediations.standing import Standing
 from rules.alert import Alert, AlertState
@@ -22,6 +23,7 @@ _encoder = msgspec.json.Encoder()
 _incident = msgspec.json.Decoder(Incident)
 _alert = msgspec.json.Decoder(Alert)
 _problem = msgspec.json.Decoder(Problem)
+_change = msgspec.json.Decoder(Change)
 _standing = msgspec.json.Decoder(Standing)
 _EVENTS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 OPENED = "opened"
@@ -59,6 +61,10 @@ def alert(text: str) -> Alert:
 
 def problem(text: str) -> Problem:
     return _problem.decode(text)
+
+
+def change(text: str) -> Change:
+    return _change.decode(text)
 
 
 def silence_text(silence: Silence) -> str:

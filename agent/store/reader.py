@@ -62,6 +62,14 @@ class Reader:
                     incident_id,
                 ),
                 "runs": _rows(connection, "SELECT * FROM runs WHERE incident_id = ? ORDER BY started_at", incident_id),
+                "changes": [
+                    json.loads(each["document"])
+                    for each in _rows(
+                        connection,
+                        "SELECT document FROM changes WHERE incident_id = ? ORDER BY opened_at, id",
+                        incident_id,
+                    )
+                ],
                 "ticket_links": _rows(connection, "SELECT * FROM tickets WHERE incident_id = ?", incident_id),
                 "effects": _rows(
                     connection,
@@ -94,6 +102,19 @@ class Reader:
         """Return one problem; None if there is none."""
         with self._open() as connection:
             row = connection.execute("SELECT document FROM problems WHERE id = ?", (problem_id,)).fetchone()
+            return json.loads(row["document"]) if row is not None else None
+
+    def changes(self, *, open_only: bool = False, limit: int = 1000) -> list[dict[str, Any]]:
+        """Return changes, newest first: all, or those that somebody has something to do about."""
+        condition = "WHERE wanted = 1" if open_only else ""
+        query = f"SELECT document FROM changes {condition} ORDER BY opened_at DESC, id LIMIT ?"  # noqa: S608 - a constant
+        with self._open() as connection:
+            return [json.loads(row["document"]) for row in connection.execute(query, (limit,))]
+
+    def change(self, change_id: str) -> dict[str, Any] | None:
+        """Return one change; None if there is none."""
+        with self._open() as connection:
+            row = connection.execute("SELECT document FROM changes WHERE id = ?", (change_id,)).fetchone()
             return json.loads(row["document"]) if row is not None else None
 
     def drafts(self) -> list[dict[str, Any]]:

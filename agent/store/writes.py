@@ -11,6 +11,7 @@ from agent.incidents.incident import Attempt, Incident
 from agent.incidents.posted import Held
 from agent.incidents.replay import Taken
 from agent.incidents.silences import Silence
+from agent.itsm.changes import OPEN, Change
 from agent.itsm.problems import Occurrence, Problem
 from agent.store.database import Statement, Write
 from agent.store.documents import encode, silence_text
@@ -213,6 +214,19 @@ def forget_occurrences(subject: str) -> Write:
 
 def drop_occurrences(before: float) -> Write:
     return ("DELETE FROM occurrences WHERE at <= ?", (before,))
+
+
+def put_change(change: Change) -> Write:
+    wanted = change.state in OPEN or change.unreviewed
+    names = (change.id, change.key, change.type, change.kind, change.state, change.incident)
+    row = (*names, change.opened_at, change.updated_at, int(wanted), encode(change))
+    return ("INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def drop_changes(before: float, most: int) -> Write:
+    """Forget what was closed long ago, the oldest first; what somebody has to look at never."""
+    old = "SELECT id FROM changes WHERE wanted = 0 AND updated_at < ? ORDER BY updated_at LIMIT ?"
+    return (f"DELETE FROM changes WHERE id IN ({old})", (before, most))  # noqa: S608 - a constant
 
 
 def put_draft(name: str, incident_id: str, text: str, at: float) -> list[Statement]:

@@ -1,0 +1,97 @@
+"""The changes there are, in memory and in the database: written down in the transaction of what they are about."""
+
+import sqlite3
+
+from agent.engine.batch import Batch
+from agent.itsm import changes
+from agent.itsm.changes import OPEN, Change, ChangeState, Proposal
+from agent.store import documents, writes
+from agent.store.database import Write
+from agent.telemetry import log, metrics
+
+_log = log.get("change")
+
+
+class ChangeBook:
+    """Everything about changes that are open, wait for review, or were answered a short while ago."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Change] = {}
+        self._by_key: dict[str, str] = {}
+        """The newest change about each thing."""
+
+    def load(self, connection: sqlite3.Connection, now: float) -> None:
+        """Take up what was durable."""
+        query = "SELECT document FROM changes WHERE wanted = 1 OR updated_at > ? ORDER BY opened_at, id"
+        for (text,) in connection.execute(query, (now - changes.REST_SECONDS,)):
+            self._place(documents.change(text))
+
+    def propose(self, batch: Batch, proposal: Proposal) -> Change:
+        """Ask for a change, or bring what was asked for up to date. Return the record.
+
+        One that was rejected or carried out a short while ago stays as it is and is returned: the answer is known.
+        """
+        known = self.about(proposal.key)
+        if known is not None and known.state in OPEN:
+            change = changes.proposed_again(known, proposal, batch.now)
+        elif known is not None and changes.rests(known, batch.now):
+            return known
+        else:
+            change = changes.proposed(proposal, batch.now)
+            self._note(batch, change, "change_proposed", proposal.requested_by, proposal.reason)
+        self.keep(batch, change)
+        return change
+
+    def withdraw(self, batch: Batch, key: str, why: str) -> None:
+        """Close what was proposed and is not needed any more; without such a proposal, do nothing."""
+        known = self.about(key)
+        if known is not None and known.state is ChangeState.PROPOSED:
+            self.keep(batch, changes.closed(known, ChangeState.EXPIRED, why, batch.now))
+
+    def about(self, key: str) -> Change | None:
+        """Return the newest change about something, if it is open or was answered a short while ago."""
+        return self._by_id.get(self._by_key.get(key, ""))
+
+    def open(self) -> list[Change]:
+        return [change for change in self._by_id.values() if change.state in OPEN]
+
+    def unreviewed(self) -> int:
+        """Return how many changes somebody has yet to look at."""
+        return sum(1 for change in self._by_id.values() if change.unreviewed)
+
+    def keep(self, batch: Batch, change: Change) -> None:
+        """Write a change down, if anything about it is new."""
+        before = self._by_id.get(change.id)
+        if before == change:
+            return
+        self._place(change)
+        batch.writes.append(writes.put_change(change))
+        if change.state not in OPEN and (before is None or before.state in OPEN):
+            if not change.drill:
+                metrics.CHANGES.labels(change.type, change.state).inc()
+            _log.info("change closed", change=change.id, kind=str(change.kind), state=str(change.state))
+
+    def prune(self, now: float) -> list[Write]:
+        """Close what can no longer be done in time, and let go of what is over. Return what must be written."""
+        batch = Batch(now=now)
+        for change in [each for each in self.open() if changes.overdue(each, now)]:
+            self.keep(batch, changes.closed(change, ChangeState.EXPIRED, "its time is over", now))
+        for change in list(self._by_id.values()):
+            if not _wanted(change) and now - change.updated_at >= changes.REST_SECONDS:
+                del self._by_id[change.id]
+                if self._by_key.get(change.key) == change.id:
+                    del self._by_key[change.key]
+        return batch.writes
+
+    def _place(self, change: Change) -> None:
+        self._by_id[change.id] = change
+        self._by_key[change.key] = change.id
+
+    @staticmethod
+    def _note(batch: Batch, change: Change, event: str, actor: str, detail: str) -> None:
+        batch.writes.append(writes.audit_order(batch.now, event, actor=actor, detail=f"{change.id}: {detail}"))
+        _log.info(event.replace("_", " "), change=change.id, kind=str(change.kind), actor=actor)
+
+
+def _wanted(change: Change) -> bool:
+    return change.state in OPEN or change.unreviewed
