@@ -79,6 +79,18 @@ def test_a_promise_is_at_risk_once_and_broken_once_also_across_a_restart(idle):
     ]
 
 
+@pytest.mark.parametrize("step", [2 * 86400.0, -2 * 86400.0])
+def test_a_step_of_the_wall_clock_neither_breaks_a_promise_nor_saves_it(idle, step):
+    idle.process(up=0)
+    idle.pass_time(40)
+    idle.clock.stepped = step
+    idle.turn()
+    assert [row for row in timeline(idle) if row[0].startswith("promise")] == []
+    idle.pass_time(10)
+    idle.pass_time(15)
+    assert [row[1] for row in timeline(idle) if row[0].startswith("promise")] == ["respond warning", "respond breach"]
+
+
 def test_the_ticket_says_that_a_promise_is_at_risk_and_broken(idle):
     idle.process(up=0)
     for row in idle.take("rt"):
