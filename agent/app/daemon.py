@@ -62,7 +62,7 @@ _FIRST_LOOK_SECONDS = 60.0
 def main(config_path: Path | None) -> int:
     """Run until SIGTERM or SIGINT; reload on SIGHUP. Return the exit code. Raise what keeps it from starting."""
     config = load(config_path, os.environ)
-    log.configure(level=config.log.level, form=config.log.format)
+    log.configure(level=config.log.level, form=config.log.format, lost=metrics.LOG_LOST.inc)
     broken: list[str] = []
 
     def on_thread_death(died: threading.ExceptHookArgs) -> None:

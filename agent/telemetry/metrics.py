@@ -25,6 +25,7 @@ def _histogram(name: str, text: str, *labels: str) -> Histogram:
 
 BUILD_INFO = _gauge("paramedic_build_info", "Version of paramedic and Python; always 1.", "version", "python")
 START_TIME = _gauge("paramedic_start_time_seconds", "When the daemon started, in seconds since the epoch.")
+LOG_LOST = _counter("paramedic_log_lines_lost_total", "Lines of the log that could not be written.")
 READY = _gauge("paramedic_ready", "1 once every collector has been run.")
 
 # collecting
