@@ -33,7 +33,7 @@ METRICS = (MATCHES, ENTRIES, SKIPPED, KEPT)
 FOLDERS = (Path("/var/log/journal"), Path("/run/log/journal"))
 CURSOR = re.compile(r"[A-Za-z0-9=;]{1,500}")
 UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+")
-FIELDS = "MESSAGE,_SYSTEMD_UNIT,UNIT,_TRANSPORT"
+FIELDS = "MESSAGE,_TRANSPORT,_PID,_UID,_SYSTEMD_UNIT,UNIT,OBJECT_SYSTEMD_UNIT,COREDUMP_UNIT"
 CHUNK_BYTES = 1 << 16
 BUDGET_BYTES = 1 << 18
 """How much is read at once: some 300 lines, a few milliseconds."""
@@ -46,7 +46,8 @@ ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0"}
 class JournalPattern:
     """What to count: messages in which a regular expression (RE2) is found, of one unit or of the whole host.
 
-    `kernel` leaves only those of the kernel: anybody may log what looks like one.
+    Of a unit are those that it logs, and what systemd and root log about it. `kernel` leaves only those of the kernel:
+    anybody may log what looks like one.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """What `journalctl --output=json` writes: lines out of a pipe, and what is needed of each. Anybody may log anything."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 LONGEST_BYTES = 1 << 16
@@ -9,7 +9,7 @@ LONGEST_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the journal. `units` are the unit that wrote it and the one that it is about."""
+    """One line of the journal. `units` are the unit that wrote it and those that it is about."""
 
     message: bytes
     units: frozenset[str]
@@ -49,14 +49,26 @@ def entry(line: bytes) -> Entry | None:
     message = _message(fields.get("MESSAGE"))
     if message is None:
         return None
-    units = (fields.get("_SYSTEMD_UNIT"), fields.get("UNIT"))
     cursor = fields.get("__CURSOR")
     return Entry(
         message=message,
-        units=frozenset(unit for unit in units if isinstance(unit, str)),
+        units=frozenset(_units(fields)),
         cursor=cursor if isinstance(cursor, str) else "",
         kernel=fields.get("_TRANSPORT") == "kernel",
     )
+
+
+def _units(fields: Mapping[str, object]) -> Iterator[str]:
+    """Yield the units that a line is of, as for `journalctl --unit`: only systemd and root are believed about others.
+
+    Anybody may log the fields without a leading underscore; those with one are journald's own.
+    """
+    named = [fields.get("_SYSTEMD_UNIT")]
+    if fields.get("_PID") == "1":
+        named.append(fields.get("UNIT"))
+    if fields.get("_UID") == "0":
+        named += [fields.get("OBJECT_SYSTEMD_UNIT"), fields.get("COREDUMP_UNIT")]
+    yield from (unit for unit in named if isinstance(unit, str))
 
 
 def _message(value: object) -> bytes | None:

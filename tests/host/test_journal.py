@@ -9,7 +9,10 @@ from tests.host.machine import until
 PATTERNS = """
 [collectors.journal]
 program = "/usr/local/bin/journalctl-of-all-boots"
-patterns = [{ name = "lost", match = "connection [0-9]+ lost" }]
+patterns = [
+  { name = "lost", match = "connection [0-9]+ lost" },
+  { name = "of the shop", match = "^connection|Main process exited|Failed with result", unit = "shop.service" },
+]
 [rules]
 files = ["/etc/paramedic/rules.d/journal.yml"]
 """
@@ -55,8 +58,8 @@ def log(patient, *lines):
     patient.machine.run("journalctl", "--sync")
 
 
-def lost(patient):
-    found = re.search(r'^paramedic_journal_matches_total\{pattern="lost"\} (\S+)$', patient.metrics(), re.MULTILINE)
+def lost(patient, labels='pattern="lost"'):
+    found = re.search(rf"^paramedic_journal_matches_total\{{{labels}\}} (\S+)$", patient.metrics(), re.MULTILINE)
     return float(found[1]) if found else 0.0
 
 
@@ -114,3 +117,18 @@ def test_a_flood_is_counted_whole(listener):
     listener.machine.run("sh", "-c", lines)
     until(lambda: lost(listener) >= before + FLOOD, 60.0, lambda: f"{lost(listener) - before} of {FLOOD}")
     assert settled(listener) == before + FLOOD
+
+
+def test_a_pattern_of_a_unit_hears_the_unit_and_systemd_about_it_and_nobody_else(listener):
+    of_the_shop = 'pattern="of the shop",unit="shop.service"'
+    before = lost(listener, of_the_shop)
+    forged = "printf 'MESSAGE=Failed with result\\nUNIT=shop.service\\n' | logger --journald"
+    listener.machine.run("sh", "-c", forged)
+    log(listener, "connection 8 lost")
+    start = ("systemd-run", "--unit=shop", "--quiet", "--wait", "sh", "-c", "echo connection 9 lost; exit 3")
+    listener.machine.run(*start, check=False)
+    listener.machine.run("journalctl", "--sync")
+    until(lambda: lost(listener, of_the_shop) >= before + 3, 20.0, listener.journal)
+    settled(listener)
+    # What the unit said, and systemd: how its main process exited, and with what result the unit failed.
+    assert lost(listener, of_the_shop) == before + 3

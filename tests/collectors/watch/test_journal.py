@@ -111,7 +111,7 @@ def test_a_pattern_of_a_unit_counts_what_the_unit_says_and_what_is_said_of_it(fo
     driver = following(OF_UNIT, FAILED)
     journal.write("connection refused", _SYSTEMD_UNIT="mail.service")
     journal.write("connection refused", _SYSTEMD_UNIT="web.service")
-    journal.write("start refused", _SYSTEMD_UNIT="init.scope", UNIT="web.service")
+    journal.write("start refused", _SYSTEMD_UNIT="init.scope", UNIT="web.service", _PID="1", _UID="0")
     driver.until(lambda values: values[ENTRIES,] == 3 or driver.snapshot()[ENTRIES,] == 3)
     assert driver.values[MATCHES, "web", "web.service"] == 2
 

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,9 @@ ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers(0, 255)),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-FIELDS = st.dictionaries(st.sampled_from(["MESSAGE", "UNIT", "_SYSTEMD_UNIT", "__CURSOR", "x"]), ANYTHING)
+FIELDS = st.dictionaries(
+    st.sampled_from(["MESSAGE", "UNIT", "_SYSTEMD_UNIT", "_PID", "_UID", "__CURSOR", "x"]), ANYTHING
+)
 
 
 @given(st.lists(st.binary().filter(lambda line: b"\n" not in line)), st.integers(1, 50))
@@ -48,9 +51,27 @@ def test_an_entry_is_utf_8_whatever_its_fields_are(value):
 
 @given(st.binary(min_size=1))
 def test_a_message_that_is_no_text_is_its_bytes(message):
-    found = entry(json.dumps({"MESSAGE": list(message), "UNIT": "a.service", "__CURSOR": "s=1"}).encode())
+    found = entry(json.dumps({"MESSAGE": list(message), "_SYSTEMD_UNIT": "a.service", "__CURSOR": "s=1"}).encode())
     assert (found.message, found.units, found.cursor) == (
         message.decode("utf-8", "replace").encode(),
         {"a.service"},
         "s=1",
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "units"),
+    [
+        ({"_SYSTEMD_UNIT": "web.service"}, {"web.service"}),
+        ({"_SYSTEMD_UNIT": "init.scope", "_PID": "1", "UNIT": "web.service"}, {"init.scope", "web.service"}),
+        ({"_PID": "7", "_UID": "0", "UNIT": "web.service"}, set()),
+        ({"_UID": "0", "OBJECT_SYSTEMD_UNIT": "web.service"}, {"web.service"}),
+        ({"_UID": "0", "COREDUMP_UNIT": "web.service"}, {"web.service"}),
+        ({"_UID": "1000", "OBJECT_SYSTEMD_UNIT": "web.service", "COREDUMP_UNIT": "web.service"}, set()),
+        ({"_PID": ["1", "7"], "UNIT": "web.service"}, set()),
+    ],
+)
+def test_only_systemd_and_root_are_believed_about_other_units(fields, units):
+    found = entry(json.dumps(fields | {"MESSAGE": "x"}).encode())
+    assert found is not None
+    assert found.units == units
