@@ -13,7 +13,7 @@ ANNOTATION = "article"
 MEND = "How to mend"
 SECTIONS = ("What it means", "How to check", MEND, "How to prevent")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _EMPTY_WORDS = frozenset(
     {"a", "alert", "an", "and", "are", "by", "for", "has", "in", "is", "it", "no", "not", "of", "the"}
 )

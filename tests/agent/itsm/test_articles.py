@@ -82,6 +82,7 @@ def test_an_alert_wants_the_article_that_its_rule_names_else_the_one_called_like
     assert named_after("KubeAPIDown") == "kube-api-down"
     assert named_after("node_exporter: 2 x") == "node-exporter-2-x"
     assert named_after("…") == ""
+    assert named_after("٣") == "", "no digit of a file's name"
 
 
 @given(st.text())
