@@ -102,10 +102,11 @@ class DaemonBackend:
 
     def report(self, start: float, end: float, form: str) -> str:
         from agent.app import reporting  # noqa: PLC0415 - once in a while
+        from agent.itsm.report import report  # noqa: PLC0415 - same
 
         host = dict(self.external).get("instance", "")
-        made = reporting.report(self._reader, self._parts.situations.policy.catalogue, host, start, end)
-        return reporting.FORMS[form](made)
+        known = reporting.evidence(self._reader, self._parts.situations.policy, host, start, end)
+        return reporting.FORMS[form](report(known))
 
     def remediations(self) -> Sequence[Mapping[str, Any]]:
         parts = self._parts

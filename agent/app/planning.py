@@ -30,6 +30,7 @@ def policy(config: Config, *, publish: Sequence[str]) -> Policy:
     return Policy(
         ladders=tuple(_ladder(options, config) for options in config.remediations),
         kinds=_kinds(config),
+        worth={name: acting.worth(options) for name, options in config.actions.items()},
         tickets=systems or (TicketPolicy(name="book"),),
         publish=tuple(publish),
         catalogue=services.catalogue(config),

@@ -1,27 +1,28 @@
 """Reports from the record: read, computed and written out."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
-from agent.itsm import review
-from agent.itsm.catalogue import Catalogue
-from agent.itsm.measures import measures
-from agent.itsm.report import Report, html, markdown
+from agent.incidents.policy import Policy
+from agent.itsm.evidence import Evidence, terms
+from agent.itsm.page import html
+from agent.itsm.report import Report, markdown
 from agent.store.reader import Reader
 
 
-def report(reader: Reader, catalogue: Catalogue, host: str, start: float, end: float) -> Report:
-    """Return the report on a period, in wall seconds, as the record has it now."""
+def evidence(reader: Reader, policy: Policy, host: str, start: float, end: float) -> Evidence:
+    """Return what is known about a period, in wall seconds, as the record has it now."""
     record = reader.record(start, end)
-    figures = measures(record.incidents, record.acknowledged, catalogue, start, end)
-    today = datetime.fromtimestamp(end, UTC).date().isoformat()
-    return Report(
+    return Evidence(
         host=host,
-        measures=figures,
+        start=start,
+        end=end,
+        incidents=record.incidents,
+        acknowledged=record.acknowledged,
         problems=record.problems,
-        points=review.points(figures, catalogue, record.problems, today),
+        services=terms(policy.catalogue, start, end),
+        worth=policy.worth,
     )
 
 

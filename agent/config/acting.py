@@ -11,6 +11,7 @@ from typing import Any
 from agent.config import durations
 from agent.config.option import Seconds, option, required
 from agent.config.values import check_approver, check_name, check_unit
+from agent.itsm.catalogue import Worth
 from collectors.sample import Origin
 from remediations import parameters
 from remediations.limits import BreakerLimits, KindLimits, Limits, Target
@@ -84,6 +85,16 @@ class KindLimitOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorthOptions:
+    """What one run that helped is worth, for reports: as you judge it."""
+
+    labour: Seconds = option(Seconds(0.0), "A person's time that it saves.", zero=True, example="15m")
+    outage: Seconds = option(
+        Seconds(0.0), "How long the outage would have lasted without it.", zero=True, example="45m"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionOptions:
     """Limits of one kind of action, beside those of the remediations that use it: both hold."""
 
@@ -91,6 +102,7 @@ class ActionOptions:
         default=KindLimitOptions(), metadata={"help": "How often it may run.", "example": KindLimitOptions(runs=20)}
     )
     breaker: BreakerOptions = field(default=BreakerOptions(), metadata={"help": "When it is given up for a while."})
+    worth: WorthOptions = field(default=WorthOptions(), metadata={"help": "What a run that helped is worth."})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +271,10 @@ def kind_limits(options: ActionOptions) -> KindLimits:
     return KindLimits(
         runs=limits.runs, per=limits.per, cooldown=limits.cooldown, breaker=breaker_limits(options.breaker)
     )
+
+
+def worth(options: ActionOptions) -> Worth:
+    return Worth(labour=options.worth.labour, outage=options.worth.outage)
 
 
 def target(options: TargetOptions) -> Target:

@@ -33,6 +33,7 @@ from agent.incidents.owed import owed
 from agent.incidents.policy import Policy
 from agent.incidents.promises import promised
 from agent.incidents.situation import Situation
+from agent.incidents.spans import traced
 from remediations.guards import Guard
 from rules.alert import Alert, AlertState, Recovery
 
@@ -52,7 +53,7 @@ def decide(incident: Incident, event: Event, situation: Situation, policy: Polic
         decision = replace(decision, reason=Reason.UNCHANGED)
     elif decision.reason is Reason.UNCHANGED and quieted.suppressed != incident.suppressed:
         decision = replace(decision, reason=_overlay_reason(quieted), detail=quieted.suppressed)
-    return owed(incident, promised(incident, decision, context), context)
+    return owed(incident, traced(incident, promised(incident, decision, context), context.now), context)
 
 
 def _tidied(incident: Incident) -> Incident:

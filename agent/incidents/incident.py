@@ -133,6 +133,18 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of time (wall seconds) in which the incident lasted. Without an end: it does still."""
+
+    start: float
+    end: float | None = None
+    down: bool = True
+    """Whether its service counts as down: the incident is severe enough, and this was not planned."""
+    planned: bool = False
+    """Whether this was maintenance, or silenced from the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """The record. Times are wall seconds. `key` is the identity of the subject (see `identity.py`)."""
 
@@ -197,6 +209,8 @@ class Incident:
     """What was promised about it, and how that stands."""
     clock_at: float | None = None
     """When one of them has something to say next."""
+    spans: tuple[Span, ...] = ()
+    """When it lasted, in order; between two of them all was well, or what counts changed."""
     members: int = 0
     """On a storm incident: how many incidents it holds."""
     member_labels: Labels = ()

@@ -9,6 +9,7 @@ from agent.incidents.incident import Incident, State
 from agent.incidents.owed import owed
 from agent.incidents.policy import Policy
 from agent.incidents.promises import promised
+from agent.incidents.spans import traced
 from rules.alert import Alert
 
 
@@ -43,7 +44,7 @@ def described(alert: Alert, policy: Policy, *, incident_id: str, key: str, host:
 def opened(incident: Incident, context: Context) -> Decision:
     """Decide about a new incident: the first thing that ever happens to it."""
     decision = proceed(overlaid(incident, context.situation), context, otherwise=Reason.OPENED)
-    return owed(None, promised(None, decision, context), context)
+    return owed(None, traced(None, promised(None, decision, context), context.now), context)
 
 
 def is_storm(opened_at: Sequence[float], now: float, *, incidents: int, within: float) -> bool:

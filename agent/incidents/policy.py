@@ -6,7 +6,7 @@ from typing import Literal
 
 from agent.incidents.incident import Incident
 from agent.incidents.routes import Route
-from agent.itsm.catalogue import NO_SERVICES, Catalogue
+from agent.itsm.catalogue import NO_SERVICES, Catalogue, Worth
 from agent.itsm.priority import PRIORITIES_BY_DEFAULT, Priorities
 from collectors.sample import Labels
 from remediations.limits import DEFAULT_KIND, DEFAULT_TARGET, KindLimits, Limits, Target
@@ -63,6 +63,8 @@ class Policy:
     ladders: tuple[Ladder, ...] = ()
     kinds: Mapping[str, KindLimits] = field(default_factory=dict)
     """Limits by action kind, where they are not the default."""
+    worth: Mapping[str, Worth] = field(default_factory=dict)
+    """What a run that helped is worth, by action kind, where it is declared."""
     tickets: tuple[TicketPolicy, ...] = (TicketPolicy(name="book"),)
     publish: tuple[str, ...] = ()
     """Targets that are told about every revision of an incident."""

@@ -70,6 +70,16 @@ class Service:
         return any(all(matcher.matches(labels) for matcher in matchers) for matchers in self.match)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """What one run of an action that helped is worth, in seconds: as declared, by action."""
+
+    labour: float = 0.0
+    """A person's time that it saves."""
+    outage: float = 0.0
+    """How long the outage would have lasted without it."""
+
+
 DEFAULT = Service(name=DEFAULT_SERVICE)
 
 _RANK = {criticality: rank for rank, criticality in enumerate(Criticality)}

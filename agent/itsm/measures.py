@@ -1,18 +1,19 @@
 """Key figures of a period, computed from the record of its incidents alone. Pure: the same record, the same figures.
 
 An incident belongs to the period in which it was opened; times are wall seconds, durations seconds. Drills, rows of
-other incidents and faults that were there at the first start count in nothing.
+other incidents, what was planned (maintenance), and faults that were there at the first start count in nothing but
+what availability says of it.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean, median
 
-from agent.incidents.incident import Incident, Resolution
-from agent.itsm.catalogue import Catalogue, Objective
-from agent.itsm.priority import FAILING
+from agent.incidents.incident import ACTIVE, Incident, Resolution
+from agent.itsm.availability import ServiceFigures, length, overlaps, services
+from agent.itsm.catalogue import Worth
+from agent.itsm.evidence import Evidence, Stretch
 
 PHASES = ("detect", "react", "act", "verify")
 """Until it is noticed, until something is done, until the last attempt has ended, until it is known to be over."""
@@ -43,25 +44,19 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceFigures:
-    """How a service fared: seconds it was down, its availability, and the part of its error budget that is used up."""
-
-    service: str
-    incidents: int
-    down: float
-    availability: float
-    objective: float | None
-    budget_used: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleFigures:
-    """How a rule fared: incidents, how many of them were false, and how many were mended without a person."""
+    """How a rule fared: incidents, how many were false or came back, and how many were mended without a person."""
 
     alertname: str
     incidents: int
     false: int
+    returned: int
     fixed: int
+
+    @property
+    def noise(self) -> float:
+        """Return the share of its incidents that nobody needed to hear of."""
+        return self.false / self.incidents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,51 +79,77 @@ class Measures:
     by_priority: Mapping[str, int]
     open: int
     detect: Spread
-    acknowledge: Spread
+    respond: Spread
     resolve: Spread
     phases: Mapping[str, float]
     """Seconds spent in each, all resolved incidents together."""
     auto_fixed: Share
+    first_time: Share
+    """Incidents that were mended by the first attempt, of those that something was attempted about."""
     verified: Share
-    """Attempts that fresh data has judged: the success rate of changes made by automation."""
+    """Attempts that fresh data has judged."""
     recurred: Share
+    """Incidents that were re-opened, or whose subject had had another one in the period."""
     false: Share
     escalated: Share
     promises: Mapping[str, Share]
     """By kind, of the promises whose end is known."""
+    ticket_age: Spread
+    """Of the tickets that are open at the end of the period."""
+    labour_saved: float
+    """Seconds of people's time: what is declared for the action of each attempt that helped, summed up."""
+    outage_avoided: float
+    """Seconds: how long each outage that was mended would have lasted without it, as declared, less how long it did."""
     services: Sequence[ServiceFigures]
     rules: Sequence[RuleFigures]
     actions: Sequence[ActionFigures]
 
 
-def measures(
-    incidents: Iterable[Incident], acknowledged: Mapping[str, float], catalogue: Catalogue, start: float, end: float
-) -> Measures:
-    """Return the figures of a period. `acknowledged` says when somebody first took an incident, by its id."""
-    known = sorted((each for each in incidents if _counts(each)), key=lambda each: (each.opened_at, each.id))
-    of_period = [each for each in known if start <= each.opened_at < end]
-    over = [each for each in of_period if each.resolved_at is not None]
-    judged = [attempt.verified for each in of_period for attempt in each.attempts if attempt.verified is not None]
+def measures(evidence: Evidence) -> Measures:
+    """Return the figures of a period."""
+    start, end = evidence.start, evidence.end
+    known = sorted((each for each in evidence.incidents if counts(each)), key=lambda each: (each.opened_at, each.id))
+    opened = [each for each in known if start <= each.opened_at < end]
+    over = [each for each in opened if each.resolved_at is not None]
+    judged = [attempt.verified for each in opened for attempt in each.attempts if attempt.verified is not None]
+    tried = [each for each in over if each.attempts]
+    labour, avoided = saved(over, evidence.worth)
     return Measures(
         start=start,
         end=end,
-        incidents=len(of_period),
-        by_priority=dict(sorted(Counter(each.priority for each in of_period).items())),
-        open=len(of_period) - len(over),
-        detect=spread(each.opened_at - each.active_at for each in of_period if each.active_at),
-        acknowledge=spread(_responded(each, acknowledged) for each in of_period),
-        resolve=spread((each.resolved_at or 0.0) - _began(each) for each in over),
+        incidents=len(opened),
+        by_priority=dict(sorted(Counter(each.priority for each in opened).items())),
+        open=len(opened) - len(over),
+        detect=spread(each.opened_at - _began(each) for each in opened),
+        respond=spread(_responded(each, evidence.acknowledged) for each in opened),
+        resolve=spread(length(lasted(each)) for each in over),
         phases={name: sum(phases(each)[name] for each in over) for name in PHASES},
         auto_fixed=Share(of=len(over), count=sum(each.resolution is Resolution.FIXED for each in over)),
+        first_time=Share(of=len(tried), count=sum(map(_at_once, tried))),
         verified=Share(of=len(judged), count=sum(judged)),
-        recurred=Share(of=len(of_period), count=sum(each.reopened > 0 for each in of_period)),
+        recurred=_recurred(opened),
         false=Share(of=len(over), count=sum(map(is_false, over))),
-        escalated=Share(of=len(of_period), count=sum(bool(each.escalated_reason) for each in of_period)),
-        promises=_promises(of_period),
-        services=_services(known, catalogue, start, end),
-        rules=_rules(of_period),
-        actions=_actions(of_period),
+        escalated=Share(of=len(opened), count=sum(bool(each.escalated_reason) for each in opened)),
+        promises=_promises(opened),
+        ticket_age=spread(end - each.opened_at for each in known if each.tickets and each.state in ACTIVE),
+        labour_saved=labour,
+        outage_avoided=avoided,
+        services=services(evidence),
+        rules=_rules(opened),
+        actions=_actions(opened),
     )
+
+
+def counts(incident: Incident) -> bool:
+    """Tell whether an incident is one of those that the figures are about."""
+    planned = bool(incident.spans) and all(span.planned for span in incident.spans)
+    return not (planned or incident.drill or incident.parent or incident.covered_by or incident.preexisting)
+
+
+def lasted(incident: Incident) -> list[Stretch]:
+    """Return when a resolved incident went on: neither while all was well in between, nor in maintenance."""
+    ended = incident.resolved_at if incident.resolved_at is not None else incident.opened_at
+    return [(each.start, ended if each.end is None else each.end) for each in incident.spans if not each.planned]
 
 
 def phases(incident: Incident) -> dict[str, float]:
@@ -139,7 +160,8 @@ def phases(incident: Incident) -> dict[str, float]:
     marks = [_began(incident)]
     for mark in (incident.opened_at, first, last, ended):
         marks.append(min(max(mark, marks[-1]), ended))
-    return dict(zip(PHASES, (after - before for before, after in pairwise(marks)), strict=True))
+    spans = lasted(incident)
+    return dict(zip(PHASES, (length(overlaps(spans, [each])) for each in pairwise(marks)), strict=True))
 
 
 def is_false(incident: Incident) -> bool:
@@ -148,19 +170,37 @@ def is_false(incident: Incident) -> bool:
     return by_itself and (incident.resolved_at or 0.0) - incident.opened_at < SHORT_SECONDS
 
 
+def saved(incidents: Iterable[Incident], worth: Mapping[str, Worth]) -> tuple[float, float]:
+    """Return the seconds of labour saved and of outage avoided by what mended these incidents.
+
+    Labour: the sum over all attempts that helped. Outage: for each mended incident what is declared for the action that
+    helped, less the time it was down; never less than nothing.
+    """
+    labour = avoided = 0.0
+    for incident in incidents:
+        helped = [worth.get(each.action, Worth()) for each in incident.attempts if each.verified]
+        labour += sum(each.labour for each in helped)
+        if incident.resolution is Resolution.FIXED and helped and any(span.down for span in incident.spans):
+            down = length((each.start, each.end or each.start) for each in incident.spans if each.down)
+            avoided += max(0.0, helped[-1].outage - down)
+    return labour, avoided
+
+
 def spread(durations: Iterable[float | None]) -> Spread:
-    found = [max(0.0, each) for each in durations if each is not None]
+    found = sorted(max(0.0, each) for each in durations if each is not None)
     if not found:
         return Spread(count=0, mean=None, median=None, greatest=None)
-    return Spread(count=len(found), mean=fmean(found), median=median(found), greatest=max(found))
+    count = len(found)
+    median = (found[(count - 1) // 2] + found[count // 2]) / 2
+    return Spread(count=count, mean=sum(found) / count, median=median, greatest=found[-1])
 
 
-def _counts(incident: Incident) -> bool:
-    return not (incident.drill or incident.parent or incident.covered_by or incident.preexisting)
+def _at_once(incident: Incident) -> bool:
+    return incident.resolution is Resolution.FIXED and len(incident.attempts) == 1
 
 
 def _began(incident: Incident) -> float:
-    return min(incident.active_at or incident.opened_at, incident.opened_at)
+    return min(incident.spans[0].start, incident.opened_at) if incident.spans else incident.opened_at
 
 
 def _responded(incident: Incident, acknowledged: Mapping[str, float]) -> float | None:
@@ -168,6 +208,16 @@ def _responded(incident: Incident, acknowledged: Mapping[str, float]) -> float |
     if incident.id in acknowledged:
         moments.append(acknowledged[incident.id])
     return min(moments) - incident.opened_at if moments else None
+
+
+def _recurred(incidents: Sequence[Incident]) -> Share:
+    """Return how many came back; `incidents` in the order in which they were opened."""
+    seen: set[str] = set()
+    again = 0
+    for incident in incidents:
+        again += incident.reopened > 0 or incident.key in seen
+        seen.add(incident.key)
+    return Share(of=len(incidents), count=again)
 
 
 def _promises(incidents: Iterable[Incident]) -> dict[str, Share]:
@@ -179,50 +229,6 @@ def _promises(incidents: Iterable[Incident]) -> dict[str, Share]:
     return {kind: Share(of=len(kept), count=sum(kept)) for kind, kept in sorted(ended.items())}
 
 
-def _services(
-    incidents: Sequence[Incident], catalogue: Catalogue, start: float, end: float
-) -> tuple[ServiceFigures, ...]:
-    names = sorted({each.service for each in incidents} | {service.name for service in catalogue})
-    return tuple(_service(name, [i for i in incidents if i.service == name], catalogue, start, end) for name in names)
-
-
-def _service(
-    name: str, incidents: Sequence[Incident], catalogue: Catalogue, start: float, end: float
-) -> ServiceFigures:
-    down = downtime((each for each in incidents if each.severity in FAILING), start, end)
-    objective = catalogue.get(name).objective
-    return ServiceFigures(
-        service=name,
-        incidents=sum(start <= each.opened_at < end for each in incidents),
-        down=down,
-        availability=1.0 - down / (end - start),
-        objective=objective.availability if objective is not None else None,
-        budget_used=_budget_used(objective, down, end - start),
-    )
-
-
-def _budget_used(objective: Objective | None, down: float, seconds: float) -> float | None:
-    """Return which part of the failures that were allowed in this time has happened."""
-    if objective is None:
-        return None
-    return down / (objective.budget() * seconds / objective.window)
-
-
-def downtime(incidents: Iterable[Incident], start: float, end: float) -> float:
-    """Return for how many seconds of the period at least one of the incidents went on; what was muted is left out."""
-    spans = sorted(
-        (max(start, _began(each)), min(end, each.resolved_at if each.resolved_at is not None else end))
-        for each in incidents
-        if not each.suppressed
-    )
-    total, until = 0.0, start
-    for first, last in spans:
-        if last > until:
-            total += last - max(first, until)
-            until = last
-    return total
-
-
 def _rules(incidents: Iterable[Incident]) -> tuple[RuleFigures, ...]:
     by_rule: dict[str, list[Incident]] = defaultdict(list)
     for incident in incidents:
@@ -232,6 +238,7 @@ def _rules(incidents: Iterable[Incident]) -> tuple[RuleFigures, ...]:
             alertname=name,
             incidents=len(found),
             false=sum(map(is_false, found)),
+            returned=sum(each.reopened for each in found),
             fixed=sum(each.resolution is Resolution.FIXED for each in found),
         )
         for name, found in by_rule.items()

@@ -1,17 +1,15 @@
-"""The report on a period, in Markdown and HTML: the same record gives the same bytes. Pure."""
+"""The report on a period, in Markdown: the same evidence gives the same bytes. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 
-from agent.itsm.measures import PHASES, Measures, Share, Spread
+from agent.itsm import practices, review, suggestions
+from agent.itsm.evidence import Evidence
+from agent.itsm.measures import PHASES, Measures, Share, Spread, measures
+from agent.itsm.practices import Practice
 from agent.itsm.problems import Problem
-from agent.itsm.review import Point
-
-_ROW = 24
-_WIDTH = 400.0
-"""Of the chart, in pixels."""
+from agent.itsm.suggestions import Suggestion
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """Headings and rows."""
@@ -24,22 +22,37 @@ class Report:
     host: str
     measures: Measures
     problems: tuple[Problem, ...]
-    points: tuple[Point, ...]
+    suggestions: tuple[Suggestion, ...]
+    """Everything that is to be looked at or done: what this period shows, and what nobody has closed yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One part: what practice it is about, and its figures."""
+    """One part: what practice it is about, and its figures. Some are for those who run the host only."""
 
     title: str
-    practice: str
-    """ITIL 4 practice and COBIT 2019 objective."""
+    practice: Practice
     table: Table
+    technical: bool = False
 
 
-def markdown(report: Report) -> str:
-    lines = [f"# {_title(report)}", ""]
-    for section in sections(report):
+def report(evidence: Evidence) -> Report:
+    """Return the report that follows from what is known about a period."""
+    figures = measures(evidence)
+    today = datetime.fromtimestamp(evidence.end, UTC).date().isoformat()
+    found = review.points(figures, evidence, today)
+    known = {each.id: each for each in evidence.suggestions}
+    return Report(
+        host=evidence.host,
+        measures=figures,
+        problems=evidence.problems,
+        suggestions=suggestions.merged(known, found, evidence.end),
+    )
+
+
+def markdown(made: Report, *, technical: bool = True) -> str:
+    lines = [f"# {title(made)}", ""]
+    for section in sections(made, technical=technical):
         headings, rows = section.table
         lines += [f"## {section.title}", "", f"*{section.practice}*", ""]
         if not rows:
@@ -49,90 +62,84 @@ def markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
-def html(report: Report) -> str:
-    body = "".join(map(_html_section, sections(report)))
-    title = escape(_title(report))
-    style = (
-        "body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
-        "table{border-collapse:collapse}td,th{text-align:left;padding:.2em 1em .2em 0;border-bottom:1px solid #ddd}"
-        "em{color:#666}svg{display:block;margin:.5em 0}"
-    )
-    chart = _chart(report.measures)
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{style}</style>'
-        f"</head><body><h1>{title}</h1>{chart}{body}</body></html>\n"
-    )
+def title(made: Report) -> str:
+    first, last = (_moment(at) for at in (made.measures.start, made.measures.end))
+    return f"{_one(made.host)}: {first} to {last}"
 
 
-def sections(report: Report) -> tuple[Section, ...]:
-    """Return every part of the report, in order."""
-    measures = report.measures
-    services = ("service", "incidents", "down", "availability", "goal", "error budget used")
-    problems = ("problem", "state", "service", "why", "workaround")
-    promises = ((kind, _share(share)) for kind, share in measures.promises.items())
-    points = ((_one(point.about), _one(point.says), _one(point.suggestion)) for point in report.points)
-    return (
-        _section("Incidents", _INCIDENT, ("figure", "value"), _incidents(measures)),
-        _section("Where the time went", _IMPROVEMENT, ("phase", "time", "share"), _phases(measures)),
-        _section("Services", _LEVELS, services, _services(measures)),
-        _section("Promises", _LEVELS, ("promise", "kept"), promises),
-        _section("Changes by automation", _CHANGE, ("remediation", "attempts", "helped", "time"), _actions(measures)),
-        _section("Problems", _PROBLEM, problems, _problems(report.problems)),
-        _section("Rules", _EVENTS, ("rule", "incidents", "false", "mended"), _rules(measures)),
-        _section("To look at", _IMPROVEMENT, ("about", "what", "suggestion"), points),
-    )
+def sections(made: Report, *, technical: bool = True) -> tuple[Section, ...]:
+    """Return every part of the report, in order; without the technical ones if these are not wanted."""
+    every = tuple(_sections(made))
+    return tuple(section for section in every if technical or not section.technical)
 
 
-def _section(title: str, practice: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Section:
-    return Section(title=title, practice=practice, table=(headings, tuple(rows)))
+def _sections(made: Report) -> Iterator[Section]:
+    figures = made.measures
+    promises = ((kind, _share(share)) for kind, share in figures.promises.items())
+    yield _section("Incidents", practices.INCIDENTS, ("figure", "value"), _incidents(figures))
+    yield _section("Where the time went", practices.MEASUREMENT, ("phase", "time", "share"), _phases(figures))
+    yield _section("Services", practices.AVAILABILITY, _SERVICES, _services(figures))
+    yield _section("Promises", practices.LEVELS, ("promise", "kept"), promises)
+    yield _section("What automation was worth", practices.VALUE, ("figure", "value"), _worth(figures))
+    yield _section("Changes by automation", practices.CHANGES, _ACTIONS, _actions(figures), technical=True)
+    yield _section("Problems", practices.PROBLEMS, _PROBLEMS, _problems(made.problems))
+    yield _section("Rules", practices.EVENTS, _RULES, _rules(figures), technical=True)
+    yield _section("To look at", practices.IMPROVEMENT, _POINTS, _points(made), technical=True)
 
 
-_INCIDENT = "ITIL: incident management. COBIT: DSS02 Managed Service Requests and Incidents."
-_IMPROVEMENT = "ITIL: continual improvement. COBIT: MEA01 Managed Performance and Conformance Monitoring."
-_LEVELS = "ITIL: service level management. COBIT: APO09 Managed Service Agreements."
-_CHANGE = "ITIL: change enablement. COBIT: BAI06 Managed IT Changes."
-_PROBLEM = "ITIL: problem management. COBIT: DSS03 Managed Problems."
-_EVENTS = "ITIL: monitoring and event management. COBIT: DSS01 Managed Operations."
+_SERVICES = ("service", "incidents", "down", "in business hours", "availability", "goal", "error budget used")
+_ACTIONS = ("remediation", "attempts", "helped", "time")
+_PROBLEMS = ("problem", "state", "service", "why", "workaround")
+_RULES = ("rule", "incidents", "false", "noise", "returned", "mended")
+_POINTS = ("id", "about", "what", "suggestion", "owner", "due", "found")
 
 
-def _incidents(measures: Measures) -> Iterator[Sequence[str]]:
-    yield "opened", str(measures.incidents)
-    for priority, count in measures.by_priority.items():
+def _section(
+    name: str, practice: Practice, headings: Sequence[str], rows: Iterable[Sequence[str]], *, technical: bool = False
+) -> Section:
+    return Section(title=name, practice=practice, table=(headings, tuple(rows)), technical=technical)
+
+
+def _incidents(figures: Measures) -> Iterator[Sequence[str]]:
+    yield "opened", str(figures.incidents)
+    for priority, count in figures.by_priority.items():
         yield f"of priority {priority}", str(count)
-    yield "not over yet", str(measures.open)
-    yield "time to detect", _spread(measures.detect)
-    yield "time to respond", _spread(measures.acknowledge)
-    yield "time to resolve", _spread(measures.resolve)
-    yield "mended without a person", _share(measures.auto_fixed)
-    yield "attempts that helped", _share(measures.verified)
-    yield "came back", _share(measures.recurred)
-    yield "false", _share(measures.false)
-    yield "handed to a person", _share(measures.escalated)
+    yield "not over yet", str(figures.open)
+    yield "time to detect", _spread(figures.detect)
+    yield "time to respond", _spread(figures.respond)
+    yield "time to resolve", _spread(figures.resolve)
+    yield "mended without a person", _share(figures.auto_fixed)
+    yield "mended by the first attempt", _share(figures.first_time)
+    yield "attempts that helped", _share(figures.verified)
+    yield "came back", _share(figures.recurred)
+    yield "false", _share(figures.false)
+    yield "handed to a person", _share(figures.escalated)
+    yield "age of open tickets", _spread(figures.ticket_age)
 
 
-def _phases(measures: Measures) -> Iterator[Sequence[str]]:
-    whole = sum(measures.phases.values())
+def _phases(figures: Measures) -> Iterator[Sequence[str]]:
+    whole = sum(figures.phases.values())
     for name in PHASES:
-        seconds = measures.phases[name]
+        seconds = figures.phases[name]
         yield name, duration(seconds), f"{seconds / whole:.1%}" if whole else "-"
 
 
-def _services(measures: Measures) -> Iterator[Sequence[str]]:
-    for each in measures.services:
+def _services(figures: Measures) -> Iterator[Sequence[str]]:
+    for each in figures.services:
         goal = f"{each.objective:.3%}" if each.objective is not None else "-"
         used = f"{each.budget_used:.1%}" if each.budget_used is not None else "-"
-        yield (
-            _one(each.service),
-            str(each.incidents),
-            duration(each.down),
-            f"{each.availability:.3%}",
-            goal,
-            used,
-        )
+        times = (duration(each.down), duration(each.seen), f"{each.availability:.3%}")
+        yield (_one(each.service), str(each.incidents), *times, goal, used)
 
 
-def _actions(measures: Measures) -> Iterator[Sequence[str]]:
-    for each in measures.actions:
+def _worth(figures: Measures) -> Iterator[Sequence[str]]:
+    yield "people's time saved", duration(figures.labour_saved)
+    yield "outage avoided", duration(figures.outage_avoided)
+    yield "outage in business hours", duration(sum(each.seen for each in figures.services))
+
+
+def _actions(figures: Measures) -> Iterator[Sequence[str]]:
+    for each in figures.actions:
         yield _one(each.remediation), str(each.attempts), str(each.verified), duration(each.seconds)
 
 
@@ -141,9 +148,18 @@ def _problems(problems: Sequence[Problem]) -> Iterator[Sequence[str]]:
         yield each.id, each.state, _one(each.service), _one(each.why), _one(each.workaround) or "-"
 
 
-def _rules(measures: Measures) -> Iterator[Sequence[str]]:
-    for each in measures.rules:
-        yield _one(each.alertname), str(each.incidents), str(each.false), str(each.fixed)
+def _rules(figures: Measures) -> Iterator[Sequence[str]]:
+    for each in figures.rules:
+        counted = (str(each.incidents), str(each.false), f"{each.noise:.0%}", str(each.returned), str(each.fixed))
+        yield (_one(each.alertname), *counted)
+
+
+def _points(made: Report) -> Iterator[Sequence[str]]:
+    for each in made.suggestions:
+        late = " (overdue)" if suggestions.is_overdue(each, made.measures.end) else ""
+        found = f"{each.times}x" if each.times > 1 else "new"
+        texts = (_one(each.about), _one(each.says), _one(each.suggestion), _one(each.owner) or "nobody")
+        yield (each.id, *texts, each.due + late, found)
 
 
 def duration(seconds: float) -> str:
@@ -164,12 +180,7 @@ def _share(share: Share) -> str:
     return f"{share.count} of {share.of}" + (f" ({share.ratio:.0%})" if share.ratio is not None else "")
 
 
-def _title(report: Report) -> str:
-    first, last = (_day(at) for at in (report.measures.start, report.measures.end))
-    return f"{_one(report.host)}: {first} to {last}"
-
-
-def _day(at: float) -> str:
+def _moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
@@ -181,35 +192,3 @@ def _one(text: str) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def _html_section(section: Section) -> str:
-    headings, rows = section.table
-    head = "".join(f"<th>{escape(each)}</th>" for each in headings)
-    body = "".join("<tr>" + "".join(f"<td>{escape(_bare(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    table = f"<table><tr>{head}</tr>{body}</table>" if rows else "<p>Nothing.</p>"
-    return f"<h2>{escape(section.title)}</h2><p><em>{escape(section.practice)}</em></p>{table}"
-
-
-def _bare(cell: str) -> str:
-    """Take back what Markdown needs and HTML does not."""
-    chars = iter(cell)
-    return "".join(next(chars, "") if char == "\\" else char for char in chars)
-
-
-def _chart(measures: Measures) -> str:
-    """Return a bar for each phase."""
-    greatest = max(measures.phases.values(), default=0.0)
-    if not greatest:
-        return ""
-    bars = "".join(_bar(row, name, measures.phases[name], greatest) for row, name in enumerate(PHASES))
-    return f'<svg width="600" height="{_ROW * len(PHASES)}" role="img" aria-label="time by phase">{bars}</svg>'
-
-
-def _bar(row: int, name: str, seconds: float, greatest: float) -> str:
-    top, width = _ROW * row, _WIDTH * seconds / greatest
-    return (
-        f'<text x="0" y="{top + 16}">{name}</text>'
-        f'<rect x="70" y="{top + 3}" width="{width:.1f}" height="17" fill="#47a"/>'
-        f'<text x="480" y="{top + 16}">{duration(seconds)}</text>'
-    )

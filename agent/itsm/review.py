@@ -1,81 +1,153 @@
-"""What a periodic review should look at: goals nobody agreed to, reviews that are overdue, what makes noise. Pure."""
+"""What the figures of a period say should be looked at, and what people decide when they do. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from agent.itsm.catalogue import Catalogue
-from agent.itsm.measures import Measures
+from agent.itsm.evidence import Evidence, Terms
+from agent.itsm.measures import PHASES, Measures
 from agent.itsm.problems import Problem
+from agent.itsm.suggestions import Point
 
 NOISY_SHARE = 0.5
 NOISY_INCIDENTS = 5
 LOW_SUCCESS = 0.8
 ENOUGH_ATTEMPTS = 3
+SLOW_SHARE = 0.5
+ENOUGH_RESOLVED = 3
+
+_QUICKER = {
+    "detect": "give its rules a shorter `for` or interval, or watch what they wait for as an event",
+    "react": "let automation act on what waits for people, or shorten the way to them",
+    "act": "make the slowest remediation quicker, or put a quicker step before it",
+    "verify": "shorten `verify.hold`, or look for what still keeps the alert up",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One thing to look at: what about which subject, and what to do. It comes back until it is no longer so."""
+class Review:
+    """The record of a review: who looked at what, and what was decided. `actions` are ids of suggestions."""
 
-    about: str
-    says: str
-    suggestion: str
+    id: str
+    at: float
+    by: str
+    report: str
+    """The report that was reviewed; empty: none in particular."""
+    decisions: tuple[str, ...]
+    actions: tuple[str, ...]
 
 
-def points(measures: Measures, catalogue: Catalogue, problems: Iterable[Problem], today: str) -> tuple[Point, ...]:
+def points(measures: Measures, evidence: Evidence, today: str) -> tuple[Point, ...]:
     """Return everything to look at; `today` is an ISO date."""
     return (
-        *_goals(catalogue, today),
-        *_budgets(measures),
-        *_noise(measures),
+        *_goals(evidence.services, today),
+        *_services(measures),
+        *_rules(measures),
         *_actions(measures),
-        *_problems(problems),
+        *_slowest(measures),
+        *_problems(evidence.problems),
+        *evidence.points,
     )
 
 
-def _goals(catalogue: Catalogue, today: str) -> Iterator[Point]:
-    for service in catalogue:
+def _goals(services: Iterable[Terms], today: str) -> Iterator[Point]:
+    for service in services:
         if service.objective is None:
             continue
         agreement = service.objective.agreement
         about = f"service {service.name}"
         if not agreement.by:
-            yield Point(about=about, says="its goal is agreed with nobody", suggestion="agree on it, or drop it")
-        if agreement.review_by and agreement.review_by < today:
-            says = f"its goal was to be reviewed by {agreement.review_by}"
-            yield Point(about=about, says=says, suggestion="review it and set the next date")
-
-
-def _budgets(measures: Measures) -> Iterator[Point]:
-    for service in measures.services:
-        if service.budget_used is not None and service.budget_used > 1.0:
-            says = f"it used {service.budget_used:.0%} of the failures it is allowed"
             yield Point(
-                about=f"service {service.service}",
-                says=says,
-                suggestion="put reliability before change until it is met",
+                kind="unconfirmed_goal",
+                about=about,
+                says="its goal is agreed with nobody",
+                suggestion="agree on it, or drop it",
+                owner=service.owner,
+            )
+        if agreement.review_by and agreement.review_by < today:
+            yield Point(
+                kind="overdue_review",
+                about=about,
+                says=f"its goal was to be reviewed by {agreement.review_by}",
+                suggestion="review it and set the next date",
+                owner=service.owner,
             )
 
 
-def _noise(measures: Measures) -> Iterator[Point]:
+def _services(measures: Measures) -> Iterator[Point]:
+    for service in measures.services:
+        about = f"service {service.service}"
+        if service.budget_used is not None and service.budget_used > 1.0:
+            yield Point(
+                kind="budget_spent",
+                about=about,
+                says=f"it used {service.budget_used:.0%} of the failures it is allowed",
+                suggestion="put reliability before change until it is met",
+                owner=service.owner,
+            )
+        broken = service.promised - service.kept
+        if broken:
+            yield Point(
+                kind="promises_broken",
+                about=about,
+                says=f"{broken} of {service.promised} promises were broken",
+                suggestion="find what they waited for, or agree on what can be kept",
+                owner=service.owner,
+            )
+
+
+def _rules(measures: Measures) -> Iterator[Point]:
     for rule in measures.rules:
-        if rule.incidents >= NOISY_INCIDENTS and rule.false / rule.incidents >= NOISY_SHARE:
-            says = f"{rule.false} of {rule.incidents} incidents ended by themselves at once"
-            yield Point(about=f"rule {rule.alertname}", says=says, suggestion="give it a longer `for` or another limit")
+        if rule.incidents >= NOISY_INCIDENTS and rule.noise >= NOISY_SHARE:
+            yield Point(
+                kind="noise",
+                about=f"rule {rule.alertname}",
+                says=f"{rule.false} of {rule.incidents} incidents ended by themselves at once",
+                suggestion="give it a longer `for` or another limit",
+            )
+    worst = next(iter(measures.rules), None)
+    if worst is not None and worst.incidents >= NOISY_INCIDENTS:
+        yield Point(
+            kind="worst_rule",
+            about=f"rule {worst.alertname}",
+            says=f"it opened {worst.incidents} of {measures.incidents} incidents, more than any other",
+            suggestion="remove the cause of the most frequent ones",
+        )
 
 
 def _actions(measures: Measures) -> Iterator[Point]:
     for action in measures.actions:
         if action.attempts >= ENOUGH_ATTEMPTS and action.verified / action.attempts < LOW_SUCCESS:
-            says = f"{action.verified} of {action.attempts} attempts helped"
             yield Point(
-                about=f"remediation {action.remediation}", says=says, suggestion="mend it, or let a person approve it"
+                kind="ineffective",
+                about=f"remediation {action.remediation}",
+                says=f"{action.verified} of {action.attempts} attempts helped",
+                suggestion="mend it, or let a person approve it",
             )
+
+
+def _slowest(measures: Measures) -> Iterator[Point]:
+    whole = sum(measures.phases.values())
+    slowest = max(PHASES, key=lambda name: measures.phases[name])
+    if measures.resolve.count >= ENOUGH_RESOLVED and whole and measures.phases[slowest] / whole >= SLOW_SHARE:
+        yield Point(
+            kind="bottleneck",
+            about=f"phase {slowest}",
+            says=f"{measures.phases[slowest] / whole:.0%} of all time went into it",
+            suggestion=_QUICKER[slowest],
+        )
 
 
 def _problems(problems: Iterable[Problem]) -> Iterator[Point]:
     for problem in problems:
         if problem.masked:
-            yield Point(about=problem.id, says=problem.why, suggestion="remove the cause: automation only hides it")
+            yield Point(
+                kind="masked",
+                about=problem.id,
+                says=problem.why,
+                suggestion="remove the cause: automation only hides it",
+                owner=problem.owner,
+            )
         elif not problem.owner:
-            yield Point(about=problem.id, says="nobody owns it", suggestion="name who solves it")
+            yield Point(
+                kind="unowned_problem", about=problem.id, says="nobody owns it", suggestion="name who solves it"
+            )

@@ -81,7 +81,10 @@ class Reader:
 
     def record(self, start: float, end: float) -> Record:
         """Return what a report on a period is made of: incidents that were open in it, and when they were taken."""
-        query = "SELECT document FROM incidents WHERE opened_at < ? AND updated_at >= ? ORDER BY opened_at, id"
+        query = (
+            "SELECT document FROM incidents WHERE opened_at < ?"
+            " AND (updated_at >= ? OR state NOT IN ('resolved', 'closed')) ORDER BY opened_at, id"
+        )
         taken = "SELECT incident_id, min(at) FROM audit WHERE reason = 'acknowledged' AND at < ? GROUP BY incident_id"
         known = "SELECT document FROM problems WHERE opened_at < ? AND state != 'closed' ORDER BY id"
         with self._open() as connection:

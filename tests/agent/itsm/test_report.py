@@ -1,16 +1,24 @@
 """A month of incidents through the real engine, and figures that a second computation must confirm."""
 
 import random
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
+from statistics import mean, median
 
 import pytest
 
-from agent.app.reporting import FORMS, report
+from agent.app.reporting import FORMS, evidence
 from agent.cli.report import period
-from agent.itsm.catalogue import Agreement, Catalogue, Criticality, Objective, Service, Target
-from agent.itsm.measures import PHASES, downtime
-from agent.itsm.report import duration
+from agent.engine.commands import SetMaintenance
+from agent.incidents import windows
+from agent.incidents.incident import Span
+from agent.incidents.windows import Recurrence
+from agent.itsm.availability import down
+from agent.itsm.calendars import Calendar
+from agent.itsm.catalogue import Agreement, Catalogue, Criticality, Objective, Service, Target, Worth
+from agent.itsm.measures import PHASES
+from agent.itsm.report import duration, report
 from rules import matchers
 from tests.agent.engine.conftest import Bench
 
@@ -25,131 +33,293 @@ CATALOGUE = Catalogue(
             targets={"P1": Target(respond=60.0, resolve=300.0)},
             objective=Objective(availability=0.999, window=30 * DAY, agreement=Agreement(review_by="2020-01-01")),
         ),
-        Service(name="database", match=(matchers.parse_all('{name="postgres"}'),), criticality=Criticality.LOW),
+        Service(
+            name="database",
+            match=(matchers.parse_all('{name="postgres"}'),),
+            criticality=Criticality.LOW,
+            calendar=Calendar(
+                name="office", hours=windows.parse(Recurrence(days=("mon-fri",), times=("08:00-18:00",), zone="UTC"))
+            ),
+        ),
     ]
 )
+WORTH = {"restart_command": Worth(labour=600.0, outage=1800.0)}
+
+
+class Month:
+    """Thirty days of seeded faults: most are mended by the remediation, some end by themselves or come back soon, some
+    happen in maintenance, and one goes on. Beside the engine's record it keeps a diary of its own."""
+
+    def __init__(self, directory):
+        self.bench = Bench(directory, catalogue=CATALOGUE, worth=WORTH)
+        self.chance = random.Random(20261122)
+        self.start = self.bench.clock.now()
+        self.maintained = []
+        """When there was maintenance."""
+        self.broken = defaultdict(list)
+        """When a process broke, by its name."""
+        while self.bench.clock.now() < self.start + 30 * DAY:
+            self.pause()
+            self.fault(self.chance.choice(NAMES))
+        self.bench.process(up=0, name="web")
+        self.broken["web"].append(self.bench.clock.now())
+        for _ in range(5):
+            for row in self.bench.take("runner"):
+                self.bench.settle(row, outcome="failed")
+            self.bench.process(up=0, name="web")
+            self.bench.pass_time(61.0)
+        self.end = self.bench.clock.now()
+
+    def pause(self):
+        soon = self.chance.random() < 0.25
+        seconds = self.chance.uniform(600, 3000) if soon else self.chance.uniform(2, 30) * 3600
+        while seconds > 0:  # the engine closes what is over in the meantime
+            self.bench.pass_time(min(seconds, 1800.0))
+            seconds -= 1800.0
+
+    def fault(self, name):
+        bench, chance = self.bench, self.chance
+        if planned := chance.random() < 0.1:
+            self.maintain(3600.0)
+        self.broken[name].append(bench.clock.now())
+        bench.process(up=0, name=name)
+        for row in bench.take("runner"):  # none in maintenance, or when the circuit breaker is open
+            bench.clock.advance(chance.uniform(0.1, 20))
+            bench.settle(row, outcome=chance.choice(["succeeded", "failed"]))
+        if chance.random() < 0.3:  # it takes a second attempt, or goes away by itself
+            bench.process(up=0, name=name)
+            bench.pass_time(61)
+            for again in bench.take("runner"):
+                bench.settle(again, outcome="succeeded")
+        bench.clock.advance(1)
+        for _ in range(3):
+            bench.process(up=1, name=name)
+            bench.pass_time(11)
+        if planned:
+            self.maintain(0.0)
+
+    def maintain(self, seconds):
+        now = self.bench.clock.now()
+        self.bench.engine.queue.order(SetMaintenance(actor="ann", reason="new disks", seconds=seconds))
+        self.bench.turn()
+        if seconds:
+            self.maintained.append((now, now))
+        else:
+            self.maintained[-1] = (self.maintained[-1][0], now)
+
+    def evidence(self, start=None, end=None):
+        first = start if start is not None else self.start
+        last = end if end is not None else self.end
+        return evidence(self.bench.reader, self.bench.policy, "web1", first, last)
+
+    def figures(self):
+        return report(self.evidence()).measures
 
 
 @pytest.fixture(scope="module")
 def month(tmp_path_factory):
-    """Thirty days of seeded faults: most are mended by the remediation, some end by themselves, one goes on."""
-    bench = Bench(tmp_path_factory.mktemp("month") / "state", catalogue=CATALOGUE)
-    chance = random.Random(20261122)
-    start = bench.clock.now()
-    faults = 0
-    while bench.clock.now() < start + 30 * DAY:
-        bench.pass_time(chance.uniform(2, 30) * 3600)
-        _fault(bench, chance)
-        faults += 1
-    bench.process(up=0, name="web")
-    bench.pass_time(100.0)
-    yield bench, start, bench.clock.now(), faults + 1
-    bench.database.close()
+    made = Month(tmp_path_factory.mktemp("month") / "state")
+    yield made
+    made.bench.database.close()
 
 
-def _fault(bench, chance):
-    name = chance.choice(NAMES)
-    bench.process(up=0, name=name)
-    for row in bench.take("runner"):  # none when the circuit breaker is open
-        bench.clock.advance(chance.uniform(0.1, 20))
-        bench.settle(row, outcome=chance.choice(["succeeded", "failed"]))
-    if chance.random() < 0.3:  # it takes a second attempt, or goes away by itself
-        bench.process(up=0, name=name)
-        bench.pass_time(61)
-        for again in bench.take("runner"):
-            bench.settle(again, outcome="succeeded")
-    bench.clock.advance(1)
-    for _ in range(3):
-        bench.process(up=1, name=name)
-        bench.pass_time(11)
+class Second:
+    """The second computation: over the columns, the audit trail and the diary, not over the documents' own figures."""
+
+    def __init__(self, month):
+        self.month = month
+        self.audit = defaultdict(list)
+        """Rows (at, reason, state) by incident."""
+        for incident, *row in self.rows("SELECT incident_id, at, reason, state FROM audit ORDER BY id"):
+            if incident:
+                self.audit[incident].append(row)
+        self.counted = [each for each in self.audit if not self.is_planned(each)]
+        self.over = [each for each in self.counted if self.audit[each][-1][2] in ("resolved", "closed")]
+
+    def rows(self, query, *arguments):
+        return self.month.bench.database.connection.execute(query, arguments).fetchall()
+
+    def column(self, name, incident):
+        ((found,),) = self.rows("SELECT json_extract(document, '$.' || ?) FROM incidents WHERE id = ?", name, incident)
+        return found
+
+    def active(self, incident):
+        """Return when the incident was active, by what the audit says of its state."""
+        found, since = [], None
+        for at, _, state in self.audit[incident]:
+            is_active = state not in ("resolved", "closed")
+            if is_active and since is None:
+                since = at
+            if not is_active and since is not None:
+                found.append((since, at))
+                since = None
+        return [*found, (since, self.month.end)] if since is not None else found
+
+    def is_planned(self, incident):
+        return all(
+            any(a <= first and last <= b for a, b in self.month.maintained) for first, last in self.active(incident)
+        )
+
+    def seconds(self, incident):
+        """Return how long it was active outside of maintenance."""
+        return sum(
+            (last - first) - sum(max(0.0, min(last, b) - max(first, a)) for a, b in self.month.maintained)
+            for first, last in self.active(incident)
+        )
+
+    def reasons(self, incident, *names):
+        return [at for at, reason, _ in self.audit[incident] if reason in names]
 
 
-def figures(month):
-    bench, start, end, _ = month
-    return report(bench.reader, CATALOGUE, "web1", start, end).measures
+@pytest.fixture(scope="module")
+def second(month):
+    return Second(month)
 
 
-def rows(month, query, *arguments):
-    return month[0].database.connection.execute(query, arguments).fetchall()
+def test_the_month_has_everything_that_figures_could_get_wrong(second):
+    assert len(second.month.maintained) >= 2
+    assert len(second.counted) < len(second.audit)
+    assert any(len(second.active(each)) > 1 for each in second.counted)
+    assert any(len(second.reasons(each, "attempt_started")) > 1 for each in second.over)
+    assert any(second.column("escalated_reason", each) for each in second.counted)
+    assert len(second.over) < len(second.counted)
 
 
-def test_the_figures_are_those_that_sql_finds(month):
-    """The second computation: over the columns and the audit trail, not over the documents."""
-    found, faults = figures(month), month[3]
-    assert found.incidents == faults == len(rows(month, "SELECT 1 FROM incidents"))
-    ((fixed,),) = rows(month, "SELECT count(*) FROM audit WHERE reason = 'fixed'")
-    ((over,),) = rows(month, "SELECT count(*) FROM incidents WHERE state IN ('resolved', 'closed')")
-    assert (found.auto_fixed.count, found.auto_fixed.of) == (fixed, over)
-    assert found.open == faults - over
-    opened = dict(rows(month, "SELECT incident_id, min(at) FROM audit GROUP BY 1"))
-    began = dict(rows(month, "SELECT incident_id, min(at) FROM audit WHERE reason = 'attempt_started' GROUP BY 1"))
-    waits = [began[each] - opened[each] for each in began]
-    assert found.acknowledge.mean == pytest.approx(sum(waits) / len(waits), abs=1e-6)
-    ends = dict(rows(month, "SELECT incident_id, max(at) FROM audit WHERE state = 'resolved' GROUP BY 1"))
-    lengths = sorted(ends[each] - opened[each] for each in ends)
-    assert found.resolve.greatest == pytest.approx(lengths[-1], abs=1e-6)
-    assert found.resolve.mean == pytest.approx(sum(lengths) / len(lengths), abs=1e-6)
-    by_priority = dict(rows(month, "SELECT priority, count(*) FROM incidents GROUP BY 1"))
-    assert found.by_priority == by_priority
+def test_incidents_are_counted_as_the_audit_has_them(month, second):
+    found = month.figures()
+    assert found.incidents == len(second.counted)
+    assert found.open == len(second.counted) - len(second.over)
+    priorities = [second.column("priority", each) for each in second.counted]
+    assert found.by_priority == {each: priorities.count(each) for each in sorted(set(priorities))}
 
 
-def test_the_time_of_all_phases_is_the_time_of_all_incidents(month):
-    found = figures(month)
-    whole = found.resolve.mean * found.resolve.count
-    assert sum(found.phases.values()) == pytest.approx(whole, rel=1e-9)
+def test_every_fault_of_the_diary_is_an_incident_or_re_opened_one(month, second):
+    assert sum(map(len, month.broken.values())) == sum(len(second.active(each)) for each in second.audit)
+
+
+def test_times_to_respond_and_resolve_are_those_of_the_audit(month, second):
+    found = month.figures()
+    began = {each: second.reasons(each, "attempt_started") for each in second.counted}
+    waits = [starts[0] - second.audit[each][0][0] for each, starts in began.items() if starts]
+    assert found.respond.count == len(waits)
+    assert found.respond.mean == pytest.approx(mean(waits), abs=1e-6)
+    lengths = [second.seconds(each) for each in second.over]
+    assert found.resolve.count == len(lengths)
+    assert found.resolve.mean == pytest.approx(mean(lengths), abs=1e-6)
+    assert found.resolve.median == pytest.approx(median(lengths), abs=1e-6)
+    assert found.resolve.greatest == pytest.approx(max(lengths), abs=1e-6)
+
+
+def test_the_time_of_all_phases_is_the_time_of_all_incidents(month, second):
+    found = month.figures()
+    assert sum(found.phases.values()) == pytest.approx(sum(second.seconds(each) for each in second.over), rel=1e-9)
     assert set(found.phases) == set(PHASES)
+    assert all(found.phases[name] > 0 for name in ("act", "verify"))
 
 
-def test_attempts_that_helped_are_those_that_fresh_data_confirmed(month):
-    found = figures(month)
-    ((started,),) = rows(month, "SELECT count(*) FROM runs")
-    assert sum(action.attempts for action in found.actions) == started
-    ((fixed,),) = rows(month, "SELECT count(*) FROM audit WHERE reason = 'fixed'")
+def test_what_was_mended_how_is_what_the_audit_says(month, second):
+    found = month.figures()
+    fixed = [each for each in second.over if _last_end(second.audit[each]) == "fixed"]
+    assert (found.auto_fixed.count, found.auto_fixed.of) == (len(fixed), len(second.over))
+    tried = [each for each in second.over if second.reasons(each, "attempt_started")]
+    at_once = [each for each in fixed if len(second.reasons(each, "attempt_started")) == 1]
+    assert (found.first_time.count, found.first_time.of) == (len(at_once), len(tried))
+    seen, returned = set(), 0
+    for each in second.counted:
+        key = second.column("key", each)
+        returned += key in seen or bool(second.reasons(each, "reopened") or len(second.active(each)) > 1)
+        seen.add(key)
+    assert (found.recurred.count, found.recurred.of) == (returned, len(second.counted))
+
+
+def _last_end(rows):
+    """Return why it was over the last time."""
+    states = ["open", *(state for _, _, state in rows)]
+    ends = [row[1] for before, row in zip(states, rows, strict=False) if before != "resolved" and row[2] == "resolved"]
+    return ends[-1]
+
+
+def test_attempts_that_helped_are_those_that_fresh_data_confirmed(month, second):
+    found = month.figures()
+    runs = second.rows("SELECT incident_id FROM runs")
+    assert sum(action.attempts for action in found.actions) == sum(each in second.counted for (each,) in runs)
+    fixed = sum(len(second.reasons(each, "fixed")) for each in second.counted)
     assert found.verified.count == fixed
+    assert found.labour_saved == 600.0 * sum(len(second.reasons(each, "fixed")) for each in second.over)
 
 
-def test_a_service_is_down_while_any_of_its_incidents_goes_on(month):
-    found = {service.service: service for service in figures(month).services}
-    _, start, end, _ = month
-    spans = rows(
-        month,
-        "SELECT min(at), max(CASE WHEN audit.state = 'resolved' THEN at END) FROM audit JOIN incidents i"
-        " ON i.id = incident_id WHERE json_extract(i.document, '$.service') = 'shop' AND incident_id != ''"
-        " GROUP BY incident_id",
-    )
-    down = sum((last or end) - first for first, last in spans)
-    assert found["shop"].down == pytest.approx(down, abs=1e-6)
-    assert found["shop"].availability == pytest.approx(1 - down / (end - start))
-    assert found["shop"].budget_used == pytest.approx(down / (0.001 * (end - start)))
+def test_outage_avoided_is_what_was_declared_less_what_it_took(month, second):
+    mended = [each for each in second.over if _last_end(second.audit[each]) == "fixed"]
+    avoided = sum(max(0.0, 1800.0 - second.seconds(each)) for each in mended)
+    assert month.figures().outage_avoided == pytest.approx(avoided, abs=1e-6)
+    assert avoided > 0
+
+
+def test_a_service_is_down_while_any_of_its_incidents_goes_on_and_nobody_planned_it(month, second):
+    found = {service.service: service for service in month.figures().services}
+    lost = sum(second.seconds(each) for each in second.audit if second.column("service", each) == "shop")
+    assert found["shop"].down == pytest.approx(lost, abs=1e-6)
+    assert found["shop"].seen == pytest.approx(lost, abs=1e-6)  # it is open around the clock
+    assert found["shop"].availability == pytest.approx(1 - lost / (month.end - month.start))
+    assert found["shop"].budget_used == pytest.approx(lost / (0.001 * (month.end - month.start)))
     assert found["database"].objective is None
 
 
-def test_promises_are_kept_or_broken_as_the_clocks_say(month):
-    kept = figures(month).promises["respond"]
-    calls = rows(month, "SELECT 1 FROM audit WHERE reason = 'promise_broken' AND detail LIKE 'respond%'")
-    assert kept.of - kept.count == len(calls)
+def test_users_see_what_happens_in_their_hours(month, second):
+    found = {service.service: service for service in month.figures().services}["database"]
+    seconds = 0
+    for incident in second.audit:
+        if second.column("service", incident) == "database":
+            for first, last in second.active(incident):
+                for at in range(int(first), int(last)):  # to the second, whatever the calendar's arithmetic says
+                    local = datetime.fromtimestamp(at, UTC)
+                    open_now = local.weekday() < 5 and 8 <= local.hour < 18
+                    seconds += open_now and not any(a <= at < b for a, b in month.maintained)
+    spans = sum(len(second.active(each)) for each in second.audit)
+    assert 0 < seconds < found.down
+    assert found.seen == pytest.approx(seconds, abs=2.0 * spans)
+
+
+def test_the_healthy_time_before_a_re_opening_is_not_downtime(month, second):
+    """What the diary says: nothing is down for longer than the longest of all repairs after it broke."""
+    twice = next(each for each in second.counted if len(second.active(each)) > 1)
+    (document,) = [each for each in month.evidence().incidents if each.id == twice]
+    wall = document.resolved_at - document.opened_at
+    assert sum(span.end - span.start for span in document.spans) < wall - 500.0
+
+
+def test_tickets_that_are_open_are_as_old_as_their_incidents(month, second):
+    found = month.figures()
+    ages = [month.end - second.audit[each][0][0] for each in second.counted if each not in second.over]
+    assert found.ticket_age.count == len(ages)
+    assert found.ticket_age.greatest == pytest.approx(max(ages))
+
+
+def test_promises_are_kept_or_broken_as_the_clocks_say(month, second):
+    kept = month.figures().promises["respond"]
+    calls = second.rows(
+        "SELECT DISTINCT incident_id FROM audit WHERE reason = 'promise_broken' AND detail LIKE 'respond%'"
+    )
+    assert kept.of - kept.count == sum(each in second.counted for (each,) in calls)
     assert kept.of > 0
 
 
 @pytest.mark.parametrize("form", ["markdown", "html", "json"])
 def test_the_same_record_gives_the_same_bytes_also_after_a_restart(month, form):
-    bench, start, end, _ = month
-    before = FORMS[form](report(bench.reader, CATALOGUE, "web1", start, end))
-    bench.restart(seconds=0.0)
-    assert FORMS[form](report(bench.reader, CATALOGUE, "web1", start, end)) == before
+    before = FORMS[form](report(month.evidence()))
+    month.bench.restart(seconds=0.0)
+    assert FORMS[form](report(month.evidence())) == before
 
 
-def test_what_must_be_looked_at_comes_back_until_it_is_done(month):
-    bench, start, end, _ = month
-    about = {(point.about, point.says) for point in report(bench.reader, CATALOGUE, "web1", start, end).points}
+def test_what_must_be_looked_at_is_said(month):
+    about = {(each.about, each.says) for each in report(month.evidence()).suggestions}
     assert ("service shop", "its goal is agreed with nobody") in about
     assert ("service shop", "its goal was to be reviewed by 2020-01-01") in about
     assert any(says.endswith("automation masks a fault") for _, says in about)
 
 
 def test_hostile_text_stays_text(month):
-    bench, start, end, _ = month
-    made = report(bench.reader, CATALOGUE, "<b>|`x`\n# y", start, end)
+    made = report(replace(month.evidence(), host="<b>|`x`\n# y"))
     problem = replace(made.problems[0], why="a | b\n<script>alert(1)</script>")
     made = replace(made, problems=(problem,))
     assert "<script>" not in FORMS["html"](made)
@@ -158,21 +328,19 @@ def test_hostile_text_stays_text(month):
 
 
 def test_a_period_without_incidents_has_no_figures_and_divides_by_nothing(month):
-    bench, start, _, _ = month
-    made = report(bench.reader, CATALOGUE, "web1", start - 10 * DAY, start - 3 * DAY)
+    made = report(month.evidence(month.start - 10 * DAY, month.start - 3 * DAY))
     assert made.measures.incidents == 0
     assert made.measures.resolve.mean is None
     assert "0 of 0" in FORMS["markdown"](made)
 
 
 def test_spans_that_overlap_are_counted_once(month):
-    bench, start, end, _ = month
-    base = replace(bench.reader.record(start, end).incidents[0], active_at=0.0, suppressed="")
+    base = month.evidence().incidents[0]
     spans = [(10.0, 20.0), (15.0, 30.0), (16.0, 17.0), (50.0, None), (90.0, 95.0)]
-    incidents = [replace(base, opened_at=first, resolved_at=last) for first, last in spans]
-    assert downtime(incidents, 0.0, 100.0) == 20.0 + 50.0
-    assert downtime(incidents, 18.0, 60.0) == 12.0 + 10.0
-    assert downtime([], 0.0, 100.0) == 0.0
+    incidents = [replace(base, spans=(Span(start=first, end=last),)) for first, last in spans]
+    assert down(incidents, 0.0, 100.0) == [(10.0, 30.0), (50.0, 100.0)]
+    assert down(incidents, 18.0, 60.0) == [(18.0, 30.0), (50.0, 60.0)]
+    assert down([], 0.0, 100.0) == []
 
 
 @pytest.mark.parametrize(
