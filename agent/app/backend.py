@@ -113,6 +113,14 @@ class DaemonBackend:
         now = parts.clock.now()
         return [parts.desk.tally.shown(ladder.name, now) for ladder in parts.situations.policy.ladders]
 
+    def on_call(self, at: float | None) -> Sequence[Mapping[str, Any]]:
+        policy = self._parts.situations.policy
+        if not policy.roster.rotas:
+            return []
+        from agent.app import oncall  # noqa: PLC0415 - loaded only where there is a rota
+
+        return oncall.on_call(policy, self._parts.clock.now() if at is None else at)
+
     def status(self) -> Mapping[str, Any]:
         parts, situations = self._parts, self._parts.situations
         now = parts.clock.now()
@@ -134,6 +142,9 @@ class DaemonBackend:
             "remediations": [
                 {"name": ladder.name, "mode": str(ladder.mode), "steps": list(ladder.steps)}
                 for ladder in situations.policy.ladders
+            ],
+            "on_call": [
+                {name: row[name] for name in ("rota", "person", "contact", "until_local")} for row in self.on_call(now)
             ],
             "dead_letters": self._reader.dead_letters(20),
         }

@@ -13,7 +13,7 @@ from typing import Any
 from agent.app import drilling, planning, presenting, quieting
 from agent.clock import Clock
 from agent.collecting.presence import Opened, Places, presence
-from agent.config import rulefiles, services
+from agent.config import people, rulefiles, services
 from agent.config.acting import LimitOptions, limits
 from agent.config.options import Config
 from agent.config.problems import ConfigError
@@ -145,6 +145,7 @@ def _delivery(config: Config, database: Database, clock: Clock, library: Library
         topic_prefix=config.mqtt.prefix,
         advice=library.advice,
         audiences={channel.name: channel.audience for channel in config.channels},
+        addresses=people.addresses(config),
     )
     next_row = recovery.next_row(database.connection, "outbox")
     return Delivery(owner=owner, next_row=next_row, presenter=presenter, inline={"book": _book(clock)})

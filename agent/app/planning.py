@@ -36,6 +36,7 @@ def policy(config: Config, *, publish: Sequence[str]) -> Policy:
         catalogue=services.catalogue(config),
         priorities=services.priorities(config),
         routes=people.routes(config),
+        roster=people.roster(config),
         reopen_window=config.incidents.reopen_window,
         no_data_after=config.incidents.no_data_after,
         approval_timeout=config.approvals.timeout,

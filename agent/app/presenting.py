@@ -14,11 +14,16 @@ from agent.tickets import wording
 
 
 def presenter(
-    *, host_name: str, topic_prefix: str, advice: Callable[[Incident], Advice | None], audiences: Mapping[str, str]
+    *,
+    host_name: str,
+    topic_prefix: str,
+    advice: Callable[[Incident], Advice | None],
+    audiences: Mapping[str, str],
+    addresses: Mapping[str, str],
 ) -> Presenter:
     """Return what turns an incident, and what is known about such ones, into a ticket or a message.
 
-    `audiences` tells, by channel, for whom it is.
+    `audiences` tells, by channel, for whom it is; `addresses` where e-mail reaches people, by name.
     """
 
     def present(effect: Effect, incident: Incident) -> Mapping[str, Any]:
@@ -40,6 +45,14 @@ def presenter(
     def _notice(effect: Effect, incident: Incident) -> Mapping[str, Any]:
         reason, technical = Reason(effect.payload["reason"]), audiences[effect.target] == "technical"
         subject, text = wording.notice(incident, host_name, reason, technical=technical)
-        return {"notice": {"key": effect.key, "subject": subject, "text": text, "priority": incident.priority}}
+        return {
+            "notice": {
+                "key": effect.key,
+                "subject": subject,
+                "text": text,
+                "priority": incident.priority,
+                "to": addresses.get(str(effect.payload.get("person", "")), ""),
+            }
+        }
 
     return present

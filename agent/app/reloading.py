@@ -36,6 +36,9 @@ _SWAPPED = frozenset(
         "problems",
         "knowledge",
         "routes",
+        "people",
+        "teams",
+        "rotas",
     }
 )
 """Tables that a reload takes over; changes in any other need a restart."""

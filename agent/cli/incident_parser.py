@@ -75,6 +75,18 @@ def remediations(commands: Any) -> None:  # noqa: ANN401 - argparse's own type i
         client(each)
 
 
+def oncall(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    made = command(
+        commands,
+        "oncall",
+        "tell who is on call for which services, until when, and who follows",
+        module="oncall",
+        example="paramedic oncall --at 2026-12-24T18:00",
+    )
+    made.add_argument("--at", type=point_in_time, metavar="TIME", help="when; default: now")
+    client(made)
+
+
 def problems(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
     problem = group(commands, "problem", "show faults that come back, and write down what is known about them")
     verbs = problem.add_subparsers(title="verbs", metavar="VERB", required=True)

@@ -16,6 +16,19 @@ from agent.config.registries import BOOK, Registries
 from agent.config.structure import keys, structure
 
 _WITH_PLUGINS = ("collectors", "tickets")
+_NAMED = (
+    "calendars",
+    "services",
+    "remediations",
+    "freezes",
+    "inhibitions",
+    "tickets",
+    "alertmanagers",
+    "people",
+    "teams",
+    "rotas",
+)
+"""Lists of tables whose names tell them apart."""
 _ROOTS = frozenset(field.name for field in fields(PathOptions))
 """Options of collectors that `[paths]` sets for all of them."""
 
@@ -62,7 +75,7 @@ class _Assembly:
             collectors=self._collectors(config.paths),
             tickets=tuple(self._tickets()),
         )
-        for section in ("calendars", "services", "remediations", "freezes", "inhibitions", "tickets", "alertmanagers"):
+        for section in _NAMED:
             self._check_names(section, (entry.name for entry in getattr(config, section)))
         if not self.problems:  # a table that could not be read would seem to be missing
             self.problems.extend(services.problems(config))

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from agent.config.acting import ActionOptions, ApprovalOptions, GuardOptions, RemediationOptions
 from agent.config.mqtt_options import MqttOptions
+from agent.config.oncall_options import PersonOptions, RotaOptions, RouteOptions, TeamOptions
 from agent.config.option import Seconds, option, required
-from agent.config.people_options import ChannelOptions, RouteOptions
+from agent.config.people_options import ChannelOptions
 from agent.config.quiet_options import FreezeOptions, InhibitionOptions
 from agent.config.service_options import CalendarOptions, PriorityOptions, ProblemOptions, ServiceOptions
 from agent.config.values import (
@@ -233,6 +234,9 @@ class Config:
     inhibitions: tuple[InhibitionOptions, ...] = ()
     tickets: tuple[TicketOptions, ...] = ()
     channels: tuple[ChannelOptions, ...] = ()
+    people: tuple[PersonOptions, ...] = ()
+    teams: tuple[TeamOptions, ...] = ()
+    rotas: tuple[RotaOptions, ...] = ()
     routes: tuple[RouteOptions, ...] = ()
     mqtt: MqttOptions = MqttOptions()
     alertmanagers: tuple[AlertmanagerOptions, ...] = ()

@@ -1,14 +1,17 @@
-"""Routes, made of the configuration, and what is wrong between them and the other tables."""
+"""Routes and who is known by name, made of the configuration, and what is wrong between them and the other tables."""
 
 from collections import Counter
 from collections.abc import Iterator
 
+from agent.config import rotas
+from agent.config.oncall_options import RouteOptions, WhomOptions
 from agent.config.options import Config
 from agent.config.problems import Problem, unknown
 from agent.config.services import calendars
 from agent.incidents.routes import Route
 from agent.itsm.calendars import ALWAYS
 from agent.itsm.catalogue import DEFAULT
+from agent.itsm.teams import NOBODY, Person, Roster, Team
 
 TARGETS = ("book", "helper", "mqtt", "runner")
 """Whom else the outbox serves."""
@@ -19,6 +22,9 @@ def routes(config: Config) -> tuple[Route, ...]:
     return tuple(
         Route(
             channels=options.channels,
+            people=options.people,
+            teams=options.teams,
+            rotas=options.rotas,
             services=frozenset(options.services),
             priorities=frozenset(options.priorities),
             calendar=known.get(options.calendar, ALWAYS),
@@ -28,23 +34,80 @@ def routes(config: Config) -> tuple[Route, ...]:
     )
 
 
+def roster(config: Config) -> Roster:
+    """Return everybody who is known by name."""
+    if not config.people:
+        return NOBODY
+    return Roster(
+        people={
+            each.name: Person(name=each.name, channels=each.channels, contact=each.contact) for each in config.people
+        },
+        teams={
+            each.name: Team(name=each.name, members=each.members, channels=each.channels, contact=each.contact)
+            for each in config.teams
+        },
+        rotas=rotas.rotas(config),
+    )
+
+
+def addresses(config: Config) -> dict[str, str]:
+    """Return where e-mail reaches people, by their names."""
+    return {each.name: each.address for each in config.people if each.address}
+
+
 def problems(config: Config) -> Iterator[Problem]:
-    """Name channels that cannot be told apart, and what routes refer to and is not there."""
-    names = {options.name for options in config.channels}
+    """Name what cannot be told apart, and what is referred to and is not there."""
+    yield from _taken(config)
+    yield from _teams(config)
+    yield from rotas.problems(config)
+    known = {options.name for options in config.calendars}
+    for index, route in enumerate(config.routes):
+        path = f"routes[{index}]"
+        yield from whom(config, path, route)
+        yield from concerned(config, path, route)
+        if route.calendar and route.calendar not in known:
+            yield Problem(f"{path}.calendar", unknown("calendar", route.calendar, known))
+        if not route.within and not route.calendar:
+            yield Problem(f"{path}.within", "is false without a calendar, so it never holds: name one")
+
+
+def _taken(config: Config) -> Iterator[Problem]:
     taken = Counter([*TARGETS, *(t.name or t.system for t in config.tickets)])
     for index, channel in enumerate(config.channels):
         taken[channel.name] += 1
         if taken[channel.name] > 1:
             yield Problem(f"channels[{index}].name", f"{channel.name!r} is taken: choose another name")
-    services = {options.name for options in config.services} | {DEFAULT.name}
-    known = {options.name for options in config.calendars}
-    for index, route in enumerate(config.routes):
-        path = f"routes[{index}]"
-        for each in (each for each in route.channels if each not in names):
-            yield Problem(f"{path}.channels", unknown("channel", each, names))
-        for each in (each for each in route.services if each not in services):
-            yield Problem(f"{path}.services", unknown("service", each, services))
-        if route.calendar and route.calendar not in known:
-            yield Problem(f"{path}.calendar", unknown("calendar", route.calendar, known))
-        if not route.within and not route.calendar:
-            yield Problem(f"{path}.within", "is false without a calendar, so it never holds: name one")
+
+
+def _teams(config: Config) -> Iterator[Problem]:
+    """Name unknown channels, members and teams."""
+    channels = {each.name for each in config.channels}
+    people = {each.name for each in config.people}
+    teams = {each.name for each in config.teams}
+    for index, person in enumerate(config.people):
+        yield from _unknown(f"people[{index}].channels", "channel", person.channels, channels)
+    for index, team in enumerate(config.teams):
+        yield from _unknown(f"teams[{index}].members", "person", team.members, people)
+        yield from _unknown(f"teams[{index}].channels", "channel", team.channels, channels)
+    for index, service in enumerate(config.services):
+        if service.team:
+            yield from _unknown(f"services[{index}].team", "team", (service.team,), teams)
+
+
+def whom(config: Config, path: str, options: WhomOptions) -> Iterator[Problem]:
+    """Name those who are to be told and are not there."""
+    for kind, what in (("channels", "channel"), ("people", "person"), ("teams", "team"), ("rotas", "rota")):
+        known = {each.name for each in getattr(config, kind)}
+        yield from _unknown(f"{path}.{kind}", what, getattr(options, kind), known)
+
+
+def concerned(config: Config, path: str, options: RouteOptions) -> Iterator[Problem]:
+    """Name services that are not there."""
+    services = {each.name for each in config.services} | {DEFAULT.name}
+    yield from _unknown(f"{path}.services", "service", options.services, services)
+
+
+def _unknown(path: str, what: str, names: tuple[str, ...], known: set[str]) -> Iterator[Problem]:
+    for name in names:
+        if name not in known:
+            yield Problem(path, unknown(what, name, known))

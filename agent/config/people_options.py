@@ -1,27 +1,14 @@
-"""Options of how people are told: channels, and which incidents go where."""
+"""Options of how people are told: channels."""
 
 # ruff: noqa: RUF009
 # `option` returns a field.
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from agent.config.option import Seconds, option, required
-from agent.config.values import GREATEST_PORT, check_name
-from agent.itsm.priority import PRIORITIES
-
-
-def check_mail_address(text: str) -> None:
-    """Accept plain addresses; the empty text is no address."""
-    if text and not re.fullmatch(r"[A-Za-z0-9._%+=/-]{1,64}@[A-Za-z0-9.-]{1,190}", text):
-        raise ValueError(f'must be an address such as "ops@example.org", not {text!r}')
-
-
-def check_priority(text: str) -> None:
-    if text not in PRIORITIES:
-        raise ValueError(f"priorities are {', '.join(PRIORITIES)}, not {text!r}")
+from agent.config.values import GREATEST_PORT, check_mail_address, check_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +42,3 @@ class ChannelOptions:
             raise ValueError("a slack channel needs url_file")
         if self.user and self.password_file is None:
             raise ValueError("user needs password_file")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteOptions:
-    """Which incidents a channel hears of: begin, escalation, broken promises, end. Every route that fits counts."""
-
-    channels: tuple[str, ...] = required("Names of channels.", example=["ops-mail"], filled=True)
-    services: tuple[str, ...] = option((), "Services of the catalogue; none: all.", example=["shop"])
-    priorities: tuple[str, ...] = option((), "Priorities; none: all.", example=["P1", "P2"], check=check_priority)
-    calendar: str = option(
-        "", "A calendar, asked whenever something happens to an incident; none: at any time.", example="office"
-    )
-    within: bool = option(True, "In the calendar's hours; false: outside of them.")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from agent.itsm.priority import PRIORITIES
 from remediations.kinds import UNIT
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -65,3 +66,14 @@ def check_approver(text: str) -> None:
     """Accept a name, or a channel and a name."""
     if not re.fullmatch(r"(?:(?:cli|api|mqtt|rt|roundup|redmine|jira|github|gitlab):)?[^\s:]{1,64}", text):
         raise ValueError(f'must be a name such as "ann", or one on a channel such as "rt:ann", not {text!r}')
+
+
+def check_mail_address(text: str) -> None:
+    """Accept plain addresses; the empty text is no address."""
+    if text and not re.fullmatch(r"[A-Za-z0-9._%+=/-]{1,64}@[A-Za-z0-9.-]{1,190}", text):
+        raise ValueError(f'must be an address such as "ops@example.org", not {text!r}')
+
+
+def check_priority(text: str) -> None:
+    if text not in PRIORITIES:
+        raise ValueError(f"priorities are {', '.join(PRIORITIES)}, not {text!r}")

@@ -184,7 +184,7 @@ class Incident:
     tickets: tuple[str, ...] = ()
     """The ticket systems that were asked for a ticket."""
     notified: tuple[str, ...] = ()
-    """The channels that people heard of it by."""
+    """Who heard of it: channels, or people on channels ("ann@mail")."""
     covered_by: str = ""
     """The summary incident whose ticket speaks for this one too."""
     work: Work | None = None

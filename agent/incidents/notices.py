@@ -1,13 +1,12 @@
-"""Which people are told what about an incident: routes choose channels, and each hears of begin, turns and end."""
+"""Which people are told what about an incident: routes choose them, and each hears of begin, turns and end."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.effects import Effect, Kind
 from agent.incidents.incident import ACTIVE, Incident, State
-from agent.incidents.routes import Route
+from agent.itsm.teams import split
 
 _TURNS = frozenset(
     {Reason.APPROVAL_NEEDED, Reason.NO_DATA, Reason.PROMISE_AT_RISK, Reason.PROMISE_BROKEN, Reason.WORSE}
@@ -18,7 +17,7 @@ _TURNS = frozenset(
 def notices(
     before: Incident | None, after: Incident, decision: Decision, context: Context
 ) -> tuple[Incident, tuple[Effect, ...]]:
-    """Return the incident with the channels that know of it, and what each of them is owed now."""
+    """Return the incident with the recipients that know of it, and what each of them is owed now."""
     if after.covered_by:
         return after, ()
     told = after.notified
@@ -32,18 +31,14 @@ def notices(
 
 
 def unheard(incident: Incident, context: Context) -> tuple[str, ...]:
-    """Return the channels that should know of an incident and do not yet."""
+    """Return the recipients that should know of an incident and do not yet."""
     if incident.state not in ACTIVE or incident.parent or incident.covered_by or incident.drill:
         return ()
     if context.situation.warming or incident.suppressed or context.now < context.situation.ticket_hold_until:
         return ()
-    return tuple(name for name in chosen(context.policy.routes, incident, context.now) if name not in incident.notified)
-
-
-def chosen(routes: Sequence[Route], incident: Incident, now: float) -> tuple[str, ...]:
-    """Return the channels of every route that fits, each once."""
-    fitting = (route for route in routes if route.fits(incident.service, incident.priority, now))
-    return tuple(dict.fromkeys(name for route in fitting for name in route.channels))
+    policy, now = context.policy, context.now
+    fitting = (route for route in policy.routes if route.fits(incident.service, incident.priority, now))
+    return tuple(name for name in policy.roster.recipients(fitting, now) if name not in incident.notified)
 
 
 def _is_turn(before: Incident | None, after: Incident, reason: Reason) -> bool:
@@ -53,12 +48,13 @@ def _is_turn(before: Incident | None, after: Incident, reason: Reason) -> bool:
     return escalated or after.priority < before.priority or reason in _TURNS
 
 
-def _notice(channel: str, incident: Incident, reason: Reason) -> Effect:
+def _notice(recipient: str, incident: Incident, reason: Reason) -> Effect:
+    person, channel = split(recipient)
     return Effect(
         kind=Kind.PUBLISH,
-        key=f"{incident.id}:{channel}:{incident.revision}",
-        lane=f"{incident.id}:{channel}",
+        key=f"{incident.id}:{recipient}:{incident.revision}",
+        lane=f"{incident.id}:{recipient}",
         target=channel,
         incident_id=incident.id,
-        payload={"reason": str(reason)},
+        payload={"reason": str(reason), **({"person": person} if person else {})},
     )

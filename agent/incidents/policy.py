@@ -8,6 +8,7 @@ from agent.incidents.incident import Incident
 from agent.incidents.routes import Route
 from agent.itsm.catalogue import NO_SERVICES, Catalogue, Worth
 from agent.itsm.priority import PRIORITIES_BY_DEFAULT, Priorities
+from agent.itsm.teams import NOBODY, Roster
 from collectors.sample import Labels
 from remediations.limits import DEFAULT_KIND, DEFAULT_TARGET, KindLimits, Limits, Target
 from remediations.situation import Mode
@@ -69,7 +70,9 @@ class Policy:
     publish: tuple[str, ...] = ()
     """Targets that are told about every revision of an incident."""
     routes: tuple[Route, ...] = ()
-    """Which channels tell people."""
+    """Who hears of which incidents."""
+    roster: Roster = NOBODY
+    """Who is known by name, and who is on call."""
     reopen_window: float = 3600.0
     no_data_after: float = 900.0
     catalogue: Catalogue = NO_SERVICES

@@ -1,15 +1,15 @@
-"""Routes: which channels hear of which incidents, and when."""
+"""Routes: who hears of which incidents, and when."""
 
 from dataclasses import dataclass
 
 from agent.itsm.calendars import ALWAYS, Calendar
+from agent.itsm.teams import Whom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """Channels, and the incidents they are for. No services or priorities: all. Every route that fits counts."""
+class Route(Whom):
+    """Whom to tell, and of which incidents. No services or priorities: all. Every route that fits counts."""
 
-    channels: tuple[str, ...]
     services: frozenset[str] = frozenset()
     priorities: frozenset[str] = frozenset()
     calendar: Calendar = ALWAYS

@@ -101,13 +101,14 @@ class Window:
             return
         midnight = datetime.combine(day, time())
         for first, last in self.times:
-            start = _instant(midnight + timedelta(minutes=first), self.zone, last=False)
-            end = _instant(midnight + timedelta(minutes=last), self.zone, last=True)
+            start = instant(midnight + timedelta(minutes=first), self.zone, last=False)
+            end = instant(midnight + timedelta(minutes=last), self.zone, last=True)
             if start < end:
                 yield start, end
 
 
-def _instant(local: datetime, zone: tzinfo, *, last: bool) -> float:
+def instant(local: datetime, zone: tzinfo, *, last: bool = False) -> float:
+    """Return when a local time (without a zone) comes: for the first or the `last` time; with the leap if never."""
     first, second = (local.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
     if first > second:
         return _leap(zone, second, first)

@@ -22,6 +22,8 @@ class Notice:
     subject: str
     text: str
     priority: str
+    to: str = ""
+    """The mail address of the one person it is for; empty: whoever the channel reaches."""
 
 
 class Channel(Protocol):

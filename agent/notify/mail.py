@@ -43,12 +43,13 @@ class Mail:
 
     def send(self, notice: Notice) -> None:
         """Raise NotifyError. Addresses that the server refuses keep no others from getting it."""
-        message = _message(self._post, notice)
+        to = (notice.to,) if notice.to else self._post.to
+        message = _message(self._post, notice, to)
         try:
             with self._connected() as server:
                 if self._post.user:
                     server.login(self._post.user, self._post.password())
-                server.send_message(message, from_addr=self._post.sender, to_addrs=self._post.to)
+                server.send_message(message, from_addr=self._post.sender, to_addrs=to)
         except smtplib.SMTPAuthenticationError as error:
             raise NotifyError(f"login refused ({error.smtp_code})", retry_after=LOGIN_RETRY_SECONDS) from None
         except smtplib.SMTPRecipientsRefused as error:
@@ -74,11 +75,11 @@ class Mail:
         return server
 
 
-def _message(post: Post, notice: Notice) -> EmailMessage:
+def _message(post: Post, notice: Notice, to: tuple[str, ...]) -> EmailMessage:
     message = EmailMessage()
     message["Subject"] = " ".join(notice.subject.split())
     message["From"] = post.sender
-    message["To"] = ", ".join(post.to)
+    message["To"] = ", ".join(to)
     message["Date"] = formatdate()
     # A repetition carries the same id, so that mail programs show it once.
     digest = hashlib.sha256(notice.key.encode()).hexdigest()[:32]

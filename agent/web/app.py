@@ -126,6 +126,7 @@ def control_rows(
     incident = "/control/incidents/{id}"
     table: Sequence[tuple[str, str, Handler]] = (
         ("GET", "/control/status", control.status),
+        ("GET", "/control/oncall", control.on_call),
         ("GET", "/control/incidents", control.incidents),
         ("GET", incident, control.incident),
         ("POST", f"{incident}/ack", control.acknowledge),

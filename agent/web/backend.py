@@ -87,6 +87,9 @@ class Backend(Protocol):
 
     def status(self) -> Mapping[str, Any]: ...
 
+    def on_call(self, at: float | None) -> Sequence[Mapping[str, Any]]:
+        """Return every rota with who is on call at a time (wall seconds; None: now). Never waits."""
+
     def drill(self, drill_id: str) -> Mapping[str, Any] | None: ...
 
     def alerts(self) -> Sequence[Alert]:

@@ -23,7 +23,7 @@ from agent.incidents.events import Acknowledged, Approved, Rejected, Released, R
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
-from agent.web.request import RequestError, answer, fields_of, number_of
+from agent.web.request import RequestError, answer, fields_of, number_of, seconds_of
 from collectors.sample import Origin
 
 MAX_LISTED = 10_000
@@ -32,6 +32,8 @@ STATES = frozenset(
 )
 
 
+LATEST_SECONDS = 2.0**35
+"""Calendars end some centuries after this."""
 MAX_MAINTENANCE_SECONDS = 30 * 86400
 """Longer is no maintenance but a forgotten switch."""
 
@@ -82,6 +84,12 @@ class Control:
 
     async def status(self, _request: Request, _peer: Peer) -> Response:
         return answer(await self._caller.call(self._backend.status))
+
+    async def on_call(self, request: Request, _peer: Peer) -> Response:
+        at = seconds_of(request.query_params, "at") if "at" in request.query_params else None
+        if at is not None and not 0 <= at <= LATEST_SECONDS:
+            raise RequestError(400, f"at must be 0 to {LATEST_SECONDS:.0f}")
+        return answer(await self._caller.call(self._backend.on_call, at))
 
     async def incidents(self, request: Request, _peer: Peer) -> Response:
         state = request.query_params.get("state", "")

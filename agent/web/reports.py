@@ -1,14 +1,12 @@
 """The route that answers with a report."""
 
-import math
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import Caller
-from agent.web.request import RequestError, answer
+from agent.web.request import RequestError, answer, seconds_of
 
 FORMS = ("markdown", "html", "json")
 LONGEST_SECONDS = 400 * 86400.0
@@ -27,18 +25,8 @@ class ReportsApi:
         form = request.query_params.get("form", "json")
         if form not in FORMS:
             raise RequestError(400, f"form must be one of {', '.join(FORMS)}")
-        start, end = (_seconds(request.query_params.get(name, "")) for name in ("from", "to"))
+        start, end = (seconds_of(request.query_params, name) for name in ("from", "to"))
         if not 0 <= start < end <= start + LONGEST_SECONDS:
             raise RequestError(400, "from must be before to, and not more than 400 days")
         text = await self._caller.call(self._backend.report, start, end, form)
         return answer({"form": form, "text": text})
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds):
-        raise RequestError(400, "from and to must be seconds since the epoch")
-    return seconds

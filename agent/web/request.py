@@ -1,6 +1,7 @@
 """Requests and answers: bounded bodies, JSON, errors."""
 
 import asyncio
+import math
 import re
 import zlib
 from collections.abc import Mapping
@@ -101,3 +102,14 @@ def number_of(query: Mapping[str, str], name: str, default: int, *, most: int) -
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 0 < int(text) <= most:
         raise RequestError(400, f"{name} must be a whole number from 1 to {most}")
     return int(text)
+
+
+def seconds_of(query: Mapping[str, str], name: str) -> float:
+    """Return an instant of the query, in wall seconds."""
+    try:
+        seconds = float(query.get(name, ""))
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise RequestError(400, f"{name} must be seconds since the epoch")
+    return seconds

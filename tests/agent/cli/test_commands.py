@@ -318,3 +318,22 @@ def test_an_approval_names_the_plan_that_waits_and_shows_what_it_would_run(tmp_p
     assert code == 0
     assert "plan 0123456789abcdef: systemctl restart -- 'my web.service'" in said
     assert asked[-1] == ("POST /control/incidents/inc1/approve", {"plan": "0123456789abcdef", "comment": "go"})
+
+
+def test_oncall_tells_whom_to_call_and_who_follows(tmp_path, run):
+    row = {"rota": "web", "team": "web", "person": "ann", "contact": "+49 30\x1b[2J", "until_local": "Mon 09:00 UTC"}
+    rows = [row | {"next": "bob", "services": ["shop", "mail"]}, row | {"person": "", "next": "", "services": []}]
+    with daemon(tmp_path / "sock", {"GET /control/oncall?at=1800000000.0": (200, rows)}):
+        code, out, _ = run("oncall", "--at", "1800000000", "--socket", tmp_path / "sock")
+    assert code == 0
+    _, first, second = out.splitlines()
+    assert first.split()[:3] == ["web", "web", "ann"]
+    assert "shop, mail" in first
+    assert "\x1b" not in out
+    assert second.split()[2] == "-"
+
+
+def test_oncall_without_rotas_says_how_to_make_one(tmp_path, run):
+    with daemon(tmp_path / "sock", {"GET /control/oncall": (200, [])}):
+        _, out, _ = run("oncall", "--socket", tmp_path / "sock")
+    assert "[[rotas]]" in out

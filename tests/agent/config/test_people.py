@@ -38,7 +38,7 @@ def test_a_route_names_channels_services_priorities_and_hours(tmp_path):
     ("text", "path", "message"),
     [
         ('[[routes]]\nchannels = ["mial"]', "routes[0].channels", "mail"),
-        ("[[routes]]\nchannels = []", "routes[0].channels", "must not be empty"),
+        ("[[routes]]\nchannels = []", "routes[0]", "tells nobody"),
         ('[[routes]]\nchannels = ["mail"]\nservices = ["x"]', "routes[0].services", "x"),
         ('[[routes]]\nchannels = ["mail"]\ncalendar = "x"', "routes[0].calendar", "x"),
         ('[[routes]]\nchannels = ["mail"]\nwithin = false', "routes[0].within", "never holds"),

@@ -1,11 +1,14 @@
 """Who is told of an incident, and of what: routes and channels through the engine."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from agent.incidents.events import EffectSettled
 from agent.incidents.routes import Route
+from agent.itsm.rota import Layer, Rota
+from agent.itsm.teams import Person, Roster
 from tests.agent.engine.conftest import NOW
 
 
@@ -71,6 +74,25 @@ def test_channels_are_chosen_by_priority_and_each_once(make_bench):
     assert len(notices(bench, "chat")) == 1
     assert notices(bench, "other") == []
     assert bench.incidents()[0]["notified"] == ["mail", "chat"]
+
+
+def test_whoever_is_on_call_is_told_on_their_own_channels(make_bench):
+    start = datetime.fromtimestamp(NOW - 3600, UTC).replace(tzinfo=None)
+    rota = Rota(name="web", team="web", zone=UTC, layers=(Layer(members=("ann", "bob"), start=start, days=1),))
+    people = {name: Person(name=name, channels=("mail", name)) for name in ("ann", "bob")}
+    roster = Roster(people=people, rotas={"web": rota})
+    bench = make_bench(ladders=(), routes=(Route(rotas=("web",)),), roster=roster)
+    bench.process(up=0)
+    (row,) = bench.take("mail")
+    assert row.payload["person"] == "ann"
+    bench.settle(row)
+    assert len(notices(bench, "ann")) == 1
+    assert notices(bench, "bob") == []
+    assert bench.incidents()[0]["notified"] == ["ann@mail", "ann@ann"]
+    bench.pass_time(86400)
+    bench.process(up=1)
+    bench.pass_time(60)
+    assert len(notices(bench, "ann")) == 1
 
 
 def test_one_dead_channel_does_not_stop_the_others_and_gets_everything_in_order_later(make_bench):

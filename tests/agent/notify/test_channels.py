@@ -8,6 +8,7 @@ import socketserver
 import ssl
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -114,6 +115,14 @@ def test_a_mail_goes_to_everybody_with_an_id_that_a_repetition_shares():
         recipients = [line for line in heard["commands"] if line.lower().startswith("rcpt")]
         assert len(recipients) == 2
     assert len(ids) == 1
+
+
+def test_a_mail_for_one_person_goes_to_that_address_only():
+    with mail_server() as (port, heard):
+        mail(port).send(replace(NOTICE, to="ann@example.org"))
+    message = email.message_from_bytes(heard["data"], policy=email.policy.default)
+    assert message["To"] == "ann@example.org"
+    assert [line for line in heard["commands"] if line.lower().startswith("rcpt")] == ["rcpt TO:<ann@example.org>"]
 
 
 def test_a_hostile_subject_adds_no_header():

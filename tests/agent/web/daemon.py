@@ -109,6 +109,10 @@ class Backend:
     def status(self):
         return {"ok": True, "started_at": 1_800_000_000.0}
 
+    def on_call(self, at):
+        self.asked.append(at)
+        return [{"rota": "web", "person": "ann"}]
+
     def drill(self, drill_id):
         return {"drill": drill_id} if drill_id == "one" else None
 

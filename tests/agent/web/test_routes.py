@@ -302,3 +302,12 @@ def test_a_search_for_no_sensible_number_or_of_a_novel_is_refused(daemon, query)
 @pytest.mark.parametrize("path", ["articles/nope", "articles/..%2Fx", "incidents/two/article"])
 def test_an_article_that_is_not_there_is_404(daemon, path):
     assert daemon.unix("GET", f"/control/{path}").status == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "asked"),
+    [("", 200, [None]), ("?at=1.5e9", 200, [1.5e9]), ("?at=x", 400, []), ("?at=-1", 400, [])],
+)
+def test_who_is_on_call_is_told_for_now_or_for_a_time(daemon, query, status, asked):
+    answer = daemon.unix("GET", f"/control/oncall{query}")
+    assert (answer.status, daemon.backend.asked) == (status, asked)
