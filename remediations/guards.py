@@ -84,6 +84,8 @@ def _target(_limits: Limits, situation: Situation, _now: float) -> Refusal | Non
 
 
 def _freeze(_limits: Limits, situation: Situation, now: float) -> Refusal | None:
+    if situation.frozen and not _over(situation.frozen_until, now):
+        return _escalate(Guard.FREEZE, situation.frozen)
     if not situation.muted or _over(situation.muted_until, now):
         return None
     return _wait(Guard.FREEZE, f"muted by {situation.muted}", situation.muted_until)

@@ -55,6 +55,9 @@ class Situation:
     muted: str = ""
     """The silence, maintenance or freeze that covers this incident; empty: none."""
     muted_until: float | None = None
+    frozen: str = ""
+    """The freeze that leaves incidents alone and forbids to act on them; empty: none."""
+    frozen_until: float | None = None
     acknowledged_by: str = ""
     acknowledged_until: float | None = None
     disruptive: bool = False

@@ -203,6 +203,7 @@ def desk_rules(config: Config, host: str) -> DeskRules:
         limits=limits(LimitOptions(), config.guards),
         keep_resolved=bool(config.alertmanagers),
         problems=services.problem_limits(config),
+        approvers=config.approvals.approvers,
     )
 
 

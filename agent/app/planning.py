@@ -66,6 +66,7 @@ def _ladder(options: RemediationOptions, config: Config) -> Ladder:
         ),
         limits=acting.limits(options.limits, config.guards, options.breaker),
         target=acting.target(options.target),
+        emergency=options.emergency,
         precondition=options.precondition,
         approvers=options.approvers or config.approvals.approvers,
     )

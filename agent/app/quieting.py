@@ -17,6 +17,7 @@ def freezes(config: Config) -> list[Freeze]:
         Freeze(
             name=options.name,
             matchers=_matchers(options.match),
+            escalates=options.then == "escalate",
             window=windows.parse(
                 Recurrence(days=options.days, times=options.times, dates=options.dates, zone=options.zone)
             ),

@@ -148,6 +148,9 @@ class RemediationOptions:
     start: Seconds = option(
         Seconds(0.0), "How long what it restarts takes to start, for `check`; 0: what systemd measured last.", zero=True
     )
+    emergency: bool = option(
+        False, "Freeze windows do not hold for it; an attempt during one is an emergency change, for review."
+    )
     precondition: str = option("", "PromQL that must hold (yield something) when an attempt is decided on.")
     precondition_command: tuple[str, ...] = option(
         (),

@@ -3,6 +3,7 @@
 # `option` returns a field.
 
 from dataclasses import dataclass
+from typing import Literal
 
 from agent.config.option import option, required
 from agent.config.values import check_name
@@ -12,7 +13,7 @@ from rules import matchers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreezeOptions:
-    """A freeze: hours in which nothing is begun and nobody is told. Incidents open, and wait for its end."""
+    """A freeze: hours in which nothing is begun, but by remediations with emergency = true. Incidents open."""
 
     name: str = required("Its name wherever an action is refused.", example="weekend", check=check_name)
     match: tuple[str, ...] = option((), "Matchers of the alerts that it covers; none: all.", check=matchers.parse)
@@ -32,6 +33,9 @@ class FreezeOptions:
         check=parse_dates,
     )
     zone: str = option("UTC", "Time zone by its IANA name.", example="Europe/Berlin", check=parse_zone)
+    then: Literal["wait", "escalate"] = option(
+        "wait", "wait: until it ends, nobody hears of them. escalate: a person hears of them at once, and must act."
+    )
 
     def __post_init__(self) -> None:
         if not (self.days or self.times or self.dates):

@@ -64,4 +64,5 @@ def ended(parts: Parts, batch: Batch, incident_id: str, event: AttemptSettled, r
     batch.settled = True
     incident = parts.casebook.get(incident_id)
     if incident is not None:
-        parts.desk.happened(batch, incident, event)
+        incident = parts.desk.happened(batch, incident, event)
+    parts.desk.changes.ran(batch, event, incident)

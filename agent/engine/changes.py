@@ -3,8 +3,11 @@
 import sqlite3
 
 from agent.engine.batch import Batch
-from agent.itsm import changes
-from agent.itsm.changes import OPEN, Change, ChangeState, Proposal
+from agent.incidents.events import AttemptSettled
+from agent.incidents.incident import Incident
+from agent.itsm import action_changes, changes
+from agent.itsm.action_changes import Turn
+from agent.itsm.changes import OPEN, Change, ChangeState, Deed, Proposal
 from agent.store import documents, writes
 from agent.store.database import Write
 from agent.telemetry import log, metrics
@@ -19,6 +22,10 @@ class ChangeBook:
         self._by_id: dict[str, Change] = {}
         self._by_key: dict[str, str] = {}
         """The newest change about each thing."""
+        self._of_incident: dict[str, set[str]] = {}
+        """Open ones."""
+        self._by_run: dict[str, str] = {}
+        """Those that are being carried out."""
 
     def load(self, connection: sqlite3.Connection, now: float) -> None:
         """Take up what was durable."""
@@ -42,6 +49,34 @@ class ChangeBook:
         self.keep(batch, change)
         return change
 
+    def concern(self, incident: Incident) -> bool:
+        """Tell whether a decision about an incident may mean anything for changes."""
+        return bool(incident.attempts or incident.awaiting or self._of_incident.get(incident.id))
+
+    def followed(self, batch: Batch, turn: Turn) -> None:
+        """Write down what a decision about an incident means for the changes that automation makes."""
+        known = [self._by_id[each] for each in sorted(self._of_incident.get(turn.after.id, ()))]
+        for change in list(action_changes.followed(known, turn)):
+            self.keep(batch, change)
+
+    def ran(self, batch: Batch, event: AttemptSettled, incident: Incident | None) -> None:
+        """Close the change of a run that has ended if its incident has nothing more to say about it."""
+        change = self._by_id.get(self._by_run.get(event.run_id, ""))
+        if change is not None and not (incident and action_changes.is_worked_on(incident, event.run_id)):
+            self.keep(batch, action_changes.ended(change, event.outcome, event.detail, batch.now))
+
+    def never_began(self, batch: Batch, run_id: str) -> None:
+        """Close the change of a run that never began, if its incident is over and has not."""
+        change = self._by_id.get(self._by_run.get(run_id, ""))
+        if change is not None:
+            self.keep(batch, action_changes.lost(change, batch.now))
+
+    def deed(self, batch: Batch, deed: Deed) -> None:
+        """Write down what has been changed already."""
+        change = changes.carried_out(deed, batch.now)
+        self._note(batch, change, f"change_{change.state}", deed.requested_by, f"{deed.subject}: {deed.result}")
+        self.keep(batch, change)
+
     def withdraw(self, batch: Batch, key: str, why: str) -> None:
         """Close what was proposed and is not needed any more; without such a proposal, do nothing."""
         known = self.about(key)
@@ -51,6 +86,11 @@ class ChangeBook:
     def about(self, key: str) -> Change | None:
         """Return the newest change about something, if it is open or was answered a short while ago."""
         return self._by_id.get(self._by_key.get(key, ""))
+
+    def get(self, change_id: str) -> Change | None:
+        """Return a change that somebody has something to do about; None if there is none."""
+        change = self._by_id.get(change_id)
+        return change if change is not None and _wanted(change) else None
 
     def open(self) -> list[Change]:
         return [change for change in self._by_id.values() if change.state in OPEN]
@@ -77,15 +117,25 @@ class ChangeBook:
         for change in [each for each in self.open() if changes.overdue(each, now)]:
             self.keep(batch, changes.closed(change, ChangeState.EXPIRED, "its time is over", now))
         for change in list(self._by_id.values()):
-            if not _wanted(change) and now - change.updated_at >= changes.REST_SECONDS:
+            if not _wanted(change) and (change.incident or now - change.updated_at >= changes.REST_SECONDS):
                 del self._by_id[change.id]
                 if self._by_key.get(change.key) == change.id:
                     del self._by_key[change.key]
+                if not self._of_incident.get(change.incident, True):
+                    del self._of_incident[change.incident]
         return batch.writes
 
     def _place(self, change: Change) -> None:
         self._by_id[change.id] = change
         self._by_key[change.key] = change.id
+        if change.incident and change.state in OPEN:
+            self._of_incident.setdefault(change.incident, set()).add(change.id)
+        elif change.incident:
+            self._of_incident.get(change.incident, set()).discard(change.id)
+        if change.run_id and change.state is ChangeState.IN_PROGRESS:
+            self._by_run[change.run_id] = change.id
+        elif change.run_id:
+            self._by_run.pop(change.run_id, None)
 
     @staticmethod
     def _note(batch: Batch, change: Change, event: str, actor: str, detail: str) -> None:

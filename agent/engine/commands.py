@@ -140,6 +140,53 @@ class Farewell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProposeChange:
+    """Ask for a change by hand; with a problem, for what removes its cause. Answer: the change, as of all of these."""
+
+    actor: str
+    subject: str
+    reason: str
+    problem: str = ""
+    fallback: str = ""
+    starts_at: float | None = None
+    ends_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerChange:
+    """Approve or reject a change that waits. `actor` is a name as approvers are listed by, `via` the channel."""
+
+    actor: str
+    via: str
+    change_id: str
+    approve: bool
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseChange:
+    """Say what came of an approved change that people carry out."""
+
+    actor: str
+    change_id: str
+    done: bool
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewChange:
+    """Say what is to be said about an emergency change afterwards."""
+
+    actor: str
+    via: str
+    change_id: str
+    comment: str
+
+
+ChangeCommand = ProposeChange | AnswerChange | CloseChange | ReviewChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartDrill:
     """Break the daemon's own drill service; not for the engine. Answer: {"drill": id, "killed_at": wall seconds}."""
 
@@ -158,6 +205,7 @@ Command = (
     | ExpireSilence
     | ExplainProblem
     | CloseProblem
+    | ChangeCommand
     | Reload
     | Farewell
     | StartDrill

@@ -1,6 +1,7 @@
 """The incident desk: alerts and events come in, decisions are taken and written down with all they owe."""
 
 import secrets
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,7 @@ from agent.incidents.opening import described, is_storm, opened, preexisting, st
 from agent.incidents.policy import Policy
 from agent.incidents.posted import is_posted
 from agent.incidents.replay import Taken
+from agent.itsm.action_changes import A_PERSON, Turn
 from agent.itsm.problems import DEFAULT_LIMITS, ProblemLimits
 from agent.store import writes
 from agent.store.documents import OPENED
@@ -46,6 +48,8 @@ class DeskRules:
     ignore_labels: Collection[str]
     limits: Limits
     problems: ProblemLimits = DEFAULT_LIMITS
+    approvers: tuple[str, ...] = ()
+    """Who may approve changes that are no remediation's."""
     keep_resolved: bool = False
     """Whether somebody must hear of an alert's end even if a crash comes first: it stays on record for a while."""
 
@@ -60,10 +64,10 @@ class Desk:
         self._ledger = ledger
         self._situations = situations
         self._delivery = delivery
-        self.tally = Tally(ledger, lambda: situations.policy)
+        self.changes = ChangeBook()
+        self.tally = Tally(ledger, lambda: situations.policy, self.changes)
         self.rules = rules
         self.problems = ProblemBook(lambda: self.rules.problems, lambda now: f"problem-{self._new_id(now)}")
-        self.changes = ChangeBook()
         self.library = Library()
         self.first_start = False
         """True while faults that are there already at the very first start are taken in."""
@@ -207,6 +211,7 @@ class Desk:
         incident = self._casebook.get(incident_id)
         if incident is not None:
             self.happened(batch, incident, AttemptNeverBegan(run_id=run_id))
+        self.changes.never_began(batch, run_id)
 
     def objection(self, incident: Incident, event: Approved | Rejected, now: float) -> str:
         """Return why somebody's word on a plan does not count."""
@@ -236,6 +241,8 @@ class Desk:
         self.tally.judged(batch, before, after)
         self.tally.promised(batch, decision, event)
         self.problems.happened(batch, before, after)
+        if self.changes.concern(after):
+            self.changes.followed(batch, _turn(before, after, taken, batch.now))
         for effect in decision.effects:
             self._delivery.owe(batch, effect, after)
         ended = before is not None and before.state in ACTIVE and after.state not in ACTIVE
@@ -279,6 +286,19 @@ class Desk:
             **({"detail": decision.detail} if decision.detail else {}),
             **({"actor": decision.actor} if decision.actor else {}),
         )
+
+
+def _turn(before: Incident | None, after: Incident, taken: Taken | None, now: float) -> Turn:
+    undo = taken.situation.compensation if taken is not None else None
+    argv = undo.plan.argv if undo is not None and undo.plan is not None else ()
+    return Turn(
+        before=before,
+        after=after,
+        event=taken.event if taken is not None else None,
+        fallback=shlex.join(argv) or A_PERSON,
+        remediation=taken.situation.remediation if taken is not None else "",
+        now=now,
+    )
 
 
 def _recovered(parent: Incident, now: float) -> AlertChange:

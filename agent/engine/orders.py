@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
-from agent.engine import silencing
+from agent.engine import change_orders, silencing
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.commands import (
+    AnswerChange,
+    CloseChange,
     CloseProblem,
     Command,
     CommandError,
@@ -20,9 +22,11 @@ from agent.engine.commands import (
     OnIncident,
     PostAlerts,
     Promote,
+    ProposeChange,
     PutSilence,
     Rehearse,
     Reload,
+    ReviewChange,
     SetMaintenance,
     SetStop,
     StartDrill,
@@ -31,6 +35,7 @@ from agent.engine.desk import Desk
 from agent.engine.intake import Intake
 from agent.engine.situations import Situations
 from agent.incidents.events import Approved, Rejected
+from agent.itsm.changes import word_of
 from agent.store import writes
 from agent.store.database import set_meta
 from agent.telemetry import log
@@ -103,6 +108,8 @@ class Orders:
                 return silencing.carry_out(batch, self._situations.muting, command)
             case ExplainProblem() | CloseProblem():
                 return self._desk.problems.carry_out(batch, command)
+            case ProposeChange() | AnswerChange() | CloseChange() | ReviewChange():
+                return change_orders.carry_out(batch, self._desk, self._casebook, command)
             case Reload() | Farewell() | Rehearse() | StartDrill():
                 return self._by_application(batch, command)
 
@@ -137,7 +144,8 @@ class Orders:
         return asdict(after)
 
     def _promote(self, batch: Batch, command: Promote) -> Mapping[str, Any]:
-        why = self._desk.tally.promote(batch, command.remediation)
+        word = word_of(command.actor, batch.now, command.reason)
+        why = self._desk.tally.promote(batch, command.remediation, word)
         if why:
             raise CommandError(f"{command.remediation} is not promoted: {why}")
         detail = f"{command.remediation}: {command.reason}"

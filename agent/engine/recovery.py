@@ -114,6 +114,7 @@ def _take_back(parts: Parts, batch: Batch, incident: Incident) -> None:
     if attempt.step == 0:
         batch.writes += parts.ledger.take_back((attempt.remediation, attempt.resource))
     parts.desk.happened(batch, incident, AttemptNeverBegan(run_id=attempt.run_id))
+    parts.desk.changes.never_began(batch, attempt.run_id)
 
 
 def _load_switches(parts: Parts) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class _Shared:
 
     muted: str
     muted_until: float | None
+    frozen: str
+    frozen_until: float | None
     settled_at: float
 
 
@@ -96,10 +98,17 @@ class Situations:
 
     def muted(self, incident: Incident, now: float) -> tuple[str, float | None]:
         """Return what mutes the incident's alert, empty if nothing does, and when all of it will be over."""
-        mutes = (*self.muting.of(incident.member_labels or incident.labels, now), *self._dependencies(incident))
-        ends = [mute.until for mute in mutes if mute.until is not None]
-        until = max(ends) if ends and len(ends) == len(mutes) else None
-        return "; ".join(mute.says for mute in mutes), until
+        labels = incident.member_labels or incident.labels
+        mutes = [*self.muting.of(labels, now), *self._dependencies(incident)]
+        if any(mute.kind is MuteKind.FREEZE for mute in mutes) and _goes_through(self.policy.ladder_for(labels)):
+            mutes = [mute for mute in mutes if mute.kind is not MuteKind.FREEZE]
+        return _joined(mutes)
+
+    def _frozen(self, incident: Incident, now: float, *, both: bool) -> tuple[str, float | None]:
+        """Return which freeze windows are open that forbid to act and do not mute; or both kinds of them."""
+        labels = dict(incident.member_labels or incident.labels) if self.muting.freezes else {}
+        kinds = (True, False) if both else (True,)
+        return _joined([mute for kind in kinds for mute in self.muting.freezing(labels, now, escalating=kind)])
 
     def _dependencies(self, incident: Incident) -> Iterator[Mute]:
         """Yield the services that are down and without which this one cannot work."""
@@ -113,10 +122,11 @@ class Situations:
         if incident.service in self.policy.catalogue.needed:
             self.muting.changed |= self.outages.note(incident, now)
 
-    def _settled_at(self, incident: Incident, now: float) -> float:
+    def _settled_at(self, incident: Incident, now: float, *, freezes: bool) -> float:
         """Return when settling ends: after boot, start, and what muted the incident's alert."""
+        labels = incident.member_labels or incident.labels
         ended = max(
-            self.muting.ended_at(incident.member_labels or incident.labels, now, self.settle_seconds),
+            self.muting.ended_at(labels, now, self.settle_seconds, freezes=freezes),
             self.outages.back_at(self.policy.catalogue.below(incident.service)),
         )
         return max(self.settled_at, ended + self.settle_seconds if ended else 0.0)
@@ -125,10 +135,14 @@ class Situations:
         """Return what a decision about this incident may read now; `ladder` is not the one that would take it."""
         ladder = ladder or self.policy.ladder_for(incident.labels)
         muted, muted_until = self.muted(incident, now)
+        emergency = _goes_through(ladder)
+        frozen, frozen_until = self._frozen(incident, now, both=emergency)
         shared = _Shared(
             muted=muted,
             muted_until=muted_until,
-            settled_at=0.0 if incident.drill else self._settled_at(incident, now),
+            frozen="" if emergency else frozen,
+            frozen_until=frozen_until,
+            settled_at=0.0 if incident.drill else self._settled_at(incident, now, freezes=not emergency),
         )
         steps = self._steps(ladder, incident, now, shared) if ladder is not None else ()
         number = len(ladder.steps) if ladder is not None else 0
@@ -141,6 +155,7 @@ class Situations:
             warming=self.warming().get(incident.rule, False),
             muted=muted,
             muted_until=muted_until,
+            emergency=frozen if emergency else "",
         )
 
     def _steps(self, ladder: Ladder, incident: Incident, now: float, shared: _Shared) -> tuple[Step, ...]:
@@ -175,6 +190,8 @@ class Situations:
             origin_error="" if origin_fine else f"alerts of origin {incident.origin} may not start it",
             muted=shared.muted,
             muted_until=shared.muted_until,
+            frozen=shared.frozen,
+            frozen_until=shared.frozen_until,
             acknowledged_by=incident.acknowledged_by,
             acknowledged_until=incident.acknowledged_until,
             disruptive=planned.disruptive,
@@ -233,6 +250,18 @@ class Situations:
             if work.resource == resource or (service and other.service == service):
                 return f"{work.remediation} on {work.resource}, incident {other.id}"
         return ""
+
+
+def _goes_through(ladder: Ladder | None) -> bool:
+    """Tell whether freeze windows do not hold for a remediation."""
+    return ladder is not None and ladder.emergency
+
+
+def _joined(mutes: Sequence[Mute]) -> tuple[str, float | None]:
+    """Return what mutes say together, and when all of them will be over; None: when something happens."""
+    ends = [mute.until for mute in mutes if mute.until is not None]
+    until = max(ends) if ends and len(ends) == len(mutes) else None
+    return "; ".join(mute.says for mute in mutes), until
 
 
 def effective_mode(configured: guards.Mode, standing: Standing, most: guards.Mode = guards.Mode.AUTO) -> guards.Mode:

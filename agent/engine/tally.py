@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from agent.engine.batch import Batch
+from agent.engine.changes import ChangeBook
 from agent.engine.ledger import Ledger, Run, Subject
 from agent.engine.situations import effective_mode
 from agent.incidents import promises
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.incident import Attempt, Incident
-from agent.incidents.policy import Policy
+from agent.incidents.policy import Ladder, Policy
+from agent.itsm.changes import STANDING, ChangeKind, Deed, Word
 from agent.store import writes
 from agent.telemetry import log, metrics
 from remediations.limits import BreakerLimits
@@ -25,9 +27,10 @@ _SHOWN = {Breaker.CLOSED: 0, Breaker.HALF_OPEN: 1, Breaker.OPEN: 2}
 class Tally:
     """Joins the ledger with the policy by which it is read."""
 
-    def __init__(self, ledger: Ledger, policy: Callable[[], Policy]) -> None:
+    def __init__(self, ledger: Ledger, policy: Callable[[], Policy], changes: ChangeBook) -> None:
         self._ledger = ledger
         self._policy = policy
+        self._changes = changes
         self.refused: dict[str, Counter[str]] = defaultdict(Counter)
         """How often each guard refused each remediation, since the start."""
 
@@ -97,9 +100,12 @@ class Tally:
                 f" helped, the target is {ladder.target.success:.0%}"
             )
             self._note(batch, incident, Reason.DEMOTED, detail)
+            allowed = Word(by=f"target of {ladder.name}", via=STANDING, at=batch.now)
+            deed = _mode_changed(ladder, Mode.APPROVE, f"{share:.0%} of its attempts helped", allowed)
+            self._changes.deed(batch, replace(deed, drill=incident.drill))
 
-    def promote(self, batch: Batch, name: str) -> str:
-        """Give a demoted remediation its mode back. Return why not; empty: it is done."""
+    def promote(self, batch: Batch, name: str, word: Word) -> str:
+        """Give a demoted remediation its mode back, on somebody's word. Return why not; empty: it is done."""
         ladder = self._policy().ladder(name)
         if ladder is None:
             return f"there is no remediation {name!r}"
@@ -107,6 +113,7 @@ class Tally:
         standing = self._ledger.standing(subject)
         if not (why := objection(standing, ladder.target)):
             batch.writes += self._ledger.stand(subject, promoted(standing))
+            self._changes.deed(batch, _mode_changed(ladder, ladder.mode, word.comment, word))
             self.report(batch.now)
         return why
 
@@ -162,6 +169,22 @@ class Tally:
             metrics.VERIFIED_SUCCESS.labels(*subject).set(share if share is not None else float("nan"))
             if subject[0] == "remediation":
                 metrics.DEMOTED.labels(subject[1]).set(standing.demoted_at is not None)
+
+
+def _mode_changed(ladder: Ladder, mode: Mode, why: str, word: Word) -> Deed:
+    other = Mode.APPROVE if mode is ladder.mode else ladder.mode
+    return Deed(
+        key=f"mode:{ladder.name}",
+        kind=ChangeKind.POLICY,
+        subject=f"remediation {ladder.name}",
+        reason=why,
+        requested_by=word.by,
+        approval=word,
+        before=f"mode {other}",
+        after=f"mode {mode}",
+        result="promoted" if mode is ladder.mode else "demoted",
+        fallback=f"mode {other}",
+    )
 
 
 def _subjects(attempt: Attempt, incident: Incident) -> tuple[Subject, ...]:

@@ -183,6 +183,7 @@ def start(
         step=index,
         started_at=now,
         approval=_counting(incident, step, context),
+        emergency=context.situation.emergency,
         compensates=compensates,
         before=Evidence(at=incident.value_at, value=incident.value),
     )

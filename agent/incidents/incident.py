@@ -110,6 +110,8 @@ class Attempt:
     before: Evidence | None = None
     after: Evidence | None = None
     """What was measured when it was decided on, and when it was judged."""
+    emergency: str = ""
+    """The freeze windows that it went through; empty: none."""
     compensates: str = ""
     """The run that made things worse and that this one is to undo; empty: it is a step of the ladder."""
 

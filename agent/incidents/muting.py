@@ -42,6 +42,8 @@ class Freeze:
     name: str
     matchers: tuple[Matcher, ...]
     window: Window
+    escalates: bool = False
+    """Incidents do not wait for its end: a person hears of them at once."""
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         return all(matcher.matches(labels) for matcher in self.matchers)
@@ -111,23 +113,28 @@ class Muting:
         ]
         return tuple(found)
 
-    def _scheduled(self, labels: Mapping[str, str], now: float) -> Iterable[Mute]:
+    def freezing(self, labels: Mapping[str, str], now: float, *, escalating: bool) -> Iterable[Mute]:
+        """Yield the open freeze windows that cover these labels: those that escalate, or those that mute."""
         for freeze in self.freezes:
-            until = freeze.window.until(now)
+            until = freeze.window.until(now) if freeze.escalates is escalating else None
             if until is not None and freeze.matches(labels):
                 yield Mute(kind=MuteKind.FREEZE, id=freeze.name, says=f"freeze window {freeze.name}", until=until)
+
+    def _scheduled(self, labels: Mapping[str, str], now: float) -> Iterable[Mute]:
+        yield from self.freezing(labels, now, escalating=False)
         for silence in self.silences.values():
             until = silence.until(now)
             if until is not None and silence.matches(labels):
                 says = f"silence {silence.id} ({silence.created_by})"
                 yield Mute(kind=MuteKind.SILENCE, id=silence.id, says=says, until=until)
 
-    def ended_at(self, labels: Labels, now: float, within: float) -> float:
+    def ended_at(self, labels: Labels, now: float, within: float, *, freezes: bool = True) -> float:
         """Return when something last stopped muting these labels, no longer ago than `within` seconds; else 0."""
         ended = [self.maintenance_until] if 0.0 <= now - self.maintenance_until < within else []
         if (self.freezes or self.silences) and within:
             pairs = dict(labels)
-            ended += [at for each in self.freezes if (at := each.window.ended_at(now, within)) and each.matches(pairs)]
+            muting = [each for each in self.freezes if freezes and not each.escalates]
+            ended += [at for each in muting if (at := each.window.ended_at(now, within)) and each.matches(pairs)]
             ended += [
                 at for each in self.silences.values() if (at := each.ended_at(now, within)) and each.matches(pairs)
             ]

@@ -40,6 +40,8 @@ class Ladder:
     target: Target = DEFAULT_TARGET
     approvers: tuple[str, ...] = ()
     """Who may approve it: names, or channel and name ("rt:ann")."""
+    emergency: bool = False
+    """Its attempts go through freeze windows; somebody reviews them afterwards."""
     precondition: str = ""
     """PromQL that must hold (yield something) before each attempt."""
 

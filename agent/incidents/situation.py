@@ -42,3 +42,5 @@ class Situation:
     """What mutes the incident's alert; empty: nothing does."""
     muted_until: float | None = None
     """When that ends; None: when something happens."""
+    emergency: str = ""
+    """The freeze windows that do not hold for this remediation; empty: there are none."""

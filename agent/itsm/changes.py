@@ -122,10 +122,37 @@ class Proposal:
     ends_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What has been changed already, or could not be."""
+
+    key: str
+    kind: ChangeKind
+    subject: str
+    reason: str
+    requested_by: str
+    approval: Word
+    before: str
+    after: str
+    result: str
+    done: bool = True
+    details: tuple[str, ...] = ()
+    fallback: str = ""
+    frozen: str = ""
+    """The freeze that it was done in; empty: none."""
+    drill: bool = False
+
+
 def change_id(*parts: object) -> str:
     """Return the id of the change that these parts tell from every other one; the same parts, the same id."""
     text = "\0".join(map(str, parts))
     return f"CHG-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def word_of(actor: str, at: float, comment: str = "") -> Word:
+    """Return the word of an actor as commands name one: "ann (uid 1000)" at the socket, "ann (192.0.2.7)" over TCP."""
+    name, _, where = actor.rpartition(" (")
+    return Word(by=name or actor, via="cli" if where.startswith("uid ") else "api", at=at, comment=comment)
 
 
 def proposed(proposal: Proposal, now: float) -> Change:
@@ -147,6 +174,33 @@ def proposed(proposal: Proposal, now: float) -> Change:
         fallback=proposal.fallback,
         starts_at=proposal.starts_at,
         ends_at=proposal.ends_at,
+    )
+
+
+def carried_out(deed: Deed, now: float) -> Change:
+    """Return the record of what has been changed already; in a freeze that is an emergency, and to be reviewed."""
+    kind = ChangeType.STANDARD if deed.approval.via == STANDING else ChangeType.NORMAL
+    return Change(
+        id=change_id(deed.key, now),
+        key=deed.key,
+        type=ChangeType.EMERGENCY if deed.frozen else kind,
+        kind=deed.kind,
+        state=ChangeState.DONE if deed.done else ChangeState.FAILED,
+        reason=f"{deed.reason}, in {deed.frozen}" if deed.frozen else deed.reason,
+        subject=deed.subject,
+        requested_by=deed.requested_by,
+        opened_at=now,
+        updated_at=now,
+        details=deed.details,
+        before=deed.before,
+        after=deed.after,
+        approval=deed.approval,
+        fallback=deed.fallback,
+        started_at=now,
+        closed_at=now,
+        result=deed.result,
+        review=bool(deed.frozen),
+        drill=deed.drill,
     )
 
 
@@ -190,8 +244,8 @@ def reviewed(change: Change, word: Word) -> Change:
 
 
 def overdue(change: Change, now: float) -> bool:
-    """Tell whether a change that nobody began can no longer be done in time."""
-    waits = change.state in (ChangeState.PROPOSED, ChangeState.APPROVED)
+    """Tell whether a change that nobody began can no longer be done in time; about actions their incidents decide."""
+    waits = change.state in (ChangeState.PROPOSED, ChangeState.APPROVED) and change.kind is not ChangeKind.ACTION
     return waits and change.ends_at is not None and now >= change.ends_at
 
 

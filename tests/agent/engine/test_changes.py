@@ -2,8 +2,27 @@
 
 from dataclasses import replace
 
+import pytest
+
 from agent.engine.batch import Batch
+from agent.engine.commands import (
+    AnswerChange,
+    CloseChange,
+    CommandError,
+    OnIncident,
+    ProposeChange,
+    ReviewChange,
+    SetMaintenance,
+)
+from agent.incidents import windows
+from agent.incidents.events import Approved, ResolvedByOperator
+from agent.incidents.muting import Freeze
+from agent.incidents.windows import Recurrence
 from agent.itsm.changes import REST_SECONDS, ChangeKind, ChangeState, Proposal, closed
+from agent.itsm.problems import ProblemLimits
+from remediations.limits import Target
+from remediations.situation import Mode
+from rules import matchers
 
 WANTED = Proposal(
     key="capacity:filesystem:/var",
@@ -64,3 +83,288 @@ def test_a_proposal_whose_time_is_over_expires(bench):
     bench.turn()
     (known,) = bench.reader.changes()
     assert (known["state"], known["result"]) == ("expired", "its time is over")
+
+
+def order(bench, command):
+    answer = bench.engine.queue.order(command)
+    bench.turn()
+    return answer.result(0)
+
+
+def with_ladder(bench, **changes):
+    (ladder,) = bench.policy.ladders
+    bench.policy = replace(bench.policy, ladders=(replace(ladder, **changes),))
+    bench.parts.situations.policy = bench.policy
+
+
+def only(bench):
+    (change,) = bench.reader.changes()
+    return change
+
+
+def freeze(bench, hours="00:00-12:00", *, escalates=False, match="{}"):
+    window = windows.parse(Recurrence(times=(hours,)))
+    frozen = Freeze(name="month-end", matchers=matchers.parse_all(match), window=window, escalates=escalates)
+    bench.parts.situations.muting.configure([frozen], [])
+
+
+def healthy(bench):
+    for _ in range(2):
+        bench.process(up=1)
+        bench.pass_time(15)
+
+
+def mend(bench):
+    (row,) = bench.take("runner")
+    bench.clock.advance(1)
+    bench.settle(row, outcome="succeeded")
+    healthy(bench)
+
+
+def test_an_automatic_action_is_a_standard_change_from_its_intent_to_its_verdict(bench):
+    bench.process(up=0)
+    change = only(bench)
+    run = bench.incident()["attempts"][0]["run_id"]
+    assert (change["type"], change["kind"], change["state"], change["run_id"]) == (
+        "standard",
+        "action",
+        "in-progress",
+        run,
+    )
+    assert change["approval"] == {
+        "by": "mode auto of restart-web",
+        "via": "standing",
+        "at": bench.clock.now(),
+        "comment": "",
+    }
+    assert change["details"] == ["/bin/true"]
+    assert change["before"].startswith("0 at 20")
+    assert change["fallback"] == "none of its own: the next step, or a person"
+
+    mend(bench)
+
+    done = only(bench)
+    assert (done["id"], done["state"], done["outcome"], done["result"]) == (change["id"], "done", "succeeded", "fixed")
+    assert done["after"].startswith("nothing at 20")
+    assert done["closed_at"] == bench.incident()["resolved_at"]
+    incident = bench.reader.incident(bench.incidents()[0]["id"])
+    assert [each["id"] for each in incident["changes"]] == [change["id"]]
+
+
+def test_a_record_stands_in_the_same_transaction_as_the_intent(bench):
+    bench.process(up=0)
+    bench.restart()
+    assert (only(bench)["state"], only(bench)["outcome"]) == ("in-progress", "interrupted")
+    healthy(bench)
+    assert (only(bench)["state"], only(bench)["result"]) == ("done", "fixed")
+
+
+def test_an_action_that_does_not_help_is_a_failed_change(bench):
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    bench.settle(row, outcome="failed", detail="exit code 1")
+    bench.clock.advance(1)
+    bench.process(up=0)
+    bench.pass_time(70)
+    ended = [each for each in bench.reader.changes() if each["state"] != "in-progress"]
+    assert [(each["state"], each["outcome"], each["result"]) for each in ended] == [("failed", "failed", "ineffective")]
+
+
+def test_what_the_helper_refuses_is_a_rejected_change(bench):
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    bench.settle(row, outcome="refused", detail="by the helper: not allowed")
+    assert (only(bench)["state"], only(bench)["result"]) == ("rejected", "refused: by the helper: not allowed")
+
+
+def test_an_attempt_that_never_began_is_an_expired_change_and_the_next_one_another(bench):
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    bench.settle(row, never_began=True)
+    later, first = bench.reader.changes()
+    assert {first["state"], later["state"]} == {"expired", "in-progress"}
+    assert first["run_id"] != later["run_id"]
+
+
+def test_a_run_that_ends_after_somebody_resolved_its_incident_closes_its_change(bench):
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    order(bench, OnIncident(incident_id=bench.incident()["id"], event=ResolvedByOperator(actor="ann")))
+    assert only(bench)["state"] == "in-progress"
+    bench.settle(row, outcome="succeeded")
+    assert (only(bench)["state"], only(bench)["result"]) == ("done", "succeeded, not verified")
+
+
+@pytest.fixture
+def asking(bench):
+    with_ladder(bench, mode=Mode.APPROVE, approvers=("ann",))
+    bench.parts.desk.rules.approvers = ("ann",)
+    bench.process(up=0)
+    return bench
+
+
+def test_what_waits_for_approval_is_a_proposed_change_and_records_who_allowed_it_when_and_how(asking):
+    change = only(asking)
+    assert (change["type"], change["state"], change["ends_at"]) == ("normal", "proposed", asking.clock.now() + 3600.0)
+    asking.restart()
+    asking.clock.advance(60)
+    asking.process(up=0)
+
+    order(asking, AnswerChange(actor="ann", via="cli", change_id=change["id"], approve=True, comment="go"))
+
+    begun = only(asking)
+    assert (begun["id"], begun["state"]) == (change["id"], "in-progress")
+    assert begun["approval"] == {"by": "ann", "via": "cli", "at": asking.clock.now(), "comment": "go"}
+    asking.clock.advance(1)
+    mend(asking)
+    assert only(asking)["state"] == "done"
+
+
+def test_an_approval_on_the_ticket_is_on_the_record_too(asking):
+    plan = asking.incident()["awaiting"]["plan"]
+    approved = Approved(actor="ann", via="rt", plan=plan)
+    order(asking, OnIncident(incident_id=asking.incident()["id"], event=approved))
+    assert (only(asking)["state"], only(asking)["approval"]["via"]) == ("in-progress", "rt")
+
+
+def test_who_may_not_approve_the_plan_may_not_approve_its_change(asking):
+    change = only(asking)
+    with pytest.raises(CommandError, match="mqtt:bob is not among the approvers"):
+        order(asking, AnswerChange(actor="bob", via="mqtt", change_id=change["id"], approve=True))
+    assert only(asking)["state"] == "proposed"
+
+
+def test_a_rejected_plan_is_a_rejected_change(asking):
+    answer = AnswerChange(actor="ann", via="cli", change_id=only(asking)["id"], approve=False, comment="not now")
+    order(asking, answer)
+    change = only(asking)
+    assert (change["state"], change["result"]) == ("rejected", "rejected by cli:ann: not now")
+    assert asking.incident()["state"] == "escalated"
+
+
+def test_a_plan_that_nobody_approved_in_time_is_an_expired_change(asking):
+    asking.pass_time(3600)
+    assert (only(asking)["state"], only(asking)["result"]) == ("expired", "nobody approved in time")
+
+
+def test_a_plan_that_is_not_needed_any_more_is_an_expired_change(asking):
+    asking.clock.advance(1)
+    asking.process(up=1)
+    assert (only(asking)["state"], only(asking)["result"]) == ("expired", "not needed: by_itself")
+
+
+def test_in_a_freeze_that_escalates_a_normal_action_is_refused_and_a_person_is_told(bench):
+    freeze(bench, escalates=True)
+    bench.process(up=0)
+    incident = bench.incident()
+    assert bench.take("runner") == []
+    assert incident["state"] == "escalated"
+    assert incident["escalated_reason"] == "freeze: freeze window month-end"
+    assert len(bench.take("rt")) == 1
+    assert bench.reader.changes() == []
+
+
+def test_in_a_freeze_that_waits_nothing_is_done_and_nobody_is_told(bench):
+    freeze(bench)
+    bench.process(up=0)
+    assert bench.incident()["suppressed"] == "freeze window month-end"
+    assert bench.handed == []
+
+
+@pytest.mark.parametrize("escalates", [False, True])
+def test_an_emergency_goes_through_a_freeze_and_waits_for_its_review(bench, escalates):
+    with_ladder(bench, emergency=True)
+    freeze(bench, escalates=escalates)
+    bench.process(up=0)
+    mend(bench)
+    change = only(bench)
+    assert (change["type"], change["state"], change["review"], change["reviewed"]) == ("emergency", "done", True, None)
+    assert change["reason"].endswith("in freeze window month-end")
+    assert bench.parts.desk.changes.unreviewed() == 1
+    bench.restart()
+    assert [each["id"] for each in bench.reader.changes(open_only=True)] == [change["id"]]
+
+    order(bench, ReviewChange(actor="ann", via="cli", change_id=change["id"], comment="it was right"))
+
+    assert only(bench)["reviewed"] == {"by": "ann", "via": "cli", "at": bench.clock.now(), "comment": "it was right"}
+    assert bench.parts.desk.changes.unreviewed() == 0
+    with pytest.raises(CommandError, match="something to do"):
+        order(bench, ReviewChange(actor="ann", via="cli", change_id=change["id"], comment="again"))
+
+
+def test_an_emergency_does_not_go_through_maintenance(bench):
+    with_ladder(bench, emergency=True)
+    freeze(bench)
+    order(bench, SetMaintenance(actor="ann", reason="new disk", seconds=3600))
+    bench.process(up=0)
+    assert bench.take("runner") == []
+    assert bench.incident()["suppressed"] == "maintenance: new disk (ann)"
+
+
+def test_outside_of_freezes_an_emergency_remediation_makes_standard_changes(bench):
+    with_ladder(bench, emergency=True)
+    freeze(bench, "20:00-21:00")
+    bench.process(up=0)
+    assert (only(bench)["type"], only(bench)["review"]) == ("standard", False)
+
+
+def test_a_change_by_hand_is_proposed_approved_and_closed_by_people(bench):
+    bench.parts.desk.rules.approvers = ("cli:ann",)
+    wanted = ProposeChange(actor="bob (uid 7)", subject="postgresql 17", reason="15 is old", fallback="the dump")
+    change = order(bench, wanted)
+    assert (change["kind"], change["state"], change["fallback"]) == ("manual", "proposed", "the dump")
+    with pytest.raises(CommandError, match="approve it first"):
+        order(bench, CloseChange(actor="bob (uid 7)", change_id=change["id"], done=True, result="upgraded"))
+    with pytest.raises(CommandError, match="cli:bob is not among the approvers"):
+        order(bench, AnswerChange(actor="bob", via="cli", change_id=change["id"], approve=True))
+
+    order(bench, AnswerChange(actor="ann", via="cli", change_id=change["id"], approve=True))
+    order(bench, CloseChange(actor="bob (uid 7)", change_id=change["id"], done=False, result="no room"))
+
+    assert (only(bench)["state"], only(bench)["result"]) == ("failed", "no room")
+    rows = bench.database.connection.execute("SELECT event, actor FROM audit WHERE incident_id = '' ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        ("change_proposed", "bob (uid 7)"),
+        ("change_approval_refused", "bob"),
+        ("change_approved", "ann"),
+        ("change_failed", "bob (uid 7)"),
+    ]
+
+
+def test_nobody_approves_where_nobody_is_named(bench):
+    change = order(bench, ProposeChange(actor="bob (uid 7)", subject="x", reason="y"))
+    with pytest.raises(CommandError, match=r"there are no \[approvals\] approvers"):
+        order(bench, AnswerChange(actor="ann", via="cli", change_id=change["id"], approve=True))
+
+
+def test_a_window_that_is_over_or_ends_before_it_begins_is_refused(bench):
+    now = bench.clock.now()
+    for start, end in ((None, now - 1), (now + 60, now + 30)):
+        with pytest.raises(CommandError, match="must end after it begins"):
+            order(bench, ProposeChange(actor="bob", subject="x", reason="y", starts_at=start, ends_at=end))
+
+
+def test_a_problem_asks_for_one_change(make_bench):
+    bench = make_bench(ladders=())
+    bench.parts.desk.rules.problems = ProblemLimits(incidents=1)
+    bench.process(up=0)
+    (problem,) = bench.reader.problems()
+    wanted = ProposeChange(actor="ann (uid 1)", subject="", reason="three times a week", problem=problem["id"])
+    first, again = order(bench, wanted), order(bench, wanted)
+    assert first["id"] == again["id"]
+    assert (first["kind"], first["problem"], first["subject"]) == ("problem-request", problem["id"], "web is down")
+    with pytest.raises(CommandError, match="no open problem"):
+        order(bench, replace(wanted, problem="problem-x"))
+
+
+def test_a_demotion_and_a_promotion_are_changes_of_policy(bench):
+    with_ladder(bench, target=Target(success=0.9, attempts=1, evidence=1))
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    bench.settle(row, outcome="failed")
+    bench.clock.advance(1)
+    bench.process(up=0)
+    bench.pass_time(70)
+    (change,) = [each for each in bench.reader.changes() if each["kind"] == "policy"]
+    assert (change["type"], change["before"], change["after"]) == ("standard", "mode auto", "mode approve")
+    assert change["result"] == "demoted"
