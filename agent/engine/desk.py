@@ -18,7 +18,14 @@ from agent.incidents import approval
 from agent.incidents.advance import Context
 from agent.incidents.decide import decide
 from agent.incidents.decision import Decision, Reason
-from agent.incidents.events import AlertChanged, Approved, AttemptNeverBegan, Event, MuteChanged, Rejected, RuleRemoved
+from agent.incidents.events import (
+    AlertChanged,
+    AttemptNeverBegan,
+    Event,
+    MuteChanged,
+    PlanWord,
+    RuleRemoved,
+)
 from agent.incidents.identity import incident_key, new_id
 from agent.incidents.incident import ACTIVE, Incident, State
 from agent.incidents.opening import described, is_storm, opened, preexisting, storm
@@ -213,7 +220,7 @@ class Desk:
             self.happened(batch, incident, AttemptNeverBegan(run_id=run_id))
         self.changes.never_began(batch, run_id)
 
-    def objection(self, incident: Incident, event: Approved | Rejected, now: float) -> str:
+    def objection(self, incident: Incident, event: PlanWord, now: float) -> str:
         """Return why somebody's word on a plan does not count."""
         return approval.objection(incident, event, self._context(incident, now))
 

@@ -34,7 +34,7 @@ from agent.engine.commands import (
 from agent.engine.desk import Desk
 from agent.engine.intake import Intake
 from agent.engine.situations import Situations
-from agent.incidents.events import Approved, Rejected
+from agent.incidents.events import PlanWord
 from agent.itsm.changes import word_of
 from agent.store import writes
 from agent.store.database import set_meta
@@ -137,7 +137,7 @@ class Orders:
         if incident is None:
             raise CommandError(f"there is no open incident {command.incident_id!r}", 404)
         after = self._desk.happened(batch, incident, command.event)
-        if isinstance(command.event, Approved | Rejected) and after.state is incident.state:
+        if isinstance(command.event, PlanWord) and after.state is incident.state:
             raise CommandError(self._desk.objection(incident, command.event, batch.now), 403)
         if after == incident:
             raise CommandError(f"that cannot be done to an incident that is {incident.state}")

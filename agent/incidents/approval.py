@@ -5,7 +5,7 @@ from dataclasses import replace
 from agent.incidents import advance
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
-from agent.incidents.events import Approved, Rejected
+from agent.incidents.events import Approved, PlanWord, Rejected
 from agent.incidents.incident import ACTIVE, Approval, Incident, State
 from remediations.situation import Mode
 
@@ -30,12 +30,12 @@ def rejected(incident: Incident, event: Rejected, context: Context) -> Decision:
     return replace(advance.escalate(incident, why, Reason.APPROVAL_REJECTED, context), actor=event.actor)
 
 
-def _refused(incident: Incident, event: Approved | Rejected, why: str) -> Decision:
+def _refused(incident: Incident, event: PlanWord, why: str) -> Decision:
     reason = Reason.APPROVAL_REFUSED if incident.state in ACTIVE else Reason.UNCHANGED
     return Decision(incident=incident, reason=reason, actor=event.actor, detail=why)
 
 
-def objection(incident: Incident, event: Approved | Rejected, context: Context) -> str:
+def objection(incident: Incident, event: PlanWord, context: Context) -> str:
     """Return why this word does not count; empty: it does."""
     asked = incident.awaiting
     if incident.state is not State.AWAITING_APPROVAL or asked is None:

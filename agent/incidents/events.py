@@ -89,8 +89,8 @@ class RetryOrdered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
-    """Somebody approved a plan. `via` is the channel by which `actor` is known: cli, api, mqtt or a ticket system."""
+class PlanWord:
+    """Said about a plan. `via` is the channel by which `actor` is known: cli, api, mqtt or a ticket system."""
 
     actor: str
     via: str
@@ -103,18 +103,16 @@ class Approved:
         return f"{self.via}:{self.actor}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """Somebody said no to a plan."""
+class Approved(PlanWord):
+    """Somebody approved it."""
 
-    actor: str
-    via: str
-    plan: str
-    comment: str = ""
+    __slots__ = ()
 
-    @property
-    def channelled(self) -> str:
-        return f"{self.via}:{self.actor}"
+
+class Rejected(PlanWord):
+    """Somebody said no to it."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

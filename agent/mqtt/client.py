@@ -3,20 +3,17 @@
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from random import SystemRandom
 
 from agent.incidents.effects import OutboxRow
 from agent.incidents.events import EffectSettled
 from agent.mqtt.link import Broker, Link, MqttError, PublishError, new_client
+from agent.mqtt.reconnecting import Delay, Fate
 from agent.mqtt.topics import OFFLINE, ONLINE, Message, command_topic, status_topic, stop_topic
 from agent.telemetry import log
 from agent.telemetry.metrics import MQTT_CONNECTED
 
 RETRY_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
-MIN_DELAY_SECONDS = 1.0
-MAX_DELAY_SECONDS = 60.0
-_random = SystemRandom()
 _log = log.get("mqtt")
 
 
@@ -38,7 +35,7 @@ class MqttClient:
         self.on_command: Callable[[str], None] | None = None
         """Called on paho's thread with what is said on the command topic; None: nobody listens there."""
         self._link: Link | None = None
-        self._reason = "not started"
+        self._fate = Fate(str(broker), good="connected to the broker", bad="no connection to the broker")
         self._retained: dict[str, str] = {}
         self._closing = threading.Event()
         self._left = threading.Event()
@@ -49,7 +46,6 @@ class MqttClient:
     def start(self, retained: Iterable[Message] = ()) -> None:
         """Connect in the background. `retained` is what the broker should hold. Raise MqttError."""
         self._retained = {message.topic: message.body for message in retained}
-        self._reason = f"not connected to {self._broker} yet"
         new_client(self._broker)  # a file that cannot be read is an error now, not later in the log
         self._thread.start()
 
@@ -96,7 +92,7 @@ class MqttClient:
         """Publish with QoS 1 and wait for the broker's word. Raise PublishError."""
         link = self._link
         if link is None or not link.connected.is_set():
-            raise PublishError(self._reason)
+            raise PublishError(self._fate.reason)
         if self._leaving and message.retain:
             message = replace(message, body="")
         link.publish(message, self._broker.publish_seconds)
@@ -119,11 +115,10 @@ class MqttClient:
 
     def _run(self) -> None:
         """Connect, wait for the end of the connection, and again."""
-        delay = MIN_DELAY_SECONDS
+        delay = Delay()
         while not self._closing.is_set():
             was_accepted = self._live()
-            delay = MIN_DELAY_SECONDS if was_accepted else min(2 * delay, MAX_DELAY_SECONDS)
-            self._closing.wait(delay * _random.uniform(0.5, 1.0))
+            self._closing.wait(delay.after(was_accepted=was_accepted))
 
     def _live(self) -> bool:
         """Keep one connection until it ends; return whether the broker ever accepted it."""
@@ -133,7 +128,7 @@ class MqttClient:
             link = Link(self._broker, will=will, opened=self._opened, heard=heard)
             link.open()
         except (OSError, ValueError, MqttError) as error:
-            self._note(f"cannot connect to {self._broker}: {error}")
+            self._fate.note(f"cannot connect to {self._broker}: {error}")
             return False
         self._link = link
         if not self._closing.is_set():
@@ -142,7 +137,7 @@ class MqttClient:
         self._link = None
         MQTT_CONNECTED.set(0)
         if not self._closing.is_set():
-            self._note(link.reason)
+            self._fate.note(link.reason)
         return link.accepted
 
     def _opened(self, link: Link) -> None:
@@ -150,14 +145,4 @@ class MqttClient:
         held = [Message(topic=topic, body=body) for topic, body in tuple(self._retained.items())]
         link.announce([*held, Message(topic=self._status, body=ONLINE)])
         MQTT_CONNECTED.set(1)
-        self._note("")
-
-    def _note(self, reason: str) -> None:
-        """Log a change of the connection's fate, once."""
-        if reason == self._reason:
-            return
-        self._reason = reason
-        if reason:
-            _log.warning("no connection to the broker", broker=str(self._broker), reason=reason)
-        else:
-            _log.info("connected to the broker", broker=str(self._broker))
+        self._fate.note("")

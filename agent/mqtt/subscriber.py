@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from agent.engine.commands import BusyError, CommandError, Ingest
 from agent.mqtt.feed import Batch, Feed
 from agent.mqtt.inlet import Inlet
 from agent.mqtt.link import Broker, MqttError, new_client
+from agent.mqtt.reconnecting import MAX_DELAY_SECONDS, Delay, Fate
 from agent.telemetry import log
 from agent.telemetry.metrics import MQTT_INPUT_CONNECTED, QUEUE_DROPPED
 
@@ -28,11 +28,8 @@ Order = Callable[[Ingest], Future[Mapping[str, Any]]]
 MAX_BATCH = 500
 MAX_GATHERED = 2000
 """Messages that may wait for the engine before the socket is left alone; only QoS 0 can be so many."""
-MIN_DELAY_SECONDS = 1.0
-MAX_DELAY_SECONDS = 60.0
 RETRY_SECONDS = 0.2
 CLOSE_SECONDS = 1.0
-_random = SystemRandom()
 _log = log.get("mqtt")
 
 
@@ -54,7 +51,7 @@ class Subscriber:
         self._receive_maximum = receive_maximum
         self._session_expiry_seconds = session_expiry_seconds
         self._connected = MQTT_INPUT_CONNECTED.labels(str(broker))
-        self._reason = f"not connected to {broker} yet"
+        self._fate = Fate(str(broker), good="subscribed at the broker", bad="no messages from the broker")
         self._inlet: Inlet | None = None
         self._gathered = Batch()
         self._gathered_mids: list[int] = []
@@ -98,11 +95,10 @@ class Subscriber:
 
     def _run(self) -> None:
         """Connect, live as long as the connection does, and again."""
-        delay = MIN_DELAY_SECONDS
+        delay = Delay()
         while not self._closing:
             was_accepted = self._live()
-            delay = MIN_DELAY_SECONDS if was_accepted else min(2 * delay, MAX_DELAY_SECONDS)
-            until = time.monotonic() + delay * _random.uniform(0.5, 1.0)
+            until = time.monotonic() + delay.after(was_accepted=was_accepted)
             while not self._closing and (left := until - time.monotonic()) > 0:
                 self._turn(None, left)
 
@@ -117,7 +113,7 @@ class Subscriber:
             )
             inlet.open(self._feed.subscriptions)
         except (OSError, ValueError, MqttError) as error:
-            self._note(f"cannot connect to {self._broker}: {error}")
+            self._fate.note(f"cannot connect to {self._broker}: {error}")
             return False
         self._inlet, self._more = inlet, False
         rest = self._broker.keepalive_seconds / 4
@@ -130,7 +126,7 @@ class Subscriber:
         self._gathered_mids = []  # they mean nothing to the next connection
         self._connected.set(0)
         if not self._closing:
-            self._note(inlet.reason)
+            self._fate.note(inlet.reason)
         return inlet.accepted
 
     def _turn(self, inlet: Inlet | None, timeout_seconds: float) -> None:
@@ -246,16 +242,6 @@ class Subscriber:
         inlet.close()
 
     def _tell(self, inlet: Inlet) -> None:
-        if inlet.granted and self._reason:
+        if inlet.granted and self._fate.reason:
             self._connected.set(1)
-            self._note("")
-
-    def _note(self, reason: str) -> None:
-        """Log a change of the connection's fate, once."""
-        if reason == self._reason:
-            return
-        self._reason = reason
-        if reason:
-            _log.warning("no messages from the broker", broker=str(self._broker), reason=reason)
-        else:
-            _log.info("subscribed at the broker", broker=str(self._broker))
+            self._fate.note("")

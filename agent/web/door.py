@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -18,16 +19,16 @@ _PAUSE_SECONDS = 1.0
 _log = log.get("web")
 
 
-class Guest(asyncio.Protocol):
+class Guest(asyncio.Protocol, ABC):
     """A connection."""
 
+    @abstractmethod
     def dawdles_since(self) -> float | None:
         """Return since when the client is waited for (loop time); None while it waits for us."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show_out(self) -> None:
         """End the connection at once."""
-        raise NotImplementedError
 
 
 class Security(Protocol):

@@ -7,6 +7,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from remediations.exec_helper.answers import Answer
 
@@ -105,5 +106,6 @@ class Server:
 
 
 def _say(text: str) -> None:
-    """Write a line for the journal; whatever came from outside stands in it escaped."""
-    sys.stderr.write(f"{text}\n")
+    """Write a line for the journal; whatever came from outside stands in it escaped. Without a reader it is lost."""
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")

@@ -31,7 +31,7 @@ def paramedic(broker, **options):
 def await_connection(client):
     deadline = time.monotonic() + 20
     while not client.is_connected:
-        assert time.monotonic() < deadline, client._reason
+        assert time.monotonic() < deadline, client._fate.reason
         pause()
 
 

@@ -34,7 +34,7 @@ def test_before_its_start_a_publish_is_to_be_tried_again():
     settled = client_of().perform(row())
     assert (settled.row, settled.claim, settled.done, settled.dead) == (7, "c", False, False)
     assert settled.retry_after > 0
-    assert settled.reason == "not started"
+    assert settled.reason == "not connected to 127.0.0.1:1 yet"
 
 
 def test_a_broker_that_is_down_at_start_delays_nothing_and_says_so_in_the_reason():

@@ -219,3 +219,32 @@ def running(
         backend.hold.set()
         server.close()
         thread.close()
+
+
+async def asked(app, row, path, *, peer, query="", headers=(), body=b""):
+    """Ask one route of an application, without a socket: the caller can come from anywhere. Return the status."""
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": row.method,
+        "path": path,
+        "raw_path": path.encode(errors="surrogateescape"),
+        "query_string": query.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "headers": list(headers),
+        "state": {"peer": peer},
+        "server": None,
+        "client": None,
+    }
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"]

@@ -14,7 +14,7 @@ from agent.web.app import application, full_rows, metrics_rows
 from agent.web.caller import Caller
 from agent.web.exposition import Exposition
 from agent.web.query_thread import QueryThread
-from tests.agent.web.daemon import Backend
+from tests.agent.web.daemon import Backend, asked
 
 
 class Passwords:
@@ -90,31 +90,7 @@ class Site:
         body = json.dumps([{"labels": {"alertname": "A"}}] if row.path == "/api/v2/alerts" else {}).encode()
         headers = [(b"content-type", b"application/json"), (b"authorization", authorization.encode())]
         path = row.path.replace("{id}", "one").replace("{name}", "job")
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": row.method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "scheme": "http",
-            "headers": headers,
-            "state": {"peer": peer},
-            "server": None,
-            "client": None,
-        }
-        sent = []
-
-        async def receive():
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message):
-            sent.append(message)
-
-        await application([row], self.access)(scope, receive, send)
-        return sent[0]["status"]
+        return await asked(application([row], self.access), row, path, peer=peer, headers=headers, body=body)
 
 
 @pytest.fixture

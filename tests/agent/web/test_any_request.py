@@ -15,7 +15,7 @@ from agent.web.app import application, full_rows
 from agent.web.caller import Caller
 from agent.web.exposition import Exposition
 from agent.web.query_thread import QueryThread
-from tests.agent.web.daemon import Backend
+from tests.agent.web.daemon import Backend, asked
 
 SOCKET = Peer(actor="root (uid 0)", loopback=True, socket=True)
 TEXT = st.text(max_size=12) | st.sampled_from(["one", "up", "1", "-1", "1e9", "NaN", "true", "a=b", "../x", "\0"])
@@ -66,38 +66,6 @@ def site():
     queries.close()
 
 
-async def ask(app, row, path, *, query, headers, body):
-    raw_headers = [
-        (name.encode(), value.encode(errors="surrogateescape").replace(b"\n", b"").replace(b"\0", b""))
-        for name, value in headers.items()
-    ]
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": row.method,
-        "path": path,
-        "raw_path": path.encode(errors="surrogateescape"),
-        "query_string": "&".join(f"{quote(name)}={quote(value)}" for name, value in query).encode(),
-        "root_path": "",
-        "scheme": "http",
-        "headers": raw_headers,
-        "state": {"peer": SOCKET},
-        "server": None,
-        "client": None,
-    }
-    sent = []
-
-    async def receive():
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message):
-        sent.append(message)
-
-    await app(scope, receive, send)
-    return sent[0]["status"]
-
-
 @given(data=st.data())
 def test_any_request_to_any_route_is_answered_and_never_with_an_error_of_ours(site, data):
     rows, app = site
@@ -105,5 +73,10 @@ def test_any_request_to_any_route_is_answered_and_never_with_an_error_of_ours(si
     name = data.draw(TEXT.filter(lambda text: text and "/" not in text))
     path = row.path.replace("{id}", name).replace("{name}", name)
     body = data.draw(BODIES) if row.method != "GET" else b""
-    status = asyncio.run(ask(app, row, path, query=data.draw(QUERIES), headers=data.draw(HEADERS), body=body))
+    query = "&".join(f"{quote(key)}={quote(value)}" for key, value in data.draw(QUERIES))
+    headers = [
+        (key.encode(), value.encode(errors="surrogateescape").replace(b"\n", b"").replace(b"\0", b""))
+        for key, value in data.draw(HEADERS).items()
+    ]
+    status = asyncio.run(asked(app, row, path, peer=SOCKET, query=query, headers=headers, body=body))
     assert 200 <= status < 500, (row.method, path)
