@@ -48,7 +48,9 @@ def by_boot(event: AttemptSettled, asked_on: str, boot_id: str) -> AttemptSettle
 def ended(parts: Parts, batch: Batch, incident_id: str, event: AttemptSettled, remediation: str) -> None:
     """Write the end of a run down and tell its incident. What was refused never ran, and counts for nothing."""
     parts.ledger.ended(event.run_id, batch.now)
-    metrics.ATTEMPTS.labels(remediation, event.outcome).inc()
+    incident = parts.casebook.get(incident_id)
+    if incident is None or not incident.drill:
+        metrics.ATTEMPTS.labels(remediation, event.outcome).inc()
     batch.writes.append(
         writes.end_run(
             event.run_id,
@@ -62,7 +64,6 @@ def ended(parts: Parts, batch: Batch, incident_id: str, event: AttemptSettled, r
     if event.outcome is Outcome.REFUSED:
         batch.writes += parts.ledger.never_ran(event.run_id)
     batch.settled = True
-    incident = parts.casebook.get(incident_id)
     if incident is not None:
         incident = parts.desk.happened(batch, incident, event)
     parts.desk.changes.ran(batch, event, incident)

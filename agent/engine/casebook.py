@@ -109,12 +109,12 @@ class Casebook:
         found = (self._by_id.get(child) for child in self._children.get(parent, ()))
         return [child for child in found if child is not None and parent in (child.parent, child.covered_by)]
 
-    def note_opening(self, kind: str, now: float, *, muted: bool, most: int) -> Sequence[float]:
+    def note_opening(self, kind: str, now: float, *, apart: bool, most: int) -> Sequence[float]:
         """Take note of a new incident; return when those of its kind before it were opened, the last `most`.
 
-        Those that open muted are a kind of their own: nothing is begun for them, so they do not pull the brake.
+        Those that open muted, and drills, are `apart`, a kind of their own: they do not pull the brake.
         """
-        if not muted:
+        if not apart:
             self.opened_at.append((now, kind))
         before = tuple(self._kinds.pop(kind, ()))
         self._kinds[kind] = deque((*before, now), maxlen=max(1, most))

@@ -9,7 +9,7 @@ from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.changes import ChangeBook
 from agent.engine.delivery import Delivery
-from agent.engine.ledger import Ledger
+from agent.engine.ledger import Ledger, owner
 from agent.engine.library import Library
 from agent.engine.problems import ProblemBook
 from agent.engine.situations import Situations
@@ -142,8 +142,9 @@ class Desk:
     def _open(self, batch: Batch, incident: Incident) -> None:
         limits = self.rules.limits
         muted, _ = self._situations.muted(incident, batch.now)
-        kind = f"{incident.alertname};{muted}" if muted else incident.alertname
-        alike = self._casebook.note_opening(kind, batch.now, muted=bool(muted), most=limits.storm_incidents)
+        apart = muted or ("drill" if incident.drill else "")
+        kind = f"{incident.alertname};{apart}" if apart else incident.alertname
+        alike = self._casebook.note_opening(kind, batch.now, apart=bool(apart), most=limits.storm_incidents)
         if is_storm(alike, batch.now, incidents=limits.storm_incidents, within=limits.storm_within):
             parent = self._storm_of(batch, incident, kind)
             if parent.members > STORM_ROWS and incident.fingerprint:
@@ -258,8 +259,8 @@ class Desk:
 
     def _ended(self, batch: Batch, after: Incident) -> None:
         """The healthy time of what was repaired begins; a storm or summary ends with its last member."""
-        for owner in {(a.remediation, a.resource) for a in after.attempts}:
-            batch.writes += self._ledger.unhealthy(owner, batch.now)
+        for each in {owner(a.remediation, a.resource, drill=after.drill) for a in after.attempts}:
+            batch.writes += self._ledger.unhealthy(each, batch.now)
         self.library.ended(batch, after)
         for head in (after.parent, after.covered_by):
             self._calm(batch, head)
@@ -271,18 +272,8 @@ class Desk:
 
     def _tell(self, before: Incident | None, decision: Decision) -> None:
         incident = decision.incident
-        metrics.DECISIONS.labels(decision.reason).inc()
-        ladder = self.policy.ladder_for(incident.labels)
-        name = ladder.name if ladder is not None else "none"
-        if before is None and not incident.drill:
-            metrics.INCIDENTS_OPENED.labels(incident.priority).inc()
-        if decision.guard is not None and decision.reason is not Reason.WOULD_RUN:
-            metrics.REFUSALS.labels(name, decision.guard).inc()
-            self.tally.refused[name][decision.guard] += 1
-        if decision.reason is Reason.WOULD_RUN:
-            metrics.WOULD_RUN.labels(name).inc()
-        if not incident.drill and incident.resolution is not None and (before is None or before.resolution is None):
-            metrics.INCIDENTS_RESOLVED.labels(incident.resolution).inc()
+        if not incident.drill:
+            self._count(before, decision)
         _log.info(
             str(decision.reason),
             incident=incident.id,
@@ -293,6 +284,21 @@ class Desk:
             **({"detail": decision.detail} if decision.detail else {}),
             **({"actor": decision.actor} if decision.actor else {}),
         )
+
+    def _count(self, before: Incident | None, decision: Decision) -> None:
+        incident = decision.incident
+        metrics.DECISIONS.labels(decision.reason).inc()
+        ladder = self.policy.ladder_for(incident.labels)
+        name = ladder.name if ladder is not None else "none"
+        if before is None:
+            metrics.INCIDENTS_OPENED.labels(incident.priority).inc()
+        if decision.guard is not None and decision.reason is not Reason.WOULD_RUN:
+            metrics.REFUSALS.labels(name, decision.guard).inc()
+            self.tally.refused[name][decision.guard] += 1
+        if decision.reason is Reason.WOULD_RUN:
+            metrics.WOULD_RUN.labels(name).inc()
+        if incident.resolution is not None and (before is None or before.resolution is None):
+            metrics.INCIDENTS_RESOLVED.labels(incident.resolution).inc()
 
 
 def _turn(before: Incident | None, after: Incident, taken: Taken | None, now: float) -> Turn:

@@ -70,7 +70,7 @@ def report(parts: Parts, now: float) -> None:
     metrics.OLDEST_INCIDENT.set(max((now - i.opened_at for i in active if not i.drill), default=0.0))
     _report_muting(parts, now)
     metrics.STOPPED.set(1.0 if parts.situations.stopped() else 0.0)
-    states = [alert.state for alert in parts.ruleset.active()]
+    states = [alert.state for alert in parts.ruleset.active() if alert.label("drill") != "true"]
     for state in (AlertState.PENDING, AlertState.FIRING, AlertState.NO_DATA):
         metrics.ALERTS.labels(state).set(states.count(state))
     parts.desk.tally.report(now)
@@ -102,7 +102,7 @@ def _report_muting(parts: Parts, now: float) -> None:
     states = Counter(silence.state(now) for silence in parts.situations.muting.silences.values())
     for state in SilenceState:
         metrics.SILENCES.labels(state).set(states[state])
-    metrics.SUPPRESSED.set(sum(1 for each in parts.casebook.active() if each.suppressed and not each.parent))
+    metrics.SUPPRESSED.set(sum(1 for i in parts.casebook.active() if i.suppressed and not (i.parent or i.drill)))
 
 
 def _report_alerts(parts: Parts, now: float) -> None:

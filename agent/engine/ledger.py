@@ -16,6 +16,8 @@ Owner = tuple[str, str]
 Subject = tuple[str, str]
 """What has a standing: ("remediation", its name) or ("action", its kind)."""
 
+DRILL = "drill:"
+"""Stands before the name of a remediation that a drill has tried; no name holds a colon."""
 _KEPT = 1000
 
 
@@ -31,10 +33,21 @@ class Run:
     ended_at: float | None = None
     first_step: bool = False
     """It begins a pass of the ladder."""
+    drill: bool = False
 
     @property
     def owner(self) -> Owner:
-        return (self.remediation, self.resource)
+        return owner(self.remediation, self.resource, drill=self.drill)
+
+
+def owner(remediation: str, resource: str, *, drill: bool) -> Owner:
+    """Return whose counters an execution moves. A drill has limits, but its own: it uses up nobody else's."""
+    return (DRILL + remediation if drill else remediation, resource)
+
+
+def subject(remediation: str, *, drill: bool) -> Subject:
+    """Return whose standing a verdict changes; a drill's says nothing about real repairs."""
+    return ("remediation", DRILL + remediation if drill else remediation)
 
 
 class Ledger:
@@ -52,11 +65,12 @@ class Ledger:
     def load(self, connection: sqlite3.Connection, without: Collection[str] = ()) -> None:
         """Rebuild the counters from the record, `without` these runs. What was refused never ran."""
         rows = connection.execute(
-            "SELECT run_id, remediation, resource, action, started_at, ended_at FROM runs"
+            "SELECT run_id, remediation, resource, action, started_at, ended_at,"
+            " coalesce(json_extract(document, '$.drill'), 0) FROM runs LEFT JOIN incidents ON id = incident_id"
             " WHERE outcome IS NOT 'refused' ORDER BY started_at DESC LIMIT ?",
             (_KEPT,),
         ).fetchall()
-        for run_id, remediation, resource, action, started, ended in reversed(rows):
+        for run_id, remediation, resource, action, started, ended, drill in reversed(rows):
             if run_id in without:
                 continue
             run = Run(
@@ -66,6 +80,7 @@ class Ledger:
                 action=action,
                 started_at=started,
                 ended_at=ended,
+                drill=bool(drill),
             )
             self._note(run)
         for remediation, resource, count, unhealthy in connection.execute("SELECT * FROM passes"):
@@ -78,7 +93,8 @@ class Ledger:
             runs.append(run)
 
     def _lists(self, run: Run) -> tuple[deque[Run], ...]:
-        return (self._all, self._by_owner[run.owner], self._by_action[run.action])
+        own = (self._all, self._by_owner[run.owner])
+        return own if run.drill else (*own, self._by_action[run.action])
 
     def started(self, run: Run, *, reset: float, breakers: Iterable[tuple[Subject, BreakerLimits]]) -> list[Write]:
         """Count an execution, and a pass if it begins one. Return what must be written."""
@@ -156,8 +172,8 @@ class Ledger:
         return _starts(self._by_action.get(action), since)
 
     def host_runs(self, since: float) -> tuple[float, ...]:
-        """Return when executions on this host started, oldest first."""
-        return _starts(self._all, since)
+        """Return when executions on this host started, oldest first; drills act on nothing of it."""
+        return _starts(deque(run for run in self._all if not run.drill), since)
 
     def last_run_at(self, owner: Owner) -> float | None:
         """Return when the last execution on (remediation, resource) ended, or started if it has not ended."""

@@ -10,6 +10,7 @@ import msgspec
 from agent.clock import Clock
 from agent.engine import attempts, housekeeping, orders, silencing
 from agent.engine.batch import Batch
+from agent.engine.ledger import owner
 from agent.engine.outbox import Owed
 from agent.engine.parts import Parts
 from agent.incidents.effects import Kind
@@ -112,7 +113,7 @@ def _take_back(parts: Parts, batch: Batch, incident: Incident) -> None:
         return
     batch.writes.append(writes.drop_run(attempt.run_id))
     if attempt.step == 0:
-        batch.writes += parts.ledger.take_back((attempt.remediation, attempt.resource))
+        batch.writes += parts.ledger.take_back(owner(attempt.remediation, attempt.resource, drill=incident.drill))
     parts.desk.happened(batch, incident, AttemptNeverBegan(run_id=attempt.run_id))
     parts.desk.changes.never_began(batch, attempt.run_id)
 

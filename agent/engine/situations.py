@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.engine.casebook import Casebook
-from agent.engine.ledger import Ledger
+from agent.engine.ledger import Ledger, owner, subject
 from agent.engine.outages import Outages
 from agent.incidents.incident import DEFAULT_SERVICE, Incident
 from agent.incidents.muting import Mute, MuteKind, Muting
@@ -177,11 +177,11 @@ class Situations:
         self, ladder: Ladder, incident: Incident, planned: Planned, now: float, shared: _Shared, *, continuing: bool
     ) -> guards.Situation:
         resource = planned.plan.resource if planned.plan is not None else ""
-        owner = (ladder.name, resource)
+        counted = owner(ladder.name, resource, drill=incident.drill)
         limits = ladder.limits
         origin_fine = str(incident.origin) in ladder.origins
         present = self._present(now) if planned.disruptive and not incident.drill else Presence()
-        standing = self._ledger.standing(("remediation", ladder.name))
+        standing = self._ledger.standing(subject(ladder.name, drill=incident.drill))
         return guards.Situation(
             stopped=self.stopped(),
             phase=self.phase,
@@ -201,11 +201,11 @@ class Situations:
             standing=standing,
             kind=self._kind(planned.action, now),
             new_incidents=self._casebook.opened_since(now - limits.storm_within),
-            passes=self._ledger.passes(owner, now, limits.healthy_reset),
+            passes=self._ledger.passes(counted, now, limits.healthy_reset),
             continuing=continuing,
-            runs=self._ledger.runs(owner, now - limits.per),
+            runs=self._ledger.runs(counted, now - limits.per),
             host_runs=self._ledger.host_runs(now - _HOUR),
-            last_run_at=self._ledger.last_run_at(owner),
+            last_run_at=self._ledger.last_run_at(counted),
             resource_busy=resource in self._ledger.running.values(),
             running=len(self._ledger.running),
             side_effect_of=self._side_effect(incident, resource),

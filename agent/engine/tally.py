@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.engine.batch import Batch
 from agent.engine.changes import ChangeBook
-from agent.engine.ledger import Ledger, Run, Subject
+from agent.engine.ledger import DRILL, Ledger, Run, Subject, subject
 from agent.engine.situations import effective_mode
 from agent.incidents import promises
 from agent.incidents.decision import Decision, Reason
@@ -46,11 +46,12 @@ class Tally:
             action=attempt.action,
             started_at=batch.now,
             first_step=attempt.step == 0 and not attempt.compensates,
+            drill=incident.drill,
         )
         reset = ladder.limits.healthy_reset if ladder is not None else 0.0
         subjects = _subjects(attempt, incident)
         batch.writes += self._ledger.started(
-            run, reset=reset, breakers=[(subject, self.breaker_limits(subject)) for subject in subjects]
+            run, reset=reset, breakers=[(each, self.breaker_limits(each)) for each in subjects]
         )
 
     @staticmethod
@@ -68,33 +69,34 @@ class Tally:
         known = {a.run_id for a in before.attempts if a.verified is not None} if before is not None else set()
         for attempt in after.attempts:
             if attempt.verified is not None and attempt.run_id not in known:
-                metrics.VERIFICATIONS.labels(attempt.remediation, attempt.verdict or "ineffective").inc()
+                if not after.drill:
+                    metrics.VERIFICATIONS.labels(attempt.remediation, attempt.verdict or "ineffective").inc()
                 self._judge(batch, attempt, after)
 
     def _judge(self, batch: Batch, attempt: Attempt, incident: Incident) -> None:
         if attempt.compensates:  # it is there to undo harm, not to help
             return
-        for subject in _subjects(attempt, incident):
-            limits = self.breaker_limits(subject)
-            was = breaker(self._ledger.standing(subject), limits, batch.now)
-            batch.writes += self._ledger.judged(subject, limits, helped=bool(attempt.verified), now=batch.now)
-            now_is = breaker(self._ledger.standing(subject), limits, batch.now)
+        for each in _subjects(attempt, incident):
+            limits = self.breaker_limits(each)
+            was = breaker(self._ledger.standing(each), limits, batch.now)
+            batch.writes += self._ledger.judged(each, limits, helped=bool(attempt.verified), now=batch.now)
+            now_is = breaker(self._ledger.standing(each), limits, batch.now)
             if now_is is not was and now_is is not Breaker.HALF_OPEN:
                 word = Reason.BREAKER_OPENED if now_is is Breaker.OPEN else Reason.BREAKER_CLOSED
-                self._note(batch, incident, word, " ".join(subject))
+                self._note(batch, incident, word, " ".join(each))
         self._demote(batch, attempt, incident)
         self.report(batch.now)
 
     def _demote(self, batch: Batch, attempt: Attempt, incident: Incident) -> None:
         """Take the right to act alone from a remediation that does not do what it is trusted for."""
         ladder = self._policy().ladder(attempt.remediation)
-        subject = ("remediation", attempt.remediation)
-        standing = self._ledger.standing(subject)
-        if ladder is None or ladder.mode is not Mode.AUTO or standing.demoted_at is not None:
+        own = subject(attempt.remediation, drill=incident.drill)
+        standing = self._ledger.standing(own)
+        if incident.drill or ladder is None or ladder.mode is not Mode.AUTO or standing.demoted_at is not None:
             return
         if falls_short(standing, ladder.target):
             share = success(standing, ladder.target.attempts) or 0.0
-            batch.writes += self._ledger.stand(subject, demoted(standing, batch.now))
+            batch.writes += self._ledger.stand(own, demoted(standing, batch.now))
             detail = (
                 f"{ladder.name} needs approval from now on: {share:.0%} of its last {ladder.target.attempts} attempts"
                 f" helped, the target is {ladder.target.success:.0%}"
@@ -109,10 +111,10 @@ class Tally:
         ladder = self._policy().ladder(name)
         if ladder is None:
             return f"there is no remediation {name!r}"
-        subject = ("remediation", name)
-        standing = self._ledger.standing(subject)
+        own = subject(name, drill=False)
+        standing = self._ledger.standing(own)
         if not (why := objection(standing, ladder.target)):
-            batch.writes += self._ledger.stand(subject, promoted(standing))
+            batch.writes += self._ledger.stand(own, promoted(standing))
             self._changes.deed(batch, _mode_changed(ladder, ladder.mode, word.comment, word))
             self.report(batch.now)
         return why
@@ -122,7 +124,7 @@ class Tally:
         ladder = self._policy().ladder(name)
         if ladder is None:
             return {}
-        standing = self._ledger.standing(("remediation", name))
+        standing = self._ledger.standing(subject(name, drill=False))
         limits = ladder.limits.breaker
         state = breaker(standing, limits, now)
         return {
@@ -149,26 +151,30 @@ class Tally:
         batch.writes.append(
             writes.audit(batch.now, "Standing", Decision(incident=incident, reason=reason, detail=detail))
         )
-        metrics.DECISIONS.labels(reason).inc()
+        if not incident.drill:
+            metrics.DECISIONS.labels(reason).inc()
         _log.warning(str(reason), incident=incident.id, detail=detail)
 
-    def breaker_limits(self, subject: Subject) -> BreakerLimits:
-        scope, name = subject
+    def breaker_limits(self, whose: Subject) -> BreakerLimits:
+        scope, name = whose
         if scope == "action":
             return self._policy().kind(name).breaker
-        ladder = self._policy().ladder(name)
+        ladder = self._policy().ladder(name.removeprefix(DRILL))
         return ladder.limits.breaker if ladder is not None else BreakerLimits()
 
     def report(self, now: float) -> None:
         """Bring the gauges about standings up to date."""
-        for subject in self._ledger.subjects:
-            standing = self._ledger.standing(subject)
-            state = breaker(standing, self.breaker_limits(subject), now)
-            metrics.BREAKER_STATE.labels(*subject).set(_SHOWN[state])
+        for each in self._ledger.subjects:
+            scope, name = each
+            if name.startswith(DRILL):
+                continue
+            standing = self._ledger.standing(each)
+            state = breaker(standing, self.breaker_limits(each), now)
+            metrics.BREAKER_STATE.labels(*each).set(_SHOWN[state])
             share = success(standing, 10)
-            metrics.VERIFIED_SUCCESS.labels(*subject).set(share if share is not None else float("nan"))
-            if subject[0] == "remediation":
-                metrics.DEMOTED.labels(subject[1]).set(standing.demoted_at is not None)
+            metrics.VERIFIED_SUCCESS.labels(*each).set(share if share is not None else float("nan"))
+            if scope == "remediation":
+                metrics.DEMOTED.labels(name).set(standing.demoted_at is not None)
 
 
 def _mode_changed(ladder: Ladder, mode: Mode, why: str, word: Word) -> Deed:
@@ -189,5 +195,5 @@ def _mode_changed(ladder: Ladder, mode: Mode, why: str, word: Word) -> Deed:
 
 def _subjects(attempt: Attempt, incident: Incident) -> tuple[Subject, ...]:
     """Return whose standing the attempt counts for. A drill says nothing about what its kind of action is good for."""
-    own = ("remediation", attempt.remediation)
+    own = subject(attempt.remediation, drill=incident.drill)
     return (own,) if incident.drill else (own, ("action", attempt.action))
