@@ -83,7 +83,7 @@ def report(parts: Parts, now: float) -> None:
 
 
 def _report_changes(parts: Parts) -> None:
-    kinds = Counter(change.type for change in parts.desk.changes.open())
+    kinds = Counter(change.type for change in parts.desk.changes.open() if not change.drill)
     for kind in ChangeType:
         metrics.CHANGES_OPEN.labels(kind).set(kinds[kind])
     metrics.CHANGES_UNREVIEWED.set(parts.desk.changes.unreviewed())

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from agent.app import reporting
 from agent.engine.commands import OnIncident
 from agent.incidents.events import Acknowledged
-from agent.itsm import catalogue, measures
+from agent.itsm import catalogue
 from agent.itsm.catalogue import Catalogue, Service
+from agent.itsm.report import report
 from agent.telemetry.metrics import REGISTRY
 from collectors.sample import Reading, Sample, Source, labels
 from remediations.limits import BreakerLimits, Limits, Target
@@ -151,9 +153,8 @@ def test_no_key_figure_of_a_report_knows_of_it(both):
     both.turn()
     record = both.reader.record(before, both.clock.now() + 1)
     assert len(record.incidents) == 2
-    services, end = both.policy.catalogue, both.clock.now() + 1
-    figures = measures.measures(record.incidents, record.acknowledged, services, before, end)
-    assert figures == measures.measures((), {}, services, before, end)
+    known = reporting.evidence(both.reader, both.policy, "web1", before, both.clock.now() + 1)
+    assert report(known) == report(replace(known, incidents=(), acknowledged={}))
 
 
 def test_no_counter_or_gauge_of_production_moves(both):
