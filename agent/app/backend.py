@@ -82,6 +82,20 @@ class DaemonBackend:
     def problems(self, *, closed: bool) -> Sequence[Mapping[str, Any]]:
         return self._reader.problems(closed=closed)
 
+    def changes(self, state: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        return self._reader.changes(state, limit)
+
+    def change(self, change_id: str) -> Mapping[str, Any] | None:
+        return self._reader.change(change_id)
+
+    def change_calendar(self, days: int) -> Mapping[str, Any]:
+        from agent.itsm import freeze_calendar  # noqa: PLC0415 - once in a while
+
+        now = self._parts.clock.now()
+        end = now + days * 86400.0
+        dated = [each for each in self.changes("open", 1000) if each["kind"] != "action" and _is_due(each, end)]
+        return {"freezes": freeze_calendar.coming(self.muting.freezes, now, end), "changes": dated}
+
     def problem(self, problem_id: str) -> Mapping[str, Any] | None:
         return self._reader.problem(problem_id)
 
@@ -194,6 +208,11 @@ class DaemonBackend:
 
     def metadata(self) -> Sequence[Metric]:
         return [*catalog(SPECS), *self.subscribed]
+
+
+def _is_due(change: Mapping[str, Any], end: float) -> bool:
+    dates = [at for at in (change["starts_at"], change["ends_at"]) if at is not None]
+    return bool(dates) and min(dates) < end
 
 
 def catalog(specs: Sequence[Spec]) -> list[Metric]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agent.cli.change_parser import proposal
 from agent.cli.grammar import client, command, group, point_in_time
 from agent.config.durations import parse as seconds
 
@@ -109,9 +110,18 @@ def problems(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pr
         explain.add_argument(f"--{name}", default=None, metavar="TEXT", help=text)
     close = command(verbs, "close", "declare the cause removed; the count starts again", module="problems")
     close.add_argument("--reason", required=True, help="what removed it; it goes on record")
-    for each in (show, explain, close):
+    change = command(
+        verbs,
+        "request-change",
+        "ask for the change that removes the cause",
+        module="problems",
+        example='paramedic problem request-change problem-1mcc5rm00zjbx --reason "a larger disk for /var"',
+    )
+    change.add_argument("--subject", default="", metavar="WHAT", help="what is to be changed; default: the symptom")
+    proposal(change)
+    for each in (show, explain, close, change):
         each.add_argument("id", metavar="ID", help="as `problem list` shows it")
-    for each in (listing, show, explain, close):
+    for each in (listing, show, explain, close, change):
         client(each)
 
 

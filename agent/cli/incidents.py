@@ -134,6 +134,7 @@ _SECTIONS = (
     ("promises", "clocks", ("kind", "target", "calendar", "spent", "warned_at", "breached_at", "met")),
     ("attempts", "attempts", ("started_at", "remediation", "action", "resource", "outcome", "verdict", "detail")),
     ("evidence", "attempts", ("argv", "approval", "before", "after")),
+    ("changes", "changes", ("id", "type", "state", "approval", "result", "fallback")),
     ("tickets", "ticket_links", ("system", "ticket_id", "state", "url")),
     ("timeline", "timeline", ("at", "state", "reason", "guard", "actor", "detail")),
 )

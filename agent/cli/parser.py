@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from agent.cli.change_parser import changes
 from agent.cli.grammar import client as _client
 from agent.cli.grammar import command as _command
 from agent.cli.grammar import config as _config
@@ -40,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     _silences(commands)
     remediations(commands)
     problems(commands)
+    changes(commands)
     oncall(commands)
     articles(commands)
     reports(commands)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.cli import connection, screen
+from agent.cli import changes, connection, screen
 
 FOUND = ("owner", "cause", "workaround", "permanent_fix")
 
@@ -18,12 +18,16 @@ def run(args: argparse.Namespace) -> int:
     elif args.command == "explain":
         found = {name: getattr(args, name) for name in FOUND if getattr(args, name) is not None}
         answer = client.post("problems", args.id, "explain", **found)
+    elif args.command == "request-change":
+        answer = client.post("problems", args.id, "change", subject=args.subject, **changes.proposal(args))
     else:
         answer = client.post("problems", args.id, "close", reason=args.reason)
     if args.json:
         screen.show_json(answer)
     elif args.command == "list":
         _show_list(answer)
+    elif args.command == "request-change":
+        changes.show(answer)
     else:
         _show(answer)
     return 0
@@ -63,6 +67,7 @@ def _show(problem: Mapping[str, Any]) -> None:
             "workaround": problem["workaround"],
             "permanent fix": problem["permanent_fix"],
             "incidents": " ".join(problem["incidents"]),
+            "changes": " ".join(f"{each['id']} ({each['state']})" for each in problem.get("changes") or ()),
             "closed": screen.moment(problem["closed_at"]),
             "closed because": problem["closed_why"],
         }

@@ -14,6 +14,10 @@ from agent.store import documents
 from agent.store.database import read_only
 
 _READ_SECONDS = 5.0
+_CHANGES = {
+    "open": "WHERE state IN ('proposed', 'approved', 'in-progress')",
+    "unreviewed": "WHERE wanted = 1 AND state NOT IN ('proposed', 'approved', 'in-progress')",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +109,13 @@ class Reader:
         """Return one problem; None if there is none."""
         with self._open() as connection:
             row = connection.execute("SELECT document FROM problems WHERE id = ?", (problem_id,)).fetchone()
-            return json.loads(row["document"]) if row is not None else None
+            asked = "SELECT id, state FROM changes WHERE key = ? ORDER BY opened_at"
+            changes = _rows(connection, asked, f"problem:{problem_id}")
+            return {**json.loads(row["document"]), "changes": changes} if row is not None else None
 
-    def changes(self, *, open_only: bool = False, limit: int = 1000) -> list[dict[str, Any]]:
-        """Return changes, newest first: all, or those that somebody has something to do about."""
-        condition = "WHERE wanted = 1" if open_only else ""
+    def changes(self, state: str = "all", limit: int = 1000) -> list[dict[str, Any]]:
+        """Return changes, newest first: those that are "open", those that are over and "unreviewed", or all."""
+        condition = _CHANGES.get(state, "")
         query = f"SELECT document FROM changes {condition} ORDER BY opened_at DESC, id LIMIT ?"  # noqa: S608 - a constant
         with self._open() as connection:
             return [json.loads(row["document"]) for row in connection.execute(query, (limit,))]

@@ -17,6 +17,7 @@ from agent.web.alerts_api import AlertsApi
 from agent.web.articles import ArticlesApi
 from agent.web.backend import Backend
 from agent.web.caller import Caller
+from agent.web.changes import ChangesApi
 from agent.web.control import Control
 from agent.web.exposition import Exposition
 from agent.web.posting import PostingApi
@@ -121,7 +122,13 @@ def _saying_why(handler: Handler) -> Handler:
 
 
 def control_rows(
-    control: Control, problems: ProblemsApi, reports: ReportsApi, recordings: RecordingsApi, articles: ArticlesApi
+    control: Control,
+    problems: ProblemsApi,
+    changes: ChangesApi,
+    *,
+    reports: ReportsApi,
+    recordings: RecordingsApi,
+    articles: ArticlesApi,
 ) -> Sequence[Row]:
     incident = "/control/incidents/{id}"
     table: Sequence[tuple[str, str, Handler]] = (
@@ -148,6 +155,15 @@ def control_rows(
         ("GET", "/control/problems/{id}", problems.show),
         ("POST", "/control/problems/{id}/explain", problems.explain),
         ("POST", "/control/problems/{id}/close", problems.close),
+        ("POST", "/control/problems/{id}/change", changes.request),
+        ("GET", "/control/changes", changes.list),
+        ("POST", "/control/changes", changes.propose),
+        ("GET", "/control/calendar", changes.calendar),
+        ("GET", "/control/changes/{id}", changes.show),
+        ("POST", "/control/changes/{id}/approve", changes.approve),
+        ("POST", "/control/changes/{id}/reject", changes.reject),
+        ("POST", "/control/changes/{id}/close", changes.close),
+        ("POST", "/control/changes/{id}/review", changes.review),
         ("POST", "/control/stop", control.stop),
         ("POST", "/control/maintenance", control.maintenance),
         ("POST", "/control/resume", control.resume),
@@ -200,9 +216,10 @@ def full_rows(
         *control_rows(
             Control(backend=backend, caller=caller, clock=clock),
             ProblemsApi(backend=backend, caller=caller),
-            ReportsApi(backend=backend, caller=caller),
-            RecordingsApi(backend=backend, caller=caller),
-            ArticlesApi(backend=backend, caller=caller),
+            ChangesApi(backend=backend, caller=caller),
+            reports=ReportsApi(backend=backend, caller=caller),
+            recordings=RecordingsApi(backend=backend, caller=caller),
+            articles=ArticlesApi(backend=backend, caller=caller),
         ),
     )
 

@@ -67,6 +67,15 @@ class Backend(Protocol):
     def problems(self, *, closed: bool) -> Sequence[Mapping[str, Any]]:
         """Return problems, newest first: the open ones, or all."""
 
+    def changes(self, state: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return changes, newest first: the "open" or "unreviewed" ones, or all."""
+
+    def change(self, change_id: str) -> Mapping[str, Any] | None:
+        """Return one change; None if there is none."""
+
+    def change_calendar(self, days: int) -> Mapping[str, Any]:
+        """Return the freezes and the dated changes that are due within so many days."""
+
     def problem(self, problem_id: str) -> Mapping[str, Any] | None:
         """Return one problem; None if there is none."""
 

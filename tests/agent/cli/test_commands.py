@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli import incident_parser, trial_parser
+from agent.cli import change_parser, incident_parser, trial_parser
 from agent.cli import parser as parsing
 from agent.cli.main import main
 from tests.agent.cli.daemons import daemon
@@ -45,7 +45,9 @@ def run(tmp_path, capsys, monkeypatch):
 
 
 def test_every_command_has_a_module_that_runs_it():
-    sources = [file.__loader__.get_source(file.__name__) for file in (parsing, incident_parser, trial_parser)]
+    sources = [
+        file.__loader__.get_source(file.__name__) for file in (parsing, incident_parser, change_parser, trial_parser)
+    ]
     modules = set(re.findall(r'module="(\w+)"', "".join(sources)))
     assert all(callable(importlib.import_module(f"agent.cli.{module}").run) for module in modules)
     texts = {file.stem: file.read_text() for file in Path(parsing.__file__).parent.glob("*.py")}

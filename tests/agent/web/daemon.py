@@ -82,6 +82,17 @@ class Backend:
     def problem(self, problem_id):
         return {"id": problem_id} if problem_id == "one" else None
 
+    def changes(self, state, limit):
+        self.asked.append((state, limit))
+        return [{"id": "CHG-1"}]
+
+    def change(self, change_id):
+        return {"id": change_id} if change_id == "one" else None
+
+    def change_calendar(self, days):
+        self.asked.append(days)
+        return {"freezes": [], "changes": []}
+
     def articles(self, question, limit):
         self.asked.append((question, limit))
         return [{"name": "restart-web"}]

@@ -58,6 +58,9 @@ def request_of(row):
     body = None
     if row.method == "POST":
         needed = {"reason": ("retry", "stop", "promote", "close"), "plan": ("approve", "reject"), "cause": ("explain",)}
+        if "change" in path:
+            needed = {"reason": ("change", "changes"), "subject": ("changes",), "result": ("close",)}
+            needed["comment"] = ("approve", "reject", "review")
         fields: dict[str, Any] = {name: "because" for name, ends in needed.items() if path.endswith(ends)}
         fields |= {"seconds": 60.0} if path.endswith("/recordings") else {}
         body = {"/api/v2/alerts": ALERT, "/api/v2/silences": SILENCE}.get(path, fields)
@@ -311,3 +314,38 @@ def test_an_article_that_is_not_there_is_404(daemon, path):
 def test_who_is_on_call_is_told_for_now_or_for_a_time(daemon, query, status, asked):
     answer = daemon.unix("GET", f"/control/oncall{query}")
     assert (answer.status, daemon.backend.asked) == (status, asked)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "why"),
+    [
+        ("changes", {"subject": "x", "reason": " "}, "reason must not be empty"),
+        ("changes", {"subject": " ", "reason": "y"}, "subject must not be empty"),
+        ("changes", {"subject": "x", "reason": "y", "approved": True}, "unknown field"),
+        ("changes", {"subject": "x", "reason": "y" * 10_001}, "at most 10000 characters"),
+        ("changes/one/close", {}, "result"),
+        ("changes/one/review", {}, "comment must not be empty"),
+    ],
+)
+def test_what_is_said_about_a_change_is_checked(daemon, path, fields, why):
+    refused = daemon.unix("POST", f"/control/{path}", fields)
+    assert refused.status == 400
+    assert why in refused.json["error"]
+    assert daemon.backend.commands == []
+
+
+def test_a_word_on_a_change_says_who_and_how(daemon):
+    daemon.tcp("POST", "/control/changes/CHG-1/approve", {"comment": "go"}, authorization=BEARER)
+    daemon.unix("POST", "/control/changes/CHG-1/reject", {})
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    approve, reject = daemon.backend.commands
+    assert (approve.actor, approve.via, approve.change_id, approve.approve) == ("token", "api", "CHG-1", True)
+    assert (reject.actor, reject.via, reject.approve) == (me, "cli", False)
+
+
+def test_changes_are_listed_by_what_is_to_be_done_about_them(daemon):
+    assert daemon.unix("GET", "/control/changes?state=unreviewed&limit=5").json == [{"id": "CHG-1"}]
+    assert daemon.backend.asked == [("unreviewed", 5)]
+    assert daemon.unix("GET", "/control/changes?state=wrong").status == 400
+    assert daemon.unix("GET", "/control/calendar?days=401").status == 400
+    assert daemon.unix("GET", "/control/changes/two").status == 404
