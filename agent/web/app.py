@@ -122,13 +122,7 @@ def _saying_why(handler: Handler) -> Handler:
 
 
 def control_rows(
-    control: Control,
-    problems: ProblemsApi,
-    changes: ChangesApi,
-    *,
-    reports: ReportsApi,
-    recordings: RecordingsApi,
-    articles: ArticlesApi,
+    control: Control, *, reports: ReportsApi, recordings: RecordingsApi, articles: ArticlesApi
 ) -> Sequence[Row]:
     incident = "/control/incidents/{id}"
     table: Sequence[tuple[str, str, Handler]] = (
@@ -151,19 +145,6 @@ def control_rows(
         ("GET", "/control/report", reports.report),
         ("POST", "/control/recordings", recordings.begin),
         ("POST", "/control/recordings/{id}", recordings.fetch),
-        ("GET", "/control/problems", problems.list),
-        ("GET", "/control/problems/{id}", problems.show),
-        ("POST", "/control/problems/{id}/explain", problems.explain),
-        ("POST", "/control/problems/{id}/close", problems.close),
-        ("POST", "/control/problems/{id}/change", changes.request),
-        ("GET", "/control/changes", changes.list),
-        ("POST", "/control/changes", changes.propose),
-        ("GET", "/control/calendar", changes.calendar),
-        ("GET", "/control/changes/{id}", changes.show),
-        ("POST", "/control/changes/{id}/approve", changes.approve),
-        ("POST", "/control/changes/{id}/reject", changes.reject),
-        ("POST", "/control/changes/{id}/close", changes.close),
-        ("POST", "/control/changes/{id}/review", changes.review),
         ("POST", "/control/stop", control.stop),
         ("POST", "/control/maintenance", control.maintenance),
         ("POST", "/control/resume", control.resume),
@@ -172,6 +153,31 @@ def control_rows(
         ("POST", "/control/drill", control.start_drill),
         ("GET", "/control/drill/{id}", control.drill),
     )
+    return _operators(table)
+
+
+def follow_up_rows(problems: ProblemsApi, changes: ChangesApi) -> Sequence[Row]:
+    problem, change = "/control/problems/{id}", "/control/changes/{id}"
+    return _operators(
+        (
+            ("GET", "/control/problems", problems.list),
+            ("GET", problem, problems.show),
+            ("POST", f"{problem}/explain", problems.explain),
+            ("POST", f"{problem}/close", problems.close),
+            ("POST", f"{problem}/change", changes.request),
+            ("GET", "/control/changes", changes.list),
+            ("POST", "/control/changes", changes.propose),
+            ("GET", "/control/calendar", changes.calendar),
+            ("GET", change, changes.show),
+            ("POST", f"{change}/approve", changes.approve),
+            ("POST", f"{change}/reject", changes.reject),
+            ("POST", f"{change}/close", changes.close),
+            ("POST", f"{change}/review", changes.review),
+        )
+    )
+
+
+def _operators(table: Sequence[tuple[str, str, Handler]]) -> Sequence[Row]:
     needs = {"GET": Need.READ, "POST": Need.OPERATE}
     return [Row(method=m, path=path, handler=handler, need=needs[m]) for m, path, handler in table]
 
@@ -215,12 +221,11 @@ def full_rows(
         *prometheus_rows(backend=backend, queries=queries, clock=clock),
         *control_rows(
             Control(backend=backend, caller=caller, clock=clock),
-            ProblemsApi(backend=backend, caller=caller),
-            ChangesApi(backend=backend, caller=caller),
             reports=ReportsApi(backend=backend, caller=caller),
             recordings=RecordingsApi(backend=backend, caller=caller),
             articles=ArticlesApi(backend=backend, caller=caller),
         ),
+        *follow_up_rows(ProblemsApi(backend=backend, caller=caller), ChangesApi(backend=backend, caller=caller)),
     )
 
 
