@@ -215,7 +215,7 @@ class Daemon:
             client.on_stop = self._stop_by_broker
             if self.config.approvals.keys:
                 client.on_command = self._word_by_broker
-        remarks = outward.remarks(self.config, lambda order: self.engine.call(order, _WORD_SECONDS))
+        remarks = outward.remarks(self.config, lambda order: self.engine.call(order, _WORD_SECONDS), self._clock)
         if remarks is not None:
             self._told.append(remarks.offer)
             yield remarks

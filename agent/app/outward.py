@@ -185,9 +185,10 @@ def word(config: Config, payload: str, now: float) -> OnIncident | None:
         return None
 
 
-def remarks(config: Config, order: Callable[[OnIncident], object]) -> "Remarks | None":
-    """Return what reads approvals off tickets; None where no ticket system can be read or nobody may approve."""
-    may_wait = config.approvals.approvers or any(each.approvers for each in config.remediations)
+def remarks(config: Config, order: Callable[[OnIncident], object], clock: Clock) -> "Remarks | None":
+    """Return what reads people's words off tickets; None where no ticket system can be read or nobody is named."""
+    people = frozenset((*config.approvals.approvers, *config.approvals.operators))
+    may_wait = people or any(each.approvers for each in config.remediations)
     options = [each for each in config.tickets if ADAPTERS.get(each.system) and ADAPTERS[each.system].remarks]
     if not may_wait or not options:
         return None
@@ -197,4 +198,4 @@ def remarks(config: Config, order: Callable[[OnIncident], object]) -> "Remarks |
         Reader(name=name(each), kind=each.system, system=ADAPTERS[each.system].open(each.options, read_secret))
         for each in options
     ]
-    return Remarks(readers, order)
+    return Remarks(readers, order, clock, people=people)

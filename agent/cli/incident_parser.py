@@ -18,6 +18,18 @@ def incidents(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is p
     ack.add_argument("--for", dest="until", type=seconds, metavar="DURATION", help='how long, e.g. "2h"; default: open')
     release = command(verbs, "release", "give an acknowledged incident back to automation", module="incidents")
     resolve = command(verbs, "resolve", "declare an incident over", module="incidents")
+    decline = command(
+        verbs,
+        "decline",
+        "won't fix: close it, and do nothing more about it until its alert has ended",
+        module="incidents",
+        example='paramedic incident decline 1mcc5rm00zjbx --for 30d --comment "the disk is being replaced"',
+    )
+    decline.add_argument(
+        "--for", dest="until", type=seconds, metavar="DURATION", help="at least so long, even if it comes and goes"
+    )
+    major = command(verbs, "major", "declare a major incident, which stands above all priorities", module="incidents")
+    major.add_argument("--withdraw", action="store_true", help="it is none any more")
     retry = command(verbs, "retry", "lift the cool-down, once", module="incidents")
     retry.add_argument("--reason", required=True, help="why another attempt is right now; it goes on record")
     approve = command(
@@ -32,11 +44,11 @@ def incidents(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is p
         each.add_argument(
             "--plan", default="", metavar="ID", help="only this plan; default: the one that waits, which is shown"
         )
-    for each in (ack, resolve, approve, reject):
+    for each in (ack, decline, major, resolve, approve, reject):
         each.add_argument("--comment", default="", help="goes on record")
-    for each in (show, ack, approve, reject, release, resolve, retry):
+    for each in (show, ack, approve, decline, major, reject, release, resolve, retry):
         each.add_argument("id", metavar="ID", help="as `incident list` shows it")
-    for each in (listing, show, ack, approve, reject, release, resolve, retry):
+    for each in (listing, show, ack, approve, decline, major, reject, release, resolve, retry):
         client(each)
 
 

@@ -39,7 +39,9 @@ def _plan(client: Client, args: argparse.Namespace) -> str:
 
 
 def _fields(args: argparse.Namespace) -> dict[str, object]:
-    if args.command == "ack":
+    if args.command == "major":
+        return {"comment": args.comment, "major": not args.withdraw}
+    if args.command in ("ack", "decline"):
         return {"comment": args.comment, "until_seconds": args.until}
     return {name: getattr(args, name) for name in ("comment", "reason") if hasattr(args, name)}
 
@@ -52,7 +54,7 @@ def _show_list(incidents: list[Mapping[str, Any]]) -> None:
         [
             incident["id"],
             incident["state"] + (" (drill)" if incident.get("drill") else ""),
-            incident["priority"],
+            ("MAJOR " if incident.get("major") else "") + incident["priority"],
             incident.get("service", ""),
             screen.age(incident["opened_at"]),
             incident["alertname"],
@@ -72,6 +74,7 @@ def _show(incident: Mapping[str, Any]) -> None:
             "subject": screen.labels(incident["labels"], ("alertname",)),
             "state": incident["state"],
             "priority": incident["priority"],
+            "major": incident.get("major"),
             "service": incident.get("service"),
             "drill": "yes" if incident.get("drill") else "",
             "opened": f"{screen.moment(incident['opened_at'])} ({screen.age(incident['opened_at'])} ago)",
@@ -82,6 +85,7 @@ def _show(incident: Mapping[str, Any]) -> None:
             "storm or parent": incident.get("parent"),
             "acknowledged by": incident.get("acknowledged_by"),
             "until": screen.moment(incident.get("acknowledged_until")),
+            "won't fix until": _declined(incident),
             "would run": screen.words(incident.get("would_run") or ()),
             **_awaited(incident.get("awaiting")),
             "looked at again": screen.moment(incident.get("wake_at")),
@@ -93,6 +97,12 @@ def _show(incident: Mapping[str, Any]) -> None:
     _show_diagnostics(incident.get("runs") or ())
     for refusal in incident.get("refusals") or ():
         print(f"refused by {screen.cut(refusal)}")
+
+
+def _declined(incident: Mapping[str, Any]) -> str:
+    if incident.get("resolution") != "wont_fix":
+        return ""
+    return screen.moment(incident["declined_until"]) if incident["alert_state"] == "resolved" else "its alert has ended"
 
 
 def _awaited(awaiting: Mapping[str, Any] | None) -> dict[str, object]:

@@ -240,6 +240,12 @@ class ApprovalOptions:
         example=["ann", "rt:bob"],
         check=check_approver,
     )
+    operators: tuple[str, ...] = option(
+        (),
+        "Who, besides these, may take charge of an incident by a comment on its ticket.",
+        example=["rt:carl"],
+        check=check_approver,
+    )
     timeout: Seconds = option(Seconds(3600.0), "After this the incident escalates.")
     remind: Seconds = option(Seconds(900.0), "How often a waiting approval is reminded of.")
     keys: Mapping[str, Path] = field(

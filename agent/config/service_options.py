@@ -107,6 +107,7 @@ class ServiceOptions:
     depends_on: tuple[str, ...] = option(
         (), "Services without which it cannot work: while one of them is down, nothing is done here."
     )
+    major: bool = option(False, "Each failure of it (severity page, critical or error) is a major incident.")
     automation: Mode = option(Mode.AUTO, "How far remediations may go on it: observe, propose, approve or auto.")
     targets: Mapping[str, TargetOptions] = field(
         default_factory=dict,
@@ -131,6 +132,12 @@ class PriorityOptions:
     high: tuple[str, ...] = option(MATRIX[Criticality.HIGH], "Where criticality is high, the most urgent first.")
     medium: tuple[str, ...] = option(MATRIX[Criticality.MEDIUM], "Where it is medium.")
     low: tuple[str, ...] = option(MATRIX[Criticality.LOW], "Where it is low.")
+    major: tuple[str, ...] = option(
+        (),
+        "Alerts that are major incidents, above the matrix: those that meet all matchers of one entry.",
+        example=['{alertname="HostDown"}'],
+        check=matchers.parse_all,
+    )
     outside_hours: int = option(1, "Steps by which urgency falls outside a service's hours.", zero=True)
 
     def __post_init__(self) -> None:

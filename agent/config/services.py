@@ -29,7 +29,8 @@ def calendars(config: Config) -> dict[str, Calendar]:
 def priorities(config: Config) -> Priorities:
     options = config.priorities
     matrix = {criticality: getattr(options, criticality) for criticality in Criticality}
-    return Priorities(matrix=matrix, outside_hours=options.outside_hours)
+    majors = tuple(matchers.parse_all(text) for text in options.major)
+    return Priorities(matrix=matrix, outside_hours=options.outside_hours, majors=majors)
 
 
 def problem_limits(config: Config) -> ProblemLimits:
@@ -69,6 +70,7 @@ def _service(options: ServiceOptions, calendar: Calendar) -> Service:
             for priority, target in options.targets.items()
         },
         automation=options.automation,
+        major=options.major,
     )
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from agent.engine.batch import Batch
 from agent.engine.delivery import Answered
 from agent.engine.parts import Parts
-from agent.incidents.events import AttemptSettled
+from agent.incidents.effects import TicketOp
+from agent.incidents.events import AttemptSettled, TicketClosed
 from agent.incidents.incident import Outcome
 from agent.store import writes
 from agent.telemetry import metrics
@@ -29,6 +30,14 @@ def answered(parts: Parts, batch: Batch, answer: Answered) -> None:
     )
     told = by_boot(event, str(answer.payload.get("boot_id", "")), parts.clock.boot_id)
     ended(parts, batch, answer.incident_id, told, str(answer.payload["remediation"]))
+
+
+def ticket_told(parts: Parts, batch: Batch, answer: Answered) -> None:
+    """Take what a ticket system said: a ticket that is closed while its incident lasts was closed by somebody."""
+    incident = parts.casebook.get(answer.incident_id)
+    closed = answer.payload.get("op") == TicketOp.UPDATE and answer.settled.result.get("state") == "closed"
+    if incident is not None and closed:
+        parts.desk.happened(batch, incident, TicketClosed(system=answer.row.target))
 
 
 def by_boot(event: AttemptSettled, asked_on: str, boot_id: str) -> AttemptSettled:

@@ -192,4 +192,5 @@ def _shifted(incident: Incident, delta: float) -> Incident:
         resolved_at=move(incident.resolved_at),
         no_data_since=move(incident.no_data_since),
         acknowledged_until=move(incident.acknowledged_until),
+        declined_until=move(incident.declined_until),
     )

@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.incidents.events import Acknowledged, Approved, Rejected, Released, ResolvedByOperator, RetryOrdered
+from agent.incidents.events import (
+    Acknowledged,
+    Approved,
+    Declined,
+    MajorDeclared,
+    Rejected,
+    Released,
+    ResolvedByOperator,
+    RetryOrdered,
+    TicketClosed,
+)
 from agent.incidents.posted import Post
 from agent.incidents.silences import Silence
 from collectors.sample import Failure, Origin, Reading
@@ -29,7 +39,19 @@ class OnIncident:
     """What a person does to one incident. Answer: the incident as `Reader.incident` shows it."""
 
     incident_id: str
-    event: Acknowledged | Approved | Rejected | Released | ResolvedByOperator | RetryOrdered
+    event: (
+        Acknowledged
+        | Approved
+        | Declined
+        | MajorDeclared
+        | Rejected
+        | Released
+        | ResolvedByOperator
+        | RetryOrdered
+        | TicketClosed
+    )
+    remark: tuple[str, int] | None = None
+    """The ticket system and the remark there that said so: each counts once, whatever is forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,7 @@ class Desk:
         return all(matcher.matches(labels) for matcher in self.rules.match)
 
     def _fired(self, batch: Batch, incident: Incident | None, alert: Alert, change: AlertChange, key: str) -> None:
-        if incident is not None and not self._outdated(incident, batch.now):
+        if incident is not None and not self.policy.is_outdated(incident, batch.now):
             known = incident if incident.state in ACTIVE else self.problems.marked(incident)
             self.happened(batch, known, AlertChanged(change=change))
             return
@@ -132,9 +132,6 @@ class Desk:
             alert, self.policy, incident_id=self._new_id(batch.now), key=key, host=self.rules.host, now=batch.now
         )
         self._open(batch, replace(fresh, preexisting=self.first_start))
-
-    def _outdated(self, incident: Incident, now: float) -> bool:
-        return incident.resolved_at is not None and now >= incident.resolved_at + self.policy.window_of(incident)
 
     def _new_id(self, now: float) -> str:
         return new_id(now, secrets.randbits(20))
@@ -220,6 +217,15 @@ class Desk:
         if incident is not None:
             self.happened(batch, incident, AttemptNeverBegan(run_id=run_id))
         self.changes.never_began(batch, run_id)
+
+    def note(self, batch: Batch, incident: Incident) -> None:
+        """Keep what changes nothing for anybody."""
+        self._casebook.put(incident)
+        batch.writes.append(writes.put_incident(incident))
+
+    def owes(self, system: str, incident: Incident) -> bool:
+        """Tell whether a ticket system has yet to be told something about an incident."""
+        return self._delivery.outbox.owes(system, f"{incident.id}:{system}")
 
     def objection(self, incident: Incident, event: PlanWord, now: float) -> str:
         """Return why somebody's word on a plan does not count."""

@@ -163,6 +163,8 @@ class Engine:
     def _settled(self, batch: Batch, settled: EffectSettled) -> None:
         answered = self._p.delivery.settle(batch, settled)
         if answered is None or answered.row.kind is not Kind.REMEDIATION:
+            if answered is not None and answered.row.kind is Kind.TICKET:
+                attempts.ticket_told(self._p, batch, answered)
             return
         self._witnessed(batch, answered)
         attempts.answered(self._p, batch, answered)

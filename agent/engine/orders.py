@@ -1,7 +1,7 @@
 """Commands of operators and other programs, carried out inside the engine."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import msgspec
@@ -34,7 +34,8 @@ from agent.engine.commands import (
 from agent.engine.desk import Desk
 from agent.engine.intake import Intake
 from agent.engine.situations import Situations
-from agent.incidents.events import PlanWord
+from agent.incidents.events import PlanWord, TicketClosed
+from agent.incidents.incident import Incident
 from agent.itsm.changes import word_of
 from agent.store import writes
 from agent.store.database import set_meta
@@ -136,10 +137,17 @@ class Orders:
         incident = self._casebook.get(command.incident_id)
         if incident is None:
             raise CommandError(f"there is no open incident {command.incident_id!r}", 404)
-        after = self._desk.happened(batch, incident, command.event)
+        if isinstance(command.event, TicketClosed) and self._desk.owes(command.event.system, incident):
+            return {}  # what is owed there may well open it again
+        heard = _hearing(incident, command.remark)
+        if heard is None:
+            return asdict(incident)
+        after = self._desk.happened(batch, heard, command.event)
+        if heard != incident and after == heard:
+            self._desk.note(batch, heard)
         if isinstance(command.event, PlanWord) and after.state is incident.state:
             raise CommandError(self._desk.objection(incident, command.event, batch.now), 403)
-        if after == incident:
+        if after == heard and not isinstance(command.event, TicketClosed):
             raise CommandError(f"that cannot be done to an incident that is {incident.state}")
         return asdict(after)
 
@@ -169,3 +177,14 @@ class Orders:
         batch.writes.append(silencing.put_maintenance(muting))
         _log.warning("maintenance", actor=command.actor, reason=command.reason, seconds=command.seconds)
         return {"maintenance": muting.maintained(batch.now), "until": muting.maintenance_until}
+
+
+def _hearing(incident: Incident, remark: tuple[str, int] | None) -> Incident | None:
+    """Return the incident that has heard this remark; None if it had heard it before."""
+    if remark is None:
+        return incident
+    system, number = remark
+    heard = dict(incident.heard)
+    if heard.get(system, 0) >= number:
+        return None
+    return replace(incident, heard=tuple(sorted({**heard, system: number}.items())))

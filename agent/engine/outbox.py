@@ -45,6 +45,10 @@ class Outbox:
         """Return how many rows are owed; any thread may ask."""
         return sum(len(lane) for target in tuple(self._targets.values()) for lane in tuple(target.lanes.values()))
 
+    def owes(self, target: str, lane: str) -> bool:
+        """Tell whether anything of a lane is not done yet."""
+        return target in self._targets and lane in self._targets[target].lanes
+
     def add(self, owed: Owed) -> None:
         target = self._targets.setdefault(owed.target, _Target())
         lane = target.lanes.setdefault(owed.lane, deque())

@@ -238,6 +238,13 @@ def escalate(incident: Incident, why: str, reason: Reason, context: Context) -> 
     return Decision(incident=lost, reason=reason, detail=why)
 
 
+def woken(incident: Incident, at: float | None) -> Incident:
+    """Return the incident with a wake-up no later than `at`."""
+    if at is None or (incident.wake_at is not None and incident.wake_at <= at):
+        return incident
+    return replace(incident, wake_at=at)
+
+
 def _ack_expiry(incident: Incident) -> float | None:
     return incident.acknowledged_until if incident.acknowledged_by else None
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.incidents import advance, approval, verify
+from agent.incidents import advance, approval, charge, declined, major, verify
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import (
@@ -18,14 +18,17 @@ from agent.incidents.events import (
     AttemptNeverBegan,
     AttemptSettled,
     ClockDue,
+    Declined,
     Event,
     HealthSeen,
+    MajorDeclared,
     MuteChanged,
     Rejected,
     Released,
     ResolvedByOperator,
     RetryOrdered,
     RuleRemoved,
+    TicketClosed,
     TimerDue,
 )
 from agent.incidents.incident import ACTIVE, Attempt, Incident, Outcome, Resolution, State
@@ -86,12 +89,14 @@ def _alert_changed(incident: Incident, event: AlertChanged, context: Context) ->
     alert = event.change.alert
     if alert.state is AlertState.FIRING:
         return _firing(_describe(incident, alert, event.change.at, context), context)
+    if declined.is_declined(incident) and alert.state is AlertState.RESOLVED:
+        return Decision(incident=declined.calmed(incident, context), reason=Reason.UNCHANGED)
     if incident.state not in ACTIVE:
         return Decision(incident=incident, reason=Reason.UNCHANGED)
     if alert.state is AlertState.NO_DATA:
         since = incident.no_data_since or context.now
         silent = replace(incident, alert_state="no_data", no_data_since=since)
-        return Decision(incident=_wake(silent, since + context.policy.no_data_after), reason=Reason.NO_DATA)
+        return Decision(incident=advance.woken(silent, since + context.policy.no_data_after), reason=Reason.NO_DATA)
     if alert.state is AlertState.RESOLVED:
         return _recovered(incident, alert.recovery, context)
     return Decision(incident=incident, reason=Reason.UNCHANGED)
@@ -99,17 +104,14 @@ def _alert_changed(incident: Incident, event: AlertChanged, context: Context) ->
 
 def _describe(incident: Incident, alert: Alert, at: float, context: Context) -> Incident:
     """Take the alert's word for what is not well; only another severity, or a return, is weighed anew."""
-    service = context.policy.catalogue.of(alert.labels)
     severity = alert.label("severity")
     again = severity != incident.severity or incident.state not in ACTIVE
-    priority = context.policy.priorities.of(service, severity, context.now) if again else incident.priority
-    return replace(
+    told = replace(
         incident,
-        service=service.name,
+        service=context.policy.catalogue.of(alert.labels).name,
         labels=alert.labels,
         annotations=alert.annotations,
         severity=severity,
-        priority=priority,
         value=alert.value,
         value_at=at,
         active_at=alert.active_at,
@@ -119,9 +121,12 @@ def _describe(incident: Incident, alert: Alert, at: float, context: Context) -> 
         no_data_since=None,
         no_data_escalated=False,
     )
+    return major.weighed(told, context.policy, context.now) if again else told
 
 
 def _firing(incident: Incident, context: Context) -> Decision:
+    if declined.is_declined(incident):
+        return Decision(incident=replace(incident, wake_at=None), reason=Reason.UNCHANGED)
     if incident.state is State.RESOLVED:
         incident = replace(
             incident,
@@ -193,8 +198,8 @@ def _timer(incident: Incident, _event: TimerDue, context: Context) -> Decision:
     policy, now = context.policy, context.now
     incident = replace(incident, wake_at=None)
     if incident.state is State.RESOLVED:
-        closing = (incident.resolved_at or 0.0) + policy.window_of(incident)
-        if now < closing:
+        closing = policy.ends_at(incident)
+        if closing is None or now < closing:
             return Decision(incident=replace(incident, wake_at=closing), reason=Reason.UNCHANGED)
         return Decision(incident=replace(incident, state=State.CLOSED), reason=Reason.WINDOW_OVER)
     incident = _expire(incident, now)
@@ -215,7 +220,7 @@ def _waited(incident: Incident, context: Context) -> Decision:
         if context.now >= until:
             lost = replace(incident, no_data_escalated=True)
             return advance.escalate(lost, "no data", Reason.NO_DATA_TOO_LONG, context)
-        return Decision(incident=_wake(incident, until), reason=Reason.UNCHANGED)
+        return Decision(incident=advance.woken(incident, until), reason=Reason.UNCHANGED)
     if incident.state is State.OPEN:
         return advance.proceed(incident, context, otherwise=Reason.UNCHANGED)
     return approval.waited(incident, context)
@@ -226,38 +231,6 @@ def _expire(incident: Incident, now: float) -> Incident:
     if until is not None and now >= until:
         return replace(incident, acknowledged_by="", acknowledged_until=None)
     return incident
-
-
-def _acknowledged(incident: Incident, event: Acknowledged, _context: Context) -> Decision:
-    if incident.state not in ACTIVE:
-        return Decision(incident=incident, reason=Reason.UNCHANGED)
-    mine = replace(incident, acknowledged_by=event.actor, acknowledged_until=event.until)
-    return Decision(
-        incident=_wake(mine, event.until), reason=Reason.ACKNOWLEDGED, actor=event.actor, detail=event.comment
-    )
-
-
-def _released(incident: Incident, event: Released, context: Context) -> Decision:
-    free = replace(incident, acknowledged_by="", acknowledged_until=None)
-    if free.state is State.OPEN:
-        decision = advance.proceed(free, context, otherwise=Reason.RELEASED)
-        return replace(decision, actor=event.actor)
-    return Decision(incident=free, reason=Reason.RELEASED, actor=event.actor)
-
-
-def _by_operator(incident: Incident, event: ResolvedByOperator, context: Context) -> Decision:
-    if incident.state not in ACTIVE:
-        return Decision(incident=incident, reason=Reason.UNCHANGED)
-    decision = advance.resolve(incident, Resolution.BY_OPERATOR, Reason.RESOLVED_BY_OPERATOR, context)
-    return replace(decision, actor=event.actor, detail=event.comment)
-
-
-def _retry(incident: Incident, event: RetryOrdered, context: Context) -> Decision:
-    if incident.state not in (State.OPEN, State.ESCALATED):
-        return Decision(incident=incident, reason=Reason.UNCHANGED)
-    again = replace(incident, state=State.OPEN, escalated_reason="", work=None, retry=True)
-    decision = advance.proceed(again, context, otherwise=Reason.RETRY_ORDERED)
-    return replace(decision, actor=event.actor, detail=event.reason)
 
 
 def _rule_removed(incident: Incident, _event: RuleRemoved, context: Context) -> Decision:
@@ -272,25 +245,21 @@ def _rule_removed(incident: Incident, _event: RuleRemoved, context: Context) -> 
     return Decision(incident=gone, reason=Reason.RULE_REMOVED)
 
 
-def _wake(incident: Incident, at: float | None) -> Incident:
-    """Return the incident with a wake-up no later than `at`."""
-    if at is None or (incident.wake_at is not None and incident.wake_at <= at):
-        return incident
-    return replace(incident, wake_at=at)
-
-
 _HANDLERS: dict[type[Any], Callable[[Incident, Any, Context], Decision]] = {
     AlertChanged: _alert_changed,
     HealthSeen: verify.seen,
     AttemptSettled: _settled,
     AttemptNeverBegan: _never_began,
     TimerDue: _timer,
-    Acknowledged: _acknowledged,
+    Acknowledged: charge.acknowledged,
+    Declined: declined.declined,
+    MajorDeclared: major.declared,
+    TicketClosed: charge.ticket_closed,
     Approved: approval.approved,
     Rejected: approval.rejected,
-    Released: _released,
-    ResolvedByOperator: _by_operator,
-    RetryOrdered: _retry,
+    Released: charge.released,
+    ResolvedByOperator: charge.by_operator,
+    RetryOrdered: charge.retry,
     MuteChanged: _mute_changed,
     ClockDue: lambda incident, _event, _context: Decision(incident=incident, reason=Reason.UNCHANGED),
     RuleRemoved: _rule_removed,

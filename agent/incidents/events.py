@@ -81,6 +81,31 @@ class ResolvedByOperator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Declined:
+    """Somebody said "won't fix": nothing is done while the alert lasts, nor before `until` (wall seconds)."""
+
+    actor: str
+    until: float | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MajorDeclared:
+    """Somebody said that this is a major incident, or (`major` false) that it is none."""
+
+    actor: str
+    major: bool = True
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketClosed:
+    """Somebody has closed the ticket at this system while the incident lasts."""
+
+    system: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetryOrdered:
     """Somebody lifted the cool-down and wants another attempt."""
 
@@ -139,12 +164,15 @@ Event = (
     | TimerDue
     | Acknowledged
     | Approved
+    | Declined
+    | MajorDeclared
     | Rejected
     | Released
     | ResolvedByOperator
     | RetryOrdered
     | MuteChanged
     | RuleRemoved
+    | TicketClosed
 )
 
 

@@ -32,6 +32,7 @@ class Resolution(StrEnum):
     BY_ITSELF = "by_itself"
     SERIES_GONE = "series_gone"
     BY_OPERATOR = "by_operator"
+    WONT_FIX = "wont_fix"
     RULE_REMOVED = "rule_removed"
 
 
@@ -193,6 +194,14 @@ class Incident:
     attempts: tuple[Attempt, ...] = ()
     acknowledged_by: str = ""
     acknowledged_until: float | None = None
+    declined_until: float | None = None
+    """Where somebody said "won't fix": nothing is done until then at least, nor while the alert lasts."""
+    major: str = ""
+    """Why this is a major incident, which stands above the priority matrix; empty: it is none."""
+    closed_by_hand: tuple[str, ...] = ()
+    """The ticket systems where somebody closed its ticket while it lasted; they are told no more until its end."""
+    heard: tuple[tuple[str, int], ...] = ()
+    """By ticket system: the last remark that was taken as a word."""
     retry: bool = False
     escalated_reason: str = ""
     resolution: Resolution | None = None

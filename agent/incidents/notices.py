@@ -9,7 +9,15 @@ from agent.incidents.incident import ACTIVE, Incident, State
 from agent.itsm.teams import split
 
 _TURNS = frozenset(
-    {Reason.APPROVAL_NEEDED, Reason.NO_DATA, Reason.PROMISE_AT_RISK, Reason.PROMISE_BROKEN, Reason.WORSE}
+    {
+        Reason.APPROVAL_NEEDED,
+        Reason.MAJOR_DECLARED,
+        Reason.MAJOR_WITHDRAWN,
+        Reason.NO_DATA,
+        Reason.PROMISE_AT_RISK,
+        Reason.PROMISE_BROKEN,
+        Reason.WORSE,
+    }
 )
 """What people hear of besides begin, escalation, recurrence, a higher priority and the end."""
 

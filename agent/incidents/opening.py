@@ -6,6 +6,7 @@ from dataclasses import replace
 from agent.incidents.advance import Context, overlaid, proceed
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.incident import Incident, State
+from agent.incidents.major import weighed
 from agent.incidents.owed import owed
 from agent.incidents.policy import Policy
 from agent.incidents.promises import promised
@@ -15,9 +16,7 @@ from rules.alert import Alert
 
 def described(alert: Alert, policy: Policy, *, incident_id: str, key: str, host: str, now: float) -> Incident:
     """Return the incident that an alert opens, before anything is decided about it."""
-    severity = alert.label("severity")
-    service = policy.catalogue.of(alert.labels)
-    return Incident(
+    fresh = Incident(
         id=incident_id,
         key=key,
         host=host,
@@ -26,9 +25,8 @@ def described(alert: Alert, policy: Policy, *, incident_id: str, key: str, host:
         rule_version=alert.rule_version,
         labels=alert.labels,
         annotations=alert.annotations,
-        severity=severity,
-        priority=policy.priorities.of(service, severity, now),
-        service=service.name,
+        severity=alert.label("severity"),
+        priority="",
         origin=alert.origin,
         state=State.OPEN,
         opened_at=now,
@@ -39,6 +37,7 @@ def described(alert: Alert, policy: Policy, *, incident_id: str, key: str, host:
         active_at=alert.active_at,
         drill=alert.label("drill") == "true",
     )
+    return weighed(fresh, policy, now)
 
 
 def opened(incident: Incident, context: Context) -> Decision:

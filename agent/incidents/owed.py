@@ -16,6 +16,8 @@ _TOLD = frozenset(
         Reason.INEFFECTIVE,
         Reason.NO_DATA,
         Reason.ACKNOWLEDGED,
+        Reason.MAJOR_DECLARED,
+        Reason.MAJOR_WITHDRAWN,
         Reason.RELEASED,
         Reason.RETRY_ORDERED,
         Reason.WOULD_RUN,
@@ -30,7 +32,17 @@ _TOLD = frozenset(
     }
 )
 """Reasons that are a comment of their own on an open ticket; escalation and ends are told by their state."""
-_EXPLAINED = frozenset({Reason.APPROVAL_REFUSED, Reason.APPROVAL_REMINDER, Reason.APPROVED})
+_EXPLAINED = frozenset(
+    {
+        Reason.ACKNOWLEDGED,
+        Reason.APPROVAL_REFUSED,
+        Reason.APPROVAL_REMINDER,
+        Reason.APPROVED,
+        Reason.DECLINED,
+        Reason.MAJOR_DECLARED,
+        Reason.MAJOR_WITHDRAWN,
+    }
+)
 """Reasons of which people are told the detail, too."""
 
 
@@ -71,9 +83,14 @@ def _tickets(
         old = [name for name in after.tickets if name not in missing]
         after = replace(after, tickets=(*after.tickets, *missing))
         op = _op(before, after, reason)
+        if op is TicketOp.REOPEN:
+            after = replace(after, closed_by_hand=())
+        old = [name for name in old if name not in after.closed_by_hand]
         effects += [_ticket(name, op, after, reason, detail) for name in old] if op is not None else []
+        if reason is Reason.TICKET_CLOSED and decision.detail in after.tickets:
+            effects.append(_ticket(decision.detail, TicketOp.UPDATE, after, reason))
     elif before is not None and before.state in ACTIVE and after.told in (None, *ACTIVE):
-        effects += [_ticket(name, TicketOp.CLOSE, after, reason) for name in after.tickets]
+        effects += [_ticket(name, TicketOp.CLOSE, after, reason, detail) for name in after.tickets]
     return _wake_for_ticket(after, context), tuple(effects)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.incidents.incident import Incident
+from agent.incidents.incident import Incident, Resolution
 from agent.incidents.routes import Route
 from agent.itsm.catalogue import NO_SERVICES, Catalogue, Worth
 from agent.itsm.priority import PRIORITIES_BY_DEFAULT, Priorities
@@ -88,6 +88,17 @@ class Policy:
     def window_of(self, incident: Incident) -> float:
         """Return for how long a recurrence re-opens the incident. Each drill is an incident of its own."""
         return 0.0 if incident.drill else self.reopen_window
+
+    def ends_at(self, incident: Incident) -> float | None:
+        """Return when a recurrence is something new; None: not before the alert has ended that nobody will fix."""
+        if incident.resolution is Resolution.WONT_FIX:
+            return incident.declined_until if incident.alert_state == "resolved" else None
+        return (incident.resolved_at or 0.0) + self.window_of(incident)
+
+    def is_outdated(self, incident: Incident, now: float) -> bool:
+        """Tell whether an incident that is over has nothing to do with a fault that comes now."""
+        ends = self.ends_at(incident)
+        return incident.resolved_at is not None and ends is not None and now >= ends
 
     def ladder_for(self, labels: Labels) -> Ladder | None:
         """Return the first remediation in file order that matches, None if none does."""

@@ -63,6 +63,8 @@ class Service:
     objective: Objective | None = None
     targets: Mapping[str, Target] = field(default_factory=dict)
     """By priority."""
+    major: bool = False
+    """Whether each failure of it is a major incident."""
     automation: Mode = Mode.AUTO
     """How far any remediation may go by itself on this service."""
 

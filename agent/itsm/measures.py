@@ -70,6 +70,18 @@ class ActionFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MajorIncident:
+    """An incident that stood above the priority matrix, and why."""
+
+    incident: str
+    alertname: str
+    service: str
+    why: str
+    seconds: float | None
+    """How long it took; None: it is not over yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
     """All figures of one period."""
 
@@ -103,6 +115,9 @@ class Measures:
     services: Sequence[ServiceFigures]
     rules: Sequence[RuleFigures]
     actions: Sequence[ActionFigures]
+    declined: int = 0
+    """Incidents that somebody decided not to fix."""
+    majors: Sequence[MajorIncident] = ()
 
 
 def measures(evidence: Evidence) -> Measures:
@@ -137,6 +152,18 @@ def measures(evidence: Evidence) -> Measures:
         services=services(evidence),
         rules=_rules(opened),
         actions=_actions(opened),
+        declined=sum(each.resolution is Resolution.WONT_FIX for each in opened),
+        majors=tuple(_major(each) for each in opened if each.major),
+    )
+
+
+def _major(incident: Incident) -> MajorIncident:
+    return MajorIncident(
+        incident=incident.id,
+        alertname=incident.alertname,
+        service=incident.service,
+        why=incident.major,
+        seconds=length(lasted(incident)) if incident.resolved_at is not None else None,
     )
 
 

@@ -77,6 +77,7 @@ def _sections(made: Report) -> Iterator[Section]:
     figures = made.measures
     promises = ((kind, _share(share)) for kind, share in figures.promises.items())
     yield _section("Incidents", practices.INCIDENTS, ("figure", "value"), _incidents(figures))
+    yield _section("Major incidents", practices.INCIDENTS, _MAJORS, _majors(figures))
     yield _section("Where the time went", practices.MEASUREMENT, ("phase", "time", "share"), _phases(figures))
     yield _section("Services", practices.AVAILABILITY, _SERVICES, _services(figures))
     yield _section("Promises", practices.LEVELS, ("promise", "kept"), promises)
@@ -87,6 +88,7 @@ def _sections(made: Report) -> Iterator[Section]:
     yield _section("To look at", practices.IMPROVEMENT, _POINTS, _points(made), technical=True)
 
 
+_MAJORS = ("incident", "alert", "service", "why", "took")
 _SERVICES = ("service", "incidents", "down", "in business hours", "availability", "goal", "error budget used")
 _ACTIONS = ("remediation", "attempts", "helped", "time")
 _PROBLEMS = ("problem", "state", "service", "why", "workaround")
@@ -114,7 +116,14 @@ def _incidents(figures: Measures) -> Iterator[Sequence[str]]:
     yield "came back", _share(figures.recurred)
     yield "false", _share(figures.false)
     yield "handed to a person", _share(figures.escalated)
+    yield "won't fix", str(figures.declined)
     yield "age of open tickets", _spread(figures.ticket_age)
+
+
+def _majors(figures: Measures) -> Iterator[Sequence[str]]:
+    for each in figures.majors:
+        took = duration(each.seconds) if each.seconds is not None else "not over yet"
+        yield each.incident, _one(each.alertname), _one(each.service), _one(each.why), took
 
 
 def _phases(figures: Measures) -> Iterator[Sequence[str]]:

@@ -85,6 +85,7 @@ def _shown(incident: Incident) -> dict[str, Any]:
         "alert_state": incident.alert_state,
         "severity": incident.severity,
         "priority": incident.priority,
+        "major": incident.major,
         "labels": dict(incident.labels),
         "annotations": dict(incident.annotations),
         "opened_at": incident.opened_at,

@@ -26,9 +26,14 @@ ENDS = {
     Resolution.BY_ITSELF: "Over: the condition ended without an action of ours.",
     Resolution.SERIES_GONE: "Over: what was measured does not exist any more.",
     Resolution.BY_OPERATOR: "Declared over by an operator.",
+    Resolution.WONT_FIX: "Won't fix: nothing more is done about it, whether or not it goes on.",
     Resolution.RULE_REMOVED: "Closed: the rule that watched for this was removed.",
 }
 _SAID = {
+    Reason.TICKET_CLOSED: "Somebody has closed this ticket, but the fault lasts. It stays closed: the next word here is"
+    " that it is over, or that it came back.",
+    Reason.MAJOR_DECLARED: "This is a major incident now.",
+    Reason.MAJOR_WITHDRAWN: "This is no major incident any more.",
     Reason.PROMISE_AT_RISK: "Most of the promised time is gone.",
     Reason.PROMISE_BROKEN: "The promised time is over.",
     Reason.FAREWELL: "paramedic is being removed from this host: nothing watches this any more.",
@@ -85,7 +90,8 @@ def notice(incident: Incident, host_name: str, reason: Reason, *, technical: boo
 def title(incident: Incident, host_name: str) -> str:
     """Return e.g. `[P2] SystemdUnitFailed nginx.service on web1`."""
     drill = "DRILL " if incident.drill else ""
-    words = (f"{drill}[{incident.priority}]", incident.alertname, _subject(incident), "on", host_name)
+    rank = "MAJOR " if incident.major else ""
+    words = (f"{drill}[{rank}{incident.priority}]", incident.alertname, _subject(incident), "on", host_name)
     return one_line(redacted(" ".join(word[: 2 * TITLE_LENGTH] for word in words if word)), TITLE_LENGTH)
 
 
@@ -105,6 +111,8 @@ def _business(incident: Incident, host_name: str) -> Iterator[str]:
     if description := annotations.get("description"):
         yield block(redacted(description[: 2 * VALUE_LENGTH]), VALUE_LENGTH)
     yield ""
+    if incident.major:
+        yield f"MAJOR INCIDENT: {_clean(incident.major)}"
     yield f"Priority: {incident.priority} (severity {_clean(incident.severity) or 'not given'})"
     if service := _service(incident):
         yield f"Service: {service}"
@@ -199,6 +207,11 @@ def _headline(incident: Incident, reason: Reason) -> str:
     drill = "DRILL. " if incident.drill else ""
     if reason is Reason.REOPENED:
         return f"{drill}It is back (re-opened {incident.reopened} times). {_state(incident)}"
+    if reason is Reason.ACKNOWLEDGED and incident.acknowledged_by:
+        until = f" until {_time(incident.acknowledged_until)}" if incident.acknowledged_until is not None else ""
+        return f"{drill}{_clean(incident.acknowledged_by)} has taken it{until}: no automatic action until then."
+    if reason is Reason.RELEASED:
+        return f"{drill}Given back: automatic action may go on. {_state(incident)}"
     if reason in _SAID:
         return drill + _SAID[reason]
     if reason is Reason.APPROVAL_REFUSED:

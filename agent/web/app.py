@@ -131,6 +131,8 @@ def control_rows(
         ("GET", "/control/incidents", control.incidents),
         ("GET", incident, control.incident),
         ("POST", f"{incident}/ack", control.acknowledge),
+        ("POST", f"{incident}/decline", control.decline),
+        ("POST", f"{incident}/major", control.declare),
         ("POST", f"{incident}/approve", control.approve),
         ("POST", f"{incident}/reject", control.reject),
         ("POST", f"{incident}/release", control.release),

@@ -19,7 +19,16 @@ from agent.engine.commands import (
     SetStop,
     StartDrill,
 )
-from agent.incidents.events import Acknowledged, Approved, Rejected, Released, ResolvedByOperator, RetryOrdered
+from agent.incidents.events import (
+    Acknowledged,
+    Approved,
+    Declined,
+    MajorDeclared,
+    Rejected,
+    Released,
+    ResolvedByOperator,
+    RetryOrdered,
+)
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
@@ -46,6 +55,12 @@ class _Acknowledgement(msgspec.Struct, forbid_unknown_fields=True):
     comment: str = ""
     until_seconds: float | None = None
     """How long it holds, from now."""
+
+
+class _Major(msgspec.Struct, forbid_unknown_fields=True):
+    comment: str = ""
+    major: bool = True
+    """False: it is none any more."""
 
 
 class _Word(msgspec.Struct, forbid_unknown_fields=True):
@@ -143,6 +158,16 @@ class Control:
     async def resolve(self, request: Request, peer: Peer) -> Response:
         fields = await fields_of(request, _Comment)
         event = ResolvedByOperator(actor=peer.actor, comment=fields.comment)
+        return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))
+
+    async def decline(self, request: Request, peer: Peer) -> Response:
+        fields = await fields_of(request, _Acknowledgement)
+        event = Declined(actor=peer.actor, until=self._until(fields.until_seconds), comment=fields.comment)
+        return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))
+
+    async def declare(self, request: Request, peer: Peer) -> Response:
+        fields = await fields_of(request, _Major)
+        event = MajorDeclared(actor=peer.actor, major=fields.major, comment=fields.comment)
         return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))
 
     async def retry(self, request: Request, peer: Peer) -> Response:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.incidents.events import Approved, Rejected
-from agent.intake.words import WordError, remarked, signed
+from agent.incidents.events import Acknowledged, Approved, Declined, MajorDeclared, Rejected, Released
+from agent.intake.words import MOST_CHARGE_SECONDS, WordError, charged, remarked, signed
 
 NOW = 1_800_000_000.0
 KEYS = {"ann": b"a key of ann's", "bob": b"a key of bob's"}
@@ -118,3 +118,47 @@ def test_a_remark_can_say_no():
 )
 def test_other_remarks_and_quotes_say_nothing(text):
     assert remark(text) is None
+
+
+def charge(text):
+    return charged(text, incident="i1", actor="rt:ann", now=NOW, remark=("rt", 7))
+
+
+@pytest.mark.parametrize(
+    ("text", "event"),
+    [
+        ("paramedic acknowledge", Acknowledged(actor="rt:ann")),
+        ("paramedic ack 2h: looking", Acknowledged(actor="rt:ann", until=NOW + 7200, comment="looking")),
+        ("Hello,\n Paramedic: pause for 1h30m", Acknowledged(actor="rt:ann", until=NOW + 5400)),
+        ("paramedic release", Released(actor="rt:ann")),
+        ("paramedic won't fix", Declined(actor="rt:ann")),
+        (
+            "paramedic WON\u2019T FIX 30d, new disk comes",
+            Declined(actor="rt:ann", until=NOW + 30 * 86400, comment="new disk comes"),
+        ),
+        ("paramedic wontfix 2 disks", Declined(actor="rt:ann", comment="2 disks")),
+        ("paramedic major shop is down", MajorDeclared(actor="rt:ann", comment="shop is down")),
+        ("paramedic ack 1s9h", Acknowledged(actor="rt:ann", comment="1s9h")),
+        ("paramedic not major", MajorDeclared(actor="rt:ann", major=False)),
+        ("paramedic ack 9999d", Acknowledged(actor="rt:ann", until=NOW + MOST_CHARGE_SECONDS)),
+    ],
+)
+def test_a_remark_takes_charge_of_an_incident(text, event):
+    order = charge(text)
+    assert (order.incident_id, order.event, order.remark) == ("i1", event, ("rt", 7))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ack",
+        "please paramedic ack",
+        "> paramedic ack",
+        "paramedic acknowledged it",
+        "paramedical ack",
+        "paramedic fix",
+    ],
+)
+def test_what_is_only_talk_about_it_orders_nothing(text):
+    assert charge(text) is None

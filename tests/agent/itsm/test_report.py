@@ -12,7 +12,7 @@ from agent.app.reporting import FORMS, evidence
 from agent.cli.report import period
 from agent.engine.commands import SetMaintenance
 from agent.incidents import windows
-from agent.incidents.incident import Span
+from agent.incidents.incident import Resolution, Span
 from agent.incidents.windows import Recurrence
 from agent.itsm.availability import down
 from agent.itsm.calendars import Calendar
@@ -332,6 +332,16 @@ def test_a_period_without_incidents_has_no_figures_and_divides_by_nothing(month)
     assert made.measures.incidents == 0
     assert made.measures.resolve.mean is None
     assert "0 of 0" in FORMS["markdown"](made)
+
+
+def test_major_incidents_and_what_nobody_will_fix_are_in_the_report(month):
+    record = month.evidence()
+    first, second = record.incidents[:2]
+    great = replace(first, major="declared by ann: the press | calls", spans=())
+    declined = replace(second, resolution=Resolution.WONT_FIX, spans=())
+    made = FORMS["markdown"](report(replace(record, incidents=(great, declined))))
+    assert f"| {great.id} | ProcessDown | {great.service} | declared by ann: the press \\| calls |" in made
+    assert "| won't fix | 1 |" in made
 
 
 def test_spans_that_overlap_are_counted_once(month):

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from agent.engine.commands import CommandError
+from agent.clock import SystemClock
+from agent.engine.commands import CommandError, OnIncident
+from agent.incidents.events import Acknowledged, Declined, TicketClosed
 from agent.incidents.incident import Awaiting, State
 from agent.incidents.opening import described
 from agent.incidents.policy import Policy
 from agent.tickets.contract import Remark, TicketError, TicketRef, TicketState
-from agent.tickets.remarks import Reader, Remarks
+from agent.tickets.remarks import MOST, Reader, Remarks
 from agent.tickets.wording import correlation
 from collectors.sample import labels
 from rules.alert import Alert, AlertState
@@ -43,10 +45,11 @@ class Desk:
         self.said = []
         self.looks = queue.Queue()
         self.error = None
+        self.state = TicketState.OPEN
 
     def find(self, found):
         assert found == correlation(incident())
-        return TicketRef(id="7", url="", state=TicketState.OPEN)
+        return TicketRef(id="7", url="", state=self.state)
 
     def remarks(self, ref, after):
         assert ref.id == "7"
@@ -65,8 +68,10 @@ def desk():
 def make(desk):
     made = []
 
-    def watch(order):
-        remarks = Remarks([Reader(name="helpdesk", kind="rt", system=desk)], order, poll_seconds=0.01)
+    def watch(order, **options):
+        remarks = Remarks(
+            [Reader(name="helpdesk", kind="rt", system=desk)], order, SystemClock(), poll_seconds=0.01, **options
+        )
         made.append(remarks)
         remarks.start()
         return remarks
@@ -145,3 +150,70 @@ def test_nothing_is_read_while_nothing_waits(desk, make, changes):
     remarks.close()
     remarks._thread.join(10)
     assert not remarks._thread.is_alive()
+
+
+@pytest.mark.parametrize("name", ["ann", "rt:ann"])
+def test_a_named_person_takes_charge_of_an_incident_that_waits_for_nothing(desk, make, name):
+    orders = queue.Queue()
+    desk.said.append(Remark(id=4, actor="ann", text="I am on it.\nparamedic acknowledge 2h looking"))
+    make(orders.put, people=(name,)).offer([replace(incident(), awaiting=None)])
+
+    order = orders.get(timeout=10)
+
+    assert isinstance(order.event, Acknowledged)
+    assert (order.event.actor, order.event.comment, order.remark) == ("rt:ann", "looking", ("helpdesk", 4))
+
+
+def test_nobody_else_takes_charge_of_an_incident(desk, make):
+    orders = queue.Queue()
+    desk.said = [
+        Remark(id=4, actor="eve", text="paramedic won't fix"),
+        Remark(id=5, actor="ann", text="> paramedic ack"),
+    ]
+    make(orders.put, people=("jira:eve", "ann")).offer([replace(incident(), awaiting=None)])
+    look(desk, 4)
+    assert orders.empty()
+
+
+def test_what_was_heard_before_a_restart_is_not_read_again(desk, make):
+    orders = queue.Queue()
+    desk.said = [Remark(id=4, actor="ann", text="paramedic ack"), Remark(id=6, actor="ann", text="paramedic wontfix")]
+    make(orders.put, people=("ann",)).offer([replace(incident(), awaiting=None, heard=(("helpdesk", 4),))])
+    assert isinstance(orders.get(timeout=10).event, Declined)
+    assert orders.empty()
+
+
+def test_a_ticket_that_somebody_closed_is_told_to_the_engine_until_it_knows(desk, make):
+    orders = queue.Queue()
+    desk.state = TicketState.CLOSED
+    remarks = make(orders.put, people=("ann",))
+    remarks.offer([replace(incident(), awaiting=None)])
+    assert orders.get(timeout=10) == OnIncident(incident_id="i1", event=TicketClosed(system="helpdesk"))
+    remarks.offer([])
+    remarks.close()
+    remarks._thread.join(10)
+    while not orders.empty():
+        orders.get()
+    known = make(orders.put, people=("ann",))
+    known.offer([replace(incident(), awaiting=None, closed_by_hand=("helpdesk",))])
+    look(desk, 2)
+    assert orders.empty()
+
+
+def test_calm_tickets_are_looked_at_every_third_turn_and_at_once_when_somebody_wrote(desk):
+    clock = SystemClock()
+    remarks = Remarks([Reader(name="helpdesk", kind="rt", system=desk)], print, clock, people=("ann",))
+    calm, waiting = replace(incident(), id="calm", awaiting=None), incident()
+    remarks.offer([calm, waiting])
+    turns = [{each.id for each in remarks._due()} for _ in range(4)]
+    assert turns == [{"calm", "i1"}, {"i1"}, {"i1"}, {"calm", "i1"}]
+    remarks.hurry()
+    assert {each.id for each in remarks._due()} == {"calm", "i1"}
+
+
+def test_with_more_tickets_than_a_turn_has_time_for_each_gets_its_turn(desk):
+    remarks = Remarks([Reader(name="helpdesk", kind="rt", system=desk)], print, SystemClock(), people=("ann",))
+    many = [replace(incident(), id=str(number), awaiting=None) for number in range(2 * MOST + 1)]
+    remarks.offer(many)
+    seen = {each.id for _ in range(3) for each in remarks._due()}
+    assert seen == {each.id for each in many}

@@ -1,0 +1,49 @@
+"""What people do with an incident: take charge of it, give it back, declare it over, order another attempt."""
+
+from dataclasses import replace
+
+from agent.incidents import advance
+from agent.incidents.advance import Context
+from agent.incidents.decision import Decision, Reason
+from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered, TicketClosed
+from agent.incidents.incident import ACTIVE, Incident, Resolution, State
+
+
+def acknowledged(incident: Incident, event: Acknowledged, _context: Context) -> Decision:
+    if incident.state not in ACTIVE:
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    mine = replace(incident, acknowledged_by=event.actor, acknowledged_until=event.until)
+    return Decision(
+        incident=advance.woken(mine, event.until), reason=Reason.ACKNOWLEDGED, actor=event.actor, detail=event.comment
+    )
+
+
+def released(incident: Incident, event: Released, context: Context) -> Decision:
+    free = replace(incident, acknowledged_by="", acknowledged_until=None)
+    if free.state is State.OPEN:
+        decision = advance.proceed(free, context, otherwise=Reason.RELEASED)
+        return replace(decision, actor=event.actor)
+    return Decision(incident=free, reason=Reason.RELEASED, actor=event.actor)
+
+
+def by_operator(incident: Incident, event: ResolvedByOperator, context: Context) -> Decision:
+    if incident.state not in ACTIVE:
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    decision = advance.resolve(incident, Resolution.BY_OPERATOR, Reason.RESOLVED_BY_OPERATOR, context)
+    return replace(decision, actor=event.actor, detail=event.comment)
+
+
+def retry(incident: Incident, event: RetryOrdered, context: Context) -> Decision:
+    if incident.state not in (State.OPEN, State.ESCALATED):
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    again = replace(incident, state=State.OPEN, escalated_reason="", work=None, retry=True)
+    decision = advance.proceed(again, context, otherwise=Reason.RETRY_ORDERED)
+    return replace(decision, actor=event.actor, detail=event.reason)
+
+
+def ticket_closed(incident: Incident, event: TicketClosed, _context: Context) -> Decision:
+    """Somebody's word is not fought: the ticket is told once that the fault lasts, and stays closed."""
+    if incident.state not in ACTIVE or event.system in incident.closed_by_hand:
+        return Decision(incident=incident, reason=Reason.UNCHANGED)
+    known = replace(incident, closed_by_hand=(*incident.closed_by_hand, event.system))
+    return Decision(incident=known, reason=Reason.TICKET_CLOSED, detail=event.system)
