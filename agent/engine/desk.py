@@ -218,11 +218,6 @@ class Desk:
             self.happened(batch, incident, AttemptNeverBegan(run_id=run_id))
         self.changes.never_began(batch, run_id)
 
-    def note(self, batch: Batch, incident: Incident) -> None:
-        """Keep what changes nothing for anybody."""
-        self._casebook.put(incident)
-        batch.writes.append(writes.put_incident(incident))
-
     def owes(self, system: str, incident: Incident) -> bool:
         """Tell whether a ticket system has yet to be told something about an incident."""
         return self._delivery.outbox.owes(system, f"{incident.id}:{system}")

@@ -144,7 +144,8 @@ class Orders:
             return asdict(incident)
         after = self._desk.happened(batch, heard, command.event)
         if heard != incident and after == heard:
-            self._desk.note(batch, heard)
+            self._casebook.put(heard)
+            batch.writes.append(writes.put_incident(heard))
         if isinstance(command.event, PlanWord) and after.state is incident.state:
             raise CommandError(self._desk.objection(incident, command.event, batch.now), 403)
         if after == heard and not isinstance(command.event, TicketClosed):
