@@ -28,7 +28,7 @@ from agent.incidents.events import (
 )
 from agent.incidents.identity import incident_key, new_id
 from agent.incidents.incident import ACTIVE, Incident, State
-from agent.incidents.opening import described, is_storm, opened, preexisting, storm
+from agent.incidents.opening import described, is_storm, opened, preexisting, recovered, storm
 from agent.incidents.policy import Policy
 from agent.incidents.posted import is_posted
 from agent.incidents.replay import Taken
@@ -269,7 +269,7 @@ class Desk:
     def _calm(self, batch: Batch, head: str) -> None:
         parent = self._casebook.get(head) if head else None
         if parent is not None and parent.state in ACTIVE and self._casebook.is_over(head):
-            self.happened(batch, parent, AlertChanged(change=_recovered(parent, batch.now)))
+            self.happened(batch, parent, AlertChanged(change=recovered(parent, batch.now)))
 
     def _tell(self, before: Incident | None, decision: Decision) -> None:
         incident = decision.incident
@@ -313,19 +313,3 @@ def _turn(before: Incident | None, after: Incident, taken: Taken | None, now: fl
         remediation=taken.situation.remediation if taken is not None else "",
         now=now,
     )
-
-
-def _recovered(parent: Incident, now: float) -> AlertChange:
-    calm = Alert(
-        fingerprint="",
-        rule=parent.rule,
-        rule_version=parent.rule_version,
-        labels=parent.labels,
-        annotations=parent.annotations,
-        state=AlertState.RESOLVED,
-        value=0.0,
-        active_at=parent.active_at,
-        resolved_at=now,
-        recovery=Recovery.HEALTHY,
-    )
-    return AlertChange(alert=calm, before=AlertState.FIRING, at=now)

@@ -11,7 +11,7 @@ from agent.incidents.owed import owed
 from agent.incidents.policy import Policy
 from agent.incidents.promises import promised
 from agent.incidents.spans import traced
-from rules.alert import Alert
+from rules.alert import Alert, AlertChange, AlertState, Recovery
 
 
 def described(alert: Alert, policy: Policy, *, incident_id: str, key: str, host: str, now: float) -> Incident:
@@ -94,3 +94,20 @@ def preexisting(found: Sequence[Incident], *, incident_id: str, key: str) -> Inc
         told=None,
         revision=0,
     )
+
+
+def recovered(parent: Incident, now: float) -> AlertChange:
+    """Return the change by which a storm or a summary ends with its last member."""
+    calm = Alert(
+        fingerprint="",
+        rule=parent.rule,
+        rule_version=parent.rule_version,
+        labels=parent.labels,
+        annotations=parent.annotations,
+        state=AlertState.RESOLVED,
+        value=0.0,
+        active_at=parent.active_at,
+        resolved_at=now,
+        recovery=Recovery.HEALTHY,
+    )
+    return AlertChange(alert=calm, before=AlertState.FIRING, at=now)
