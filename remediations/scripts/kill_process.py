@@ -17,7 +17,7 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 KERNEL_THREAD = 0x00200000  # PF_KTHREAD among the flags in /proc/PID/stat
@@ -50,6 +50,18 @@ class Target(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """End what the arguments name, and print what became of it."""
     options = parse(arguments)
+
+    def end_all(targets: Sequence[Target]) -> int:
+        alive = end(targets, options.grace_seconds)
+        for target in targets:
+            print(f"{'still alive' if target in alive else 'ended'}: {target.pid} {target.seen.name!a}")
+        return 1 if alive else 0
+
+    return work_on(options, end_all)
+
+
+def work_on(options: argparse.Namespace, work: Callable[[Sequence[Target]], int]) -> int:
+    """Do the work on the processes that the options name; return the exit status."""
     try:
         targets = find(options)
     except RefusedError as error:
@@ -58,10 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     if not targets:
         print("no such process")
         return 1
-    alive = end(targets, options.grace_seconds)
-    for target in targets:
-        print(f"{'still alive' if target in alive else 'ended'}: {target.pid} {target.seen.name!a}")
-    return 1 if alive else 0
+    return work(targets)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

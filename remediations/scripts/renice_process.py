@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100 - isolated mode leaves it out
 
-from kill_process import RefusedError, Target, find  # type: ignore[import-not-found]
+from kill_process import Target, work_on  # type: ignore[import-not-found]
 
 IONICE = "/usr/bin/ionice"
 CLASSES = {"best-effort": ("-c", "2", "-n", "7"), "idle": ("-c", "3")}
@@ -24,15 +24,8 @@ SECONDS = 5.0
 def main(arguments: Sequence[str]) -> int:
     """Change what the arguments name, and print what became of it."""
     options = parse(arguments)
-    try:
-        targets = find(options)
-    except RefusedError as error:
-        print(f"refused: {error}")
-        return 2
-    if not targets:
-        print("no such process")
-        return 1
-    return max(change(target, options) for target in targets)
+    status: int = work_on(options, lambda targets: max(change(target, options) for target in targets))
+    return status
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

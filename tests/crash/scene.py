@@ -76,7 +76,7 @@ class Nursery:
 
 
 class Life:
-    """One daemon process, from its fork to its end."""
+    """One process, from its fork to its end."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -207,10 +207,10 @@ class Scene:
         return None if stat.rpartition(")")[2].split()[0] == "Z" else pid
 
     def strike(self) -> None:
-        """Kill the service; nobody but the daemon brings it back."""
+        """Kill the service, and see it dead; nobody but the daemon brings it back."""
         if pid := self.patient():
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                Life(pid).end()
 
     def revive(self) -> None:
         command = ["/bin/sh", self.folder / "repair.sh", self.folder, "0"]
