@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from agent.cli.client import Client, ControlError, over_socket
-from tests.host.machine import Machine, booted, until
-from tests.host.patient import CONFIG, PARAMEDIC, STARTS, UNIT, install_program
+from agent.cli.client import ControlError
+from tests.host.hosted import STARTS, Hosted
+from tests.host.machine import booted, until
+from tests.host.patient import CONFIG, PARAMEDIC, UNIT, install_program
 from tests.services.service import free_port
 
 SOCKET = "/run/paramedic-exec.sock"
@@ -57,32 +57,14 @@ systemctl restart -- "$1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Helped:
-    """The host and its daemon."""
-
-    machine: Machine
-    port: int
-
-    @property
-    def client(self) -> Client:
-        """Talk to the daemon as the host's root does, from outside."""
-        return over_socket([Path(f"/proc/{self.machine.leader}/root/run/paramedic/paramedic.sock")])
+class Helped(Hosted):
+    """The host, its daemon and the root helper."""
 
     def uid(self) -> int:
         return int(self.machine.run("id", "--user", "paramedic"))
 
-    def pid(self) -> int:
-        return int(self.machine.show("paramedic", "MainPID"))
-
     def helper_pid(self) -> int:
         return int(self.machine.show("paramedic-exec.service", "MainPID"))
-
-    def fail(self, unit: str) -> float:
-        kill = 'pid=$(systemctl show -P MainPID -- "$1"); date +%s.%N; kill -KILL "$pid"'
-        return float(self.machine.run("sh", "-c", kill, "sh", unit))
-
-    def starts(self, unit: str) -> int:
-        return self.machine.read(f"{STARTS}/{unit}").count("started")
 
     def incident(self, unit: str) -> dict | None:
         """Return the newest incident of the unit; None while there is none, or the daemon cannot be asked."""
@@ -98,16 +80,9 @@ class Helped:
             found = self.incident(unit)
             return found if found and found["state"] == state else None
 
-        return until(look, seconds, lambda: f"{unit} {state}: {self.incident(unit)}\n{self.journals()}")
+        return until(look, seconds, lambda: f"{unit} {state}: {self.incident(unit)}\n{self.journal()}")
 
-    def await_running(self, previous: int) -> None:
-        def look():
-            up = self.machine.show("paramedic", "ActiveState") == "active"
-            return up and self.pid() not in {0, previous}
-
-        until(look, 30.0, self.journals)
-
-    def journals(self) -> str:
+    def journal(self) -> str:
         names = ("paramedic", "paramedic-exec.service", "paramedic-exec.socket", "paramedic-run-*")
         return "\n".join(self.machine.journal(name) for name in names)
 
@@ -133,7 +108,7 @@ class Helped:
             answer = self.ask({"op": "status", "run": run_id})
             return answer if answer["answer"] == "finished" else None
 
-        return until(look, seconds, self.journals)
+        return until(look, seconds, self.journal)
 
     def allow(self, name: str, text: str, mode: int = 0o644) -> None:
         """Put a policy of the administrator's there."""
@@ -161,6 +136,6 @@ def helped() -> Iterator[Helped]:
         machine.run("systemctl", "start", *UNITS)
         done = machine.outcome(PARAMEDIC, "install", timeout=120)
         if done.returncode:
-            pytest.fail(f"{done.stdout}\n{found.journals()}")
-        until(lambda: re.search(r"watching ", machine.journal("paramedic")), 30.0, found.journals)
+            pytest.fail(f"{done.stdout}\n{found.journal()}")
+        until(lambda: re.search(r"watching ", machine.journal("paramedic")), 30.0, found.journal)
         yield found

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from agent.cli.client import Client, ControlError, over_socket
+from agent.cli.client import ControlError
 from agent.config import toml
 from tests.host import wheels
+from tests.host.hosted import STARTS, Hosted
 from tests.host.machine import Machine, booted, until
 from tests.services.service import Server, free_port
 
@@ -21,7 +22,6 @@ PARAMEDIC = f"{VENV}/bin/paramedic"
 SHARE = f"{VENV}/lib/python3.11/site-packages/agent/share"
 CONFIG = "/etc/paramedic/paramedic.toml"
 RULES = "/etc/polkit-1/rules.d/50-paramedic.rules"
-STARTS = "/var/lib/starts"
 SLOW = ("slow-killed.service", "slow-restarted.service")
 """Units whose start takes three seconds."""
 LISTED = ("web.service", "quick-killed.service", "quick-restarted.service", "still.service", *SLOW)
@@ -79,20 +79,10 @@ limits = { attempts = 50, runs = 1000, cooldown = "0s" }"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patient:
+class Patient(Hosted):
     """The host, its daemon, and the ticket system that the daemon writes to."""
 
-    machine: Machine
-    port: int
     rt: Server
-
-    @property
-    def client(self) -> Client:
-        """Talk to the daemon as the host's root does, from outside."""
-        return over_socket([Path(f"/proc/{self.machine.leader}/root/run/paramedic/paramedic.sock")])
-
-    def pid(self) -> int:
-        return int(self.machine.show("paramedic", "MainPID"))
 
     def engine_thread(self) -> int:
         """Return the thread id, as seen from here, of the daemon's engine: the first that it starts."""
@@ -106,11 +96,6 @@ class Patient:
 
     def _is_mine(self, process: Path) -> bool:
         return (process / "ns/pid").readlink() == Path(f"/proc/{self.machine.leader}/ns/pid").readlink()
-
-    def fail(self, unit: str) -> float:
-        """Kill the unit's process as a crash would; return when (wall seconds)."""
-        kill = 'pid=$(systemctl show -P MainPID -- "$1"); date +%s.%N; kill -KILL "$pid"'
-        return float(self.machine.run("sh", "-c", kill, "sh", unit))
 
     def incidents(self, unit: str) -> list[dict]:
         """Return the incidents of a unit, newest first; none while the daemon cannot be asked."""
@@ -140,18 +125,6 @@ class Patient:
         """Return once there is one ticket about the unit, and it is resolved; fail if there are more."""
         until(lambda: [each["Status"] for each in self.tickets(unit)] == ["resolved"], 30.0, self.journal)
 
-    def starts(self, unit: str) -> int:
-        return self.machine.read(f"{STARTS}/{unit}").count("started")
-
-    def await_running(self, previous: int, seconds: float = 30.0) -> int:
-        """Return the daemon's new pid once it is ready."""
-
-        def look():
-            state = self.machine.show("paramedic", "ActiveState")
-            return state == "active" and self.pid() not in {0, previous} and self.pid()
-
-        return until(look, seconds, self.journal)
-
     def await_ready(self) -> None:
         """Return once every collector has been run."""
 
@@ -170,9 +143,6 @@ class Patient:
     def metric(self, name: str) -> float:
         (line,) = re.findall(rf"^{re.escape(name)} (\S+)$", self.metrics(), re.MULTILINE)
         return float(line)
-
-    def journal(self) -> str:
-        return self.machine.journal("paramedic")
 
     def configure(self, change=lambda text: text) -> None:
         """Write the configuration, changed by the test, or as it was."""
