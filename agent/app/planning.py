@@ -37,6 +37,8 @@ def policy(config: Config, *, publish: Sequence[str]) -> Policy:
         priorities=services.priorities(config),
         routes=people.routes(config),
         roster=people.roster(config),
+        chains=people.chains(config),
+        acknowledged_for=config.incidents.acknowledged_for,
         reopen_window=config.incidents.reopen_window,
         no_data_after=config.incidents.no_data_after,
         approval_timeout=config.approvals.timeout,

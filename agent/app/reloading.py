@@ -39,6 +39,7 @@ _SWAPPED = frozenset(
         "people",
         "teams",
         "rotas",
+        "chains",
     }
 )
 """Tables that a reload takes over; changes in any other need a restart."""

@@ -86,6 +86,8 @@ def _show(incident: Mapping[str, Any]) -> None:
             "acknowledged by": incident.get("acknowledged_by"),
             "until": screen.moment(incident.get("acknowledged_until")),
             "won't fix until": _declined(incident),
+            "were told": ", ".join(incident.get("notified") or ()),
+            **_paged(incident.get("page"), incident.get("page_at")),
             "would run": screen.words(incident.get("would_run") or ()),
             **_awaited(incident.get("awaiting")),
             "looked at again": screen.moment(incident.get("wake_at")),
@@ -103,6 +105,12 @@ def _declined(incident: Mapping[str, Any]) -> str:
     if incident.get("resolution") != "wont_fix":
         return ""
     return screen.moment(incident["declined_until"]) if incident["alert_state"] == "resolved" else "its alert has ended"
+
+
+def _paged(page: Mapping[str, Any] | None, at: float | None) -> dict[str, object]:
+    if not page or page["since"] is None:
+        return {}
+    return {"escalation": f"{page['chain']}, level {page['level']}", "next level": screen.moment(at)}
 
 
 def _awaited(awaiting: Mapping[str, Any] | None) -> dict[str, object]:

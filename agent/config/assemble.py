@@ -27,6 +27,7 @@ _NAMED = (
     "people",
     "teams",
     "rotas",
+    "chains",
 )
 """Lists of tables whose names tell them apart."""
 _ROOTS = frozenset(field.name for field in fields(PathOptions))

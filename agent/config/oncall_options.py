@@ -6,6 +6,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from agent.config.option import Seconds, option, required
 from agent.config.service_options import check_date
@@ -122,6 +123,32 @@ class WhomOptions:
     def __post_init__(self) -> None:
         if not (self.channels or self.people or self.teams or self.rotas):
             raise ValueError("tells nobody: name channels, people, teams or rotas")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelOptions(WhomOptions):
+    """Whom to tell when nobody has acknowledged for so long."""
+
+    after: Seconds = required("Since the incident could be told; an expired acknowledgement counts anew.", zero=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainOptions:
+    """Escalation by time: who is told while nobody acknowledges. The first chain that fits an incident is its chain."""
+
+    name: str = required("Its name.", example="urgent", check=check_name)
+    priorities: tuple[str, ...] = option((), "Priorities; none: all.", example=["P1"], check=check_priority)
+    services: tuple[str, ...] = option((), "Services of the catalogue; none: all.")
+    levels: tuple[LevelOptions, ...] = required(
+        "Levels, the first one first.",
+        filled=True,
+        example=({"after": "0s", "rotas": ["web"]}, {"after": "15m", "people": ["ann"]}),
+    )
+
+    def __post_init__(self) -> None:
+        times = [level.after for level in self.levels]
+        if any(later <= earlier for earlier, later in pairwise(times)):
+            raise ValueError("each level must come later (after) than the one before it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from agent.config.acting import ActionOptions, ApprovalOptions, GuardOptions, RemediationOptions
 from agent.config.mqtt_options import MqttOptions
-from agent.config.oncall_options import PersonOptions, RotaOptions, RouteOptions, TeamOptions
+from agent.config.oncall_options import ChainOptions, PersonOptions, RotaOptions, RouteOptions, TeamOptions
 from agent.config.option import Seconds, option, required
 from agent.config.people_options import ChannelOptions
 from agent.config.quiet_options import FreezeOptions, InhibitionOptions
@@ -155,6 +155,9 @@ class IncidentOptions:
     ignore_labels: tuple[str, ...] = option(("pid",), "Labels that do not make a different incident.")
     reopen_window: Seconds = option(Seconds(3600.0), "A recurrence within this re-opens the incident and its ticket.")
     no_data_after: Seconds = option(Seconds(900.0), "Missing data for this long escalates.")
+    acknowledged_for: Seconds = option(
+        Seconds(0.0), "How long an acknowledgement holds that names no end; 0s: until it is released.", zero=True
+    )
     posted_alerts: int = option(200_000, "More alerts of other programs than this are not held at once.")
 
 
@@ -238,6 +241,7 @@ class Config:
     teams: tuple[TeamOptions, ...] = ()
     rotas: tuple[RotaOptions, ...] = ()
     routes: tuple[RouteOptions, ...] = ()
+    chains: tuple[ChainOptions, ...] = ()
     mqtt: MqttOptions = MqttOptions()
     alertmanagers: tuple[AlertmanagerOptions, ...] = ()
     drill: DrillOptions = DrillOptions()

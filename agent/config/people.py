@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from agent.config import rotas
-from agent.config.oncall_options import RouteOptions, WhomOptions
+from agent.config.oncall_options import ChainOptions, RouteOptions, WhomOptions
 from agent.config.options import Config
 from agent.config.problems import Problem, unknown
 from agent.config.services import calendars
-from agent.incidents.routes import Route
+from agent.incidents.routes import Chain, Level, Route
 from agent.itsm.calendars import ALWAYS
 from agent.itsm.catalogue import DEFAULT
 from agent.itsm.teams import NOBODY, Person, Roster, Team
@@ -31,6 +31,27 @@ def routes(config: Config) -> tuple[Route, ...]:
             within=options.within,
         )
         for options in config.routes
+    )
+
+
+def chains(config: Config) -> tuple[Chain, ...]:
+    return tuple(
+        Chain(
+            name=options.name,
+            services=frozenset(options.services),
+            priorities=frozenset(options.priorities),
+            levels=tuple(
+                Level(
+                    after=level.after,
+                    channels=level.channels,
+                    people=level.people,
+                    teams=level.teams,
+                    rotas=level.rotas,
+                )
+                for level in options.levels
+            ),
+        )
+        for options in config.chains
     )
 
 
@@ -60,6 +81,7 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from _taken(config)
     yield from _teams(config)
     yield from rotas.problems(config)
+    yield from _chains(config)
     known = {options.name for options in config.calendars}
     for index, route in enumerate(config.routes):
         path = f"routes[{index}]"
@@ -69,6 +91,24 @@ def problems(config: Config) -> Iterator[Problem]:
             yield Problem(f"{path}.calendar", unknown("calendar", route.calendar, known))
         if not route.within and not route.calendar:
             yield Problem(f"{path}.within", "is false without a calendar, so it never holds: name one")
+
+
+def _chains(config: Config) -> Iterator[Problem]:
+    """Name whom chains cannot tell, and chains that one before them leaves nothing to."""
+    for index, chain in enumerate(config.chains):
+        path = f"chains[{index}]"
+        yield from concerned(config, path, chain)
+        for number, level in enumerate(chain.levels):
+            yield from whom(config, f"{path}.levels[{number}]", level)
+        for earlier in config.chains[:index]:
+            if _covers(earlier.priorities, chain.priorities) and _covers(earlier.services, chain.services):
+                yield Problem(path, f"never used: {earlier.name!r} stands before it and takes the same incidents")
+                break
+
+
+def _covers(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Tell whether whatever is in one selection is in the other; an empty one takes everything."""
+    return not one or (bool(other) and set(other) <= set(one))
 
 
 def _taken(config: Config) -> Iterator[Problem]:
@@ -101,7 +141,7 @@ def whom(config: Config, path: str, options: WhomOptions) -> Iterator[Problem]:
         yield from _unknown(f"{path}.{kind}", what, getattr(options, kind), known)
 
 
-def concerned(config: Config, path: str, options: RouteOptions) -> Iterator[Problem]:
+def concerned(config: Config, path: str, options: RouteOptions | ChainOptions) -> Iterator[Problem]:
     """Name services that are not there."""
     services = {each.name for each in config.services} | {DEFAULT.name}
     yield from _unknown(f"{path}.services", "service", options.services, services)

@@ -62,9 +62,8 @@ class Casebook:
                 self._children.setdefault(head, {})[incident.id] = None
         self._by_id[incident.id] = incident
         self._by_key[incident.key] = incident.id
-        for at in {incident.wake_at, incident.clock_at} - ({before.wake_at, before.clock_at} if before else set()):
-            if at is not None:
-                heapq.heappush(self._wakes, (at, incident.id))
+        for at in _times(incident) - (_times(before) if before else set()):
+            heapq.heappush(self._wakes, (at, incident.id))
 
     def hold(self, key: str, fingerprint: str) -> None:
         self._holding.setdefault(key, set()).add(fingerprint)
@@ -82,7 +81,7 @@ class Casebook:
         while self._wakes and self._wakes[0][0] <= now:
             at, incident_id = heapq.heappop(self._wakes)
             incident = self._by_id.get(incident_id)
-            if incident is not None and at in (incident.wake_at, incident.clock_at) and incident not in due:
+            if incident is not None and at in _times(incident) and incident not in due:
                 due.append(incident)
         return due
 
@@ -90,7 +89,7 @@ class Casebook:
         while self._wakes:
             at, incident_id = self._wakes[0]
             incident = self._by_id.get(incident_id)
-            if incident is not None and at in (incident.wake_at, incident.clock_at):
+            if incident is not None and at in _times(incident):
                 return at
             heapq.heappop(self._wakes)
         return None
@@ -153,12 +152,16 @@ class Casebook:
         self._wakes.clear()
         for incident in moved:
             self._by_id[incident.id] = incident
-            for at in (incident.wake_at, incident.clock_at):
-                if at is not None:
-                    heapq.heappush(self._wakes, (at, incident.id))
+            for at in _times(incident):
+                heapq.heappush(self._wakes, (at, incident.id))
         self.opened_at = deque(((at + delta, name) for at, name in self.opened_at), maxlen=_REMEMBERED)
         self._kinds = {kind: deque((at + delta for at in times), times.maxlen) for kind, times in self._kinds.items()}
         return moved
+
+
+def _times(incident: Incident) -> set[float]:
+    """Return when the incident wants to be asked again."""
+    return {at for at in (incident.wake_at, incident.clock_at, incident.page_at) if at is not None}
 
 
 def _shifted(incident: Incident, delta: float) -> Incident:
@@ -174,6 +177,9 @@ def _shifted(incident: Incident, delta: float) -> Incident:
             healthy_since=move(work.healthy_since),
             deadline=move(work.deadline),
         )
+    page = incident.page
+    if page is not None:
+        page = replace(page, since=move(page.since))
     asked, given = incident.awaiting, incident.approval
     if asked is not None:
         asked = replace(
@@ -188,6 +194,8 @@ def _shifted(incident: Incident, delta: float) -> Incident:
         work=work,
         wake_at=move(incident.wake_at),
         clock_at=move(incident.clock_at),
+        page=page,
+        page_at=move(incident.page_at),
         clocks=tuple(replace(clock, since=move(clock.since)) for clock in incident.clocks),
         resolved_at=move(incident.resolved_at),
         no_data_since=move(incident.no_data_since),

@@ -291,6 +291,8 @@ class Desk:
         metrics.DECISIONS.labels(decision.reason).inc()
         ladder = self.policy.ladder_for(incident.labels)
         name = ladder.name if ladder is not None else "none"
+        for level in decision.reached:
+            metrics.PAGES.labels(incident.page.chain if incident.page else "", str(level + 1)).inc()
         if before is None:
             metrics.INCIDENTS_OPENED.labels(incident.priority).inc()
         if decision.guard is not None and decision.reason is not Reason.WOULD_RUN:

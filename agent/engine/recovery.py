@@ -90,6 +90,7 @@ def recover(parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
     if shift:
         batch.writes += housekeeping.shift(parts, shift)
     _give_time(parts, now)
+    _begin_again(parts, now)
     batch.writes += [*housekeeping.anchor(parts.clock), set_meta("started_at", repr(now))]
     for run in interrupted:
         said = found[run.run_id]
@@ -162,6 +163,14 @@ def _give_time(parts: Parts, now: float) -> None:
             ladder = parts.situations.policy.ladder(work.remediation)
             deadline = now + (ladder.verify.timeout if ladder is not None else 0.0)
             parts.casebook.put(replace(incident, work=replace(work, deadline=deadline)))
+
+
+def _begin_again(parts: Parts, now: float) -> None:
+    """Let a chain that would begin in the future count from now: the clock was wrong before the restart."""
+    for incident in parts.casebook.active():
+        page = incident.page
+        if page is not None and page.since is not None and page.since > now:
+            parts.casebook.put(replace(incident, page=replace(page, since=now), page_at=now))
 
 
 def _load_alerts(parts: Parts, batch: Batch) -> None:

@@ -9,12 +9,14 @@ from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, R
 from agent.incidents.incident import ACTIVE, Incident, Resolution, State
 
 
-def acknowledged(incident: Incident, event: Acknowledged, _context: Context) -> Decision:
+def acknowledged(incident: Incident, event: Acknowledged, context: Context) -> Decision:
     if incident.state not in ACTIVE:
         return Decision(incident=incident, reason=Reason.UNCHANGED)
-    mine = replace(incident, acknowledged_by=event.actor, acknowledged_until=event.until)
+    usual = context.now + context.policy.acknowledged_for if context.policy.acknowledged_for else None
+    until = event.until if event.until is not None else usual
+    mine = replace(incident, acknowledged_by=event.actor, acknowledged_until=until)
     return Decision(
-        incident=advance.woken(mine, event.until), reason=Reason.ACKNOWLEDGED, actor=event.actor, detail=event.comment
+        incident=advance.woken(mine, until), reason=Reason.ACKNOWLEDGED, actor=event.actor, detail=event.comment
     )
 
 

@@ -33,6 +33,7 @@ from agent.incidents.events import (
 )
 from agent.incidents.incident import ACTIVE, Attempt, Incident, Outcome, Resolution, State
 from agent.incidents.owed import owed
+from agent.incidents.paging import paged
 from agent.incidents.policy import Policy
 from agent.incidents.promises import promised
 from agent.incidents.situation import Situation
@@ -47,7 +48,7 @@ WARM_SECONDS = 1.5
 def decide(incident: Incident, event: Event, situation: Situation, policy: Policy, now: float) -> Decision:
     """Return the incident as it is after the event, what is owed to the world, and why."""
     context = Context(situation=situation, policy=policy, now=now)
-    quieted = advance.overlaid(incident, situation) if incident.state in ACTIVE else incident
+    quieted = advance.overlaid(_expired(incident, now), situation) if incident.state in ACTIVE else incident
     decision = _HANDLERS[type(event)](quieted, event, context)
     decision = replace(decision, incident=_tidied(decision.incident))
     if decision.reason is Reason.APPROVAL_REFUSED:  # nothing changes, and it goes on record
@@ -56,7 +57,11 @@ def decide(incident: Incident, event: Event, situation: Situation, policy: Polic
         decision = replace(decision, reason=Reason.UNCHANGED)
     elif decision.reason is Reason.UNCHANGED and quieted.suppressed != incident.suppressed:
         decision = replace(decision, reason=_overlay_reason(quieted), detail=quieted.suppressed)
-    return owed(incident, traced(incident, promised(incident, decision, context), context.now), context)
+    elif decision.reason is Reason.UNCHANGED and quieted.acknowledged_by != incident.acknowledged_by:
+        said = f"{incident.acknowledged_by} had it"
+        decision = replace(decision, reason=Reason.ACKNOWLEDGEMENT_OVER, detail=said)
+    decision = paged(promised(incident, decision, context), context)
+    return owed(incident, traced(incident, decision, context.now), context)
 
 
 def _tidied(incident: Incident) -> Incident:
@@ -202,7 +207,6 @@ def _timer(incident: Incident, _event: TimerDue, context: Context) -> Decision:
         if closing is None or now < closing:
             return Decision(incident=replace(incident, wake_at=closing), reason=Reason.UNCHANGED)
         return Decision(incident=replace(incident, state=State.CLOSED), reason=Reason.WINDOW_OVER)
-    incident = _expire(incident, now)
     if incident.state not in (State.OPEN, State.AWAITING_APPROVAL):
         return Decision(incident=incident, reason=Reason.UNCHANGED)
     if incident.suppressed and not incident.parent:
@@ -226,7 +230,7 @@ def _waited(incident: Incident, context: Context) -> Decision:
     return approval.waited(incident, context)
 
 
-def _expire(incident: Incident, now: float) -> Incident:
+def _expired(incident: Incident, now: float) -> Incident:
     until = incident.acknowledged_until
     if until is not None and now >= until:
         return replace(incident, acknowledged_by="", acknowledged_until=None)

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     MAJOR_WITHDRAWN = "major_withdrawn"
     TICKET_CLOSED = "ticket_closed"
     ACKNOWLEDGED = "acknowledged"
+    ACKNOWLEDGEMENT_OVER = "acknowledgement_over"
+    PAGED = "paged"
     RELEASED = "released"
     RETRY_ORDERED = "retry_ordered"
     WINDOW_OVER = "window_over"
@@ -76,3 +78,5 @@ class Decision:
     detail: str = ""
     said: tuple[tuple[PromiseKind, Call], ...] = ()
     """What the clocks of its promises have to say."""
+    reached: tuple[int, ...] = ()
+    """Levels of its chain that are to be told now."""

@@ -148,6 +148,17 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """How far an incident that nobody has acknowledged has come in a chain."""
+
+    chain: str
+    level: int = 0
+    """So many levels were told."""
+    since: float | None
+    """From when the times of the levels count; None: they stand still, for the incident is muted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """The record. Times are wall seconds. `key` is the identity of the subject (see `identity.py`)."""
 
@@ -222,6 +233,10 @@ class Incident:
     """When one of them has something to say next."""
     spans: tuple[Span, ...] = ()
     """When it lasted, in order; between two of them all was well, or what counts changed."""
+    page: Page | None = None
+    """Who was told in time because nobody acknowledged."""
+    page_at: float | None = None
+    """When the next level is to be told, or an acknowledgement ends."""
     members: int = 0
     """On a storm incident: how many incidents it holds."""
     member_labels: Labels = ()

@@ -10,6 +10,7 @@ from agent.itsm.teams import split
 
 _TURNS = frozenset(
     {
+        Reason.ACKNOWLEDGEMENT_OVER,
         Reason.APPROVAL_NEEDED,
         Reason.MAJOR_DECLARED,
         Reason.MAJOR_WITHDRAWN,
@@ -34,8 +35,10 @@ def notices(
         return after, tuple(_notice(name, after, decision.reason) for name in told) if over else ()
     new = unheard(after, context)
     turned = told if _is_turn(before, after, decision.reason) else ()
-    effects = tuple(_notice(name, after, decision.reason) for name in (*turned, *new))
-    return replace(after, notified=(*told, *new)), effects
+    paged = _of_levels(after, decision, context)
+    hearing = dict.fromkeys((*turned, *new), decision.reason) | dict.fromkeys(paged, Reason.PAGED)
+    effects = tuple(_notice(name, after, reason) for name, reason in hearing.items())
+    return replace(after, notified=tuple(dict.fromkeys((*told, *hearing)))), effects
 
 
 def unheard(incident: Incident, context: Context) -> tuple[str, ...]:
@@ -49,9 +52,19 @@ def unheard(incident: Incident, context: Context) -> tuple[str, ...]:
     return tuple(name for name in policy.roster.recipients(fitting, now) if name not in incident.notified)
 
 
+def _of_levels(incident: Incident, decision: Decision, context: Context) -> tuple[str, ...]:
+    """Return the recipients of the levels that an incident has reached just now."""
+    chain = context.policy.chain_for(incident.service, incident.priority) if decision.reached else None
+    if chain is None:
+        return ()
+    return context.policy.roster.recipients((chain.levels[level] for level in decision.reached), context.now)
+
+
 def _is_turn(before: Incident | None, after: Incident, reason: Reason) -> bool:
     if before is None or before.state not in ACTIVE:
         return True
+    if reason is Reason.ACKNOWLEDGED:
+        return before.page is not None
     escalated = after.state is State.ESCALATED and before.state is not State.ESCALATED
     return escalated or after.priority < before.priority or reason in _TURNS
 

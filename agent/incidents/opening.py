@@ -8,6 +8,7 @@ from agent.incidents.decision import Decision, Reason
 from agent.incidents.incident import Incident, State
 from agent.incidents.major import weighed
 from agent.incidents.owed import owed
+from agent.incidents.paging import paged
 from agent.incidents.policy import Policy
 from agent.incidents.promises import promised
 from agent.incidents.spans import traced
@@ -43,7 +44,8 @@ def described(alert: Alert, policy: Policy, *, incident_id: str, key: str, host:
 def opened(incident: Incident, context: Context) -> Decision:
     """Decide about a new incident: the first thing that ever happens to it."""
     decision = proceed(overlaid(incident, context.situation), context, otherwise=Reason.OPENED)
-    return owed(None, traced(None, promised(None, decision, context), context.now), context)
+    decision = paged(promised(None, decision, context), context)
+    return owed(None, traced(None, decision, context.now), context)
 
 
 def is_storm(opened_at: Sequence[float], now: float, *, incidents: int, within: float) -> bool:
@@ -92,6 +94,8 @@ def preexisting(found: Sequence[Incident], *, incident_id: str, key: str) -> Inc
         would_run=(),
         suppressed="",
         told=None,
+        page=None,
+        page_at=None,
         revision=0,
     )
 

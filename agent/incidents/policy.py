@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.incidents.incident import Incident, Resolution
-from agent.incidents.routes import Route
+from agent.incidents.routes import Chain, Route
 from agent.itsm.catalogue import NO_SERVICES, Catalogue, Worth
 from agent.itsm.priority import PRIORITIES_BY_DEFAULT, Priorities
 from agent.itsm.teams import NOBODY, Roster
@@ -73,12 +73,16 @@ class Policy:
     """Targets that are told about every revision of an incident."""
     routes: tuple[Route, ...] = ()
     """Who hears of which incidents."""
+    chains: tuple[Chain, ...] = ()
+    """Who is told one after the other while nobody acknowledges."""
     roster: Roster = NOBODY
     """Who is known by name, and who is on call."""
     reopen_window: float = 3600.0
     no_data_after: float = 900.0
     catalogue: Catalogue = NO_SERVICES
     priorities: Priorities = PRIORITIES_BY_DEFAULT
+    acknowledged_for: float = 0.0
+    """How long an acknowledgement holds that names no end; 0: until it is released."""
     approval_timeout: float = 3600.0
     """For how long a plan waits for approval, and an approval for the other guards."""
     approval_reminder: float = 900.0
@@ -103,6 +107,10 @@ class Policy:
     def ladder_for(self, labels: Labels) -> Ladder | None:
         """Return the first remediation in file order that matches, None if none does."""
         return next((ladder for ladder in self.ladders if ladder.matches(labels)), None)
+
+    def chain_for(self, service: str, priority: str) -> Chain | None:
+        """Return the first chain in file order that fits, None if none does."""
+        return next((chain for chain in self.chains if chain.fits(service, priority)), None)
 
     def kind(self, action: str) -> KindLimits:
         return self.kinds.get(action) or DEFAULT_KIND

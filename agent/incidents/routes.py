@@ -1,4 +1,4 @@
-"""Routes: who hears of which incidents, and when."""
+"""Routes and chains: who hears of which incidents, and when."""
 
 from dataclasses import dataclass
 
@@ -20,3 +20,23 @@ class Route(Whom):
         wanted = not self.services or service in self.services
         urgent = not self.priorities or priority in self.priorities
         return wanted and urgent and self.calendar.open_at(now) is self.within
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level(Whom):
+    """Whom to tell when an incident has gone unacknowledged for `after` seconds."""
+
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """Levels in the order of their times, for some incidents. No services or priorities: all."""
+
+    name: str
+    levels: tuple[Level, ...]
+    services: frozenset[str] = frozenset()
+    priorities: frozenset[str] = frozenset()
+
+    def fits(self, service: str, priority: str) -> bool:
+        return (not self.services or service in self.services) and (not self.priorities or priority in self.priorities)

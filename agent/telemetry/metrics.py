@@ -75,6 +75,7 @@ INCIDENTS_OPENED = _counter("paramedic_incidents_opened_total", "Incidents opene
 PROMISES = _counter(
     "paramedic_promise_calls_total", "Response and resolution times at risk or broken.", "service", "kind", "call"
 )
+PAGES = _counter("paramedic_pages_total", "Levels told because nobody had acknowledged.", "chain", "level")
 PROBLEMS_OPENED = _counter("paramedic_problems_opened_total", "Problems opened.", "service")
 PROBLEMS = _gauge("paramedic_problems", "Problems that are not closed, by state.", "state")
 CHANGES = _counter("paramedic_changes_total", "Changes closed, by type and how they ended.", "type", "result")

@@ -1,6 +1,7 @@
 """What a ticket says about an incident: plain text for people, first what it means, then the technical facts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent.incidents.decision import Reason
@@ -36,6 +37,7 @@ _SAID = {
     Reason.MAJOR_WITHDRAWN: "This is no major incident any more.",
     Reason.PROMISE_AT_RISK: "Most of the promised time is gone.",
     Reason.PROMISE_BROKEN: "The promised time is over.",
+    Reason.ACKNOWLEDGEMENT_OVER: "The time of the acknowledgement is over: nobody has this in hand now.",
     Reason.FAREWELL: "paramedic is being removed from this host: nothing watches this any more.",
 }
 STATES = {
@@ -81,6 +83,8 @@ def update_for(incident: Incident, reason: Reason, *, key: str, detail: str = ""
 def notice(incident: Incident, host_name: str, reason: Reason, *, technical: bool) -> tuple[str, str]:
     """Return subject and text for people; those who are served are told what it means to them, and no more."""
     over = "" if incident.state in ACTIVE else "Over: "
+    if not technical:  # why it was handed over may quote a command
+        incident = replace(incident, escalated_reason="")
     lines = [_headline(incident, reason), "", *_business(incident, host_name)]
     if technical:
         lines += ["", *_technical(incident)]
@@ -207,11 +211,8 @@ def _headline(incident: Incident, reason: Reason) -> str:
     drill = "DRILL. " if incident.drill else ""
     if reason is Reason.REOPENED:
         return f"{drill}It is back (re-opened {incident.reopened} times). {_state(incident)}"
-    if reason is Reason.ACKNOWLEDGED and incident.acknowledged_by:
-        until = f" until {_time(incident.acknowledged_until)}" if incident.acknowledged_until is not None else ""
-        return f"{drill}{_clean(incident.acknowledged_by)} has taken it{until}: no automatic action until then."
-    if reason is Reason.RELEASED:
-        return f"{drill}Given back: automatic action may go on. {_state(incident)}"
+    if charge := _charge(incident, reason):
+        return drill + charge
     if reason in _SAID:
         return drill + _SAID[reason]
     if reason is Reason.APPROVAL_REFUSED:
@@ -221,6 +222,17 @@ def _headline(incident: Incident, reason: Reason) -> str:
     if reason is Reason.NO_DATA:
         return f"{drill}No measurements arrive: nobody knows whether it is over."
     return drill + _state(incident)
+
+
+def _charge(incident: Incident, reason: Reason) -> str:
+    """Say who has an incident in hand, or that nobody has, where that is the news."""
+    if reason is Reason.PAGED and incident.page is not None:
+        level = f"level {incident.page.level} of {_clean(incident.page.chain)}"
+        return f"Nobody has acknowledged this yet ({level}). {_state(incident)}"
+    if reason is Reason.ACKNOWLEDGED and incident.acknowledged_by:
+        until = f" until {_time(incident.acknowledged_until)}" if incident.acknowledged_until is not None else ""
+        return f"{_clean(incident.acknowledged_by)} has taken it{until}: no automatic action until then."
+    return f"Given back: automatic action may go on. {_state(incident)}" if reason is Reason.RELEASED else ""
 
 
 def _state(incident: Incident) -> str:

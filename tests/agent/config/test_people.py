@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.app.planning import policy
 from agent.config import people
 from tests.agent.config.fakes import loaded, problems
 
@@ -21,6 +22,18 @@ name = "chat"
 kind = "slack"
 url_file = "slack"
 """
+
+
+LEVEL = '{ after = "5m", channels = ["mail"] }'
+CHAIN = f'[[chains]]\nname = "x"\nlevels = [{LEVEL}]\n'
+
+
+def test_the_first_chain_that_fits_is_taken(tmp_path):
+    text = CHAIN + 'priorities = ["P1"]\n' + CHAIN.replace("x", "y")
+    rules = policy(loaded(tmp_path, GOOD + text), publish=())
+    assert [rules.chain_for("shop", priority).name for priority in ("P1", "P2")] == ["x", "y"]
+    (level,) = rules.chains[0].levels
+    assert (level.after, level.channels) == (300.0, ("mail",))
 
 
 def test_a_route_names_channels_services_priorities_and_hours(tmp_path):
@@ -43,6 +56,16 @@ def test_a_route_names_channels_services_priorities_and_hours(tmp_path):
         ('[[routes]]\nchannels = ["mail"]\ncalendar = "x"', "routes[0].calendar", "x"),
         ('[[routes]]\nchannels = ["mail"]\nwithin = false', "routes[0].within", "never holds"),
         ('[[routes]]\nchannels = ["mail"]\npriorities = ["P9"]', "routes[0].priorities[0]", "P1"),
+        ('[[chains]]\nname = "x"\nlevels = []', "chains[0].levels", "must not be empty"),
+        ('[[chains]]\nname = "x"\nlevels = [{ after = "5m" }]', "chains[0].levels[0]", "tells nobody"),
+        ('[[chains]]\nname = "x"\nlevels = [{ channels = ["mail"] }]', "chains[0].levels[0].after", "missing"),
+        (f'[[chains]]\nname = "x"\nlevels = [{LEVEL}, {LEVEL}]', "chains[0]", "must come later"),
+        ('[[chains]]\nname = "x"\nlevels = [{ after = "5m", people = ["a"] }]', "chains[0].levels[0].people", "person"),
+        ('[[chains]]\nname = "x"\nlevels = [{ after = "5m", rotas = ["a"] }]', "chains[0].levels[0].rotas", "rota"),
+        (f'[[chains]]\nname = "x"\nservices = ["a"]\nlevels = [{LEVEL}]', "chains[0].services", "unknown service"),
+        (f'[[chains]]\nname = "x"\npriorities = ["a"]\nlevels = [{LEVEL}]', "chains[0].priorities[0]", "P1"),
+        (f"{CHAIN}{CHAIN.replace('x', 'y')}", "chains[1]", "never used: 'x' stands before it"),
+        (f"{CHAIN}priorities = ['P1']\n{CHAIN}", "chains", "used twice"),
         ('[[channels]]\nname = "chat"\nkind = "slack"\nurl_file = "x"', "channels[2].name", "taken"),
         ('[[channels]]\nname = "mqtt"\nkind = "slack"\nurl_file = "x"', "channels[2].name", "taken"),
         ('[[channels]]\nname = "x"', "channels[2]", "needs host, sender and to"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agent.incidents.decision import Reason
-from agent.incidents.incident import Attempt, Awaiting, Incident, Outcome, Resolution, State
+from agent.incidents.incident import Attempt, Awaiting, Incident, Outcome, Page, Resolution, State
 from agent.itsm.articles import Advice
 from agent.itsm.clocks import Clock, Kind
 from agent.tickets.wording import (
@@ -232,14 +232,26 @@ def test_a_hostile_or_endless_article_does_no_harm_in_a_ticket():
 
 
 def test_a_notice_tells_those_who_are_served_what_it_means_and_no_command():
-    broken = incident(attempts=(FAILED,), would_run=("secret-tool", "run"))
+    why = "preflight: canary output"
+    broken = incident(attempts=(FAILED,), would_run=("secret-tool", "run"), state=State.ESCALATED, escalated_reason=why)
     subject, text = notice(broken, "web1", Reason.EXHAUSTED, technical=False)
     assert subject == "[P2] SystemdUnitFailed nginx.service on web1"
     assert "Customers see errors." in text
     assert [word for word in ("systemctl", "secret-tool", "Technical", "canary") if word in text] == []
     _, technical = notice(broken, "web1", Reason.EXHAUSTED, technical=True)
     assert "systemctl restart" in technical
-    assert "canary" not in technical
+    assert why in technical
+    assert "canary" not in technical.replace(why, "")
+
+
+def test_a_notice_says_how_far_an_escalation_has_come_and_who_has_taken_charge():
+    late = incident(page=Page(chain="urgent", level=2, since=0.0))
+    _, text = notice(late, "web1", Reason.PAGED, technical=False)
+    assert text.startswith("Nobody has acknowledged this yet (level 2 of urgent).")
+    mine = incident(acknowledged_by="ann\nBcc: x", acknowledged_until=1_800_003_600.0)
+    _, text = notice(mine, "web1", Reason.ACKNOWLEDGED, technical=False)
+    assert text.startswith("ann\\x0aBcc: x has taken it until 2027-01-15 09:00:00 UTC: ")
+    assert "nobody has this in hand" in update_for(incident(), Reason.ACKNOWLEDGEMENT_OVER, key="k").comment
 
 
 def test_a_notice_of_the_end_says_so_in_its_subject():
