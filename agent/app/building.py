@@ -20,14 +20,14 @@ from agent.config.problems import ConfigError
 from agent.engine import recovery
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
-from agent.engine.commands import Rehearse
+from agent.engine.commands import KeepSurvey, Rehearse
 from agent.engine.delivery import Delivery, Inline
 from agent.engine.desk import Desk, DeskRules
 from agent.engine.intake import Intake
 from agent.engine.judging import stopped_on_purpose, unmet
 from agent.engine.ledger import Ledger
 from agent.engine.library import Library
-from agent.engine.orders import Keep, Orders, Rehearser
+from agent.engine.orders import Keep, Orders, Rehearser, Surveyor
 from agent.engine.parts import Outside, Parts
 from agent.engine.situations import Presence, Situations
 from agent.executor import ticketing
@@ -124,7 +124,19 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         outside=outside,
     )
     orders.rehearse = rehearser(config, made)
+    orders.survey = surveyor(config, made)
     return made
+
+
+def surveyor(config: Config, parts: Parts) -> Surveyor:
+    """Return what draws the consequences of a look at capacity."""
+
+    def survey(batch: Batch, command: KeepSurvey) -> Mapping[str, Any]:
+        from agent.app.capacity_desk import CapacityDesk  # noqa: PLC0415 - once an hour
+
+        return CapacityDesk(config.capacity, parts, host_name(config)).keep(batch, command)
+
+    return survey
 
 
 def rehearser(config: Config, parts: Parts) -> Rehearser:

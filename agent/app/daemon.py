@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, Self
 
-from agent.app import building, doors, drilling, history, outward
+from agent.app import building, capacity_watch, doors, drilling, history, outward
 from agent.app.backend import DaemonBackend, catalog
+from agent.app.capacity_watch import CapacityWatch
 from agent.app.drilling import DrillRoom
 from agent.app.farewell import Leaving
 from agent.app.reloading import Reloading
@@ -148,6 +149,9 @@ class Daemon:
         collecting.start(scheduling.every, loop=loop.loop)
         stack.callback(collecting.close)
         scheduling.every(_CHECKPOINT_SECONDS, _checkpointer(database), "checkpoint")
+        if self.config.capacity.enabled:
+            watch = CapacityWatch(self.config, self.engine, self._parts)
+            scheduling.every(capacity_watch.EVERY_SECONDS, watch.look, "capacity")
         scheduling.every(history.SAVE_SECONDS, lambda: history.save(self._parts.series, state), "history")
         scheduling.start()
         stack.callback(scheduling.close)

@@ -85,6 +85,7 @@ class Reloading:
         situations.policy = planning.policy(new, publish=situations.policy.publish)
         situations.planner = planning.planner(new, building.environment(new))
         parts.orders.rehearse = building.rehearser(new, parts)
+        parts.orders.survey = building.surveyor(new, parts)
         situations.stop_file = new.guards.stop_file
         situations.settle_seconds = new.incidents.settle
         situations.presence = building.looking(new)

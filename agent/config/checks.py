@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
 
-from agent.config import credentials, durations
+from agent.config import capacity, credentials, durations
 from agent.config.acting import RemediationOptions, VerifyOptions
 from agent.config.approving import held_back, unapprovable
 from agent.config.finding import Finding, Level, Subject
@@ -293,4 +293,5 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     secrets,
     experimental,
     unmapped,
+    capacity.findings,
 )

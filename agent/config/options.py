@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from agent.config import amounts
 from agent.config.acting import ActionOptions, ApprovalOptions, GuardOptions, RemediationOptions
+from agent.config.capacity_options import CapacityOptions
 from agent.config.mqtt_options import MqttOptions
 from agent.config.oncall_options import ChainOptions, PersonOptions, RotaOptions, RouteOptions, TeamOptions
 from agent.config.option import Seconds, option, required
@@ -38,6 +40,11 @@ class StateOptions:
     history: Seconds = option(Seconds(3600.0), "How long host series are kept at least.")
     keep_incidents: Seconds = option(Seconds(400 * 86400.0), "How long closed incidents are kept.")
     keep_output: Seconds = option(Seconds(30 * 86400.0), "How long the output of actions is kept.")
+    disk: str = option(
+        "512MiB",
+        "How much room the record takes at most: what is over goes first, the oldest before all; open incidents stay.",
+        check=amounts.check_size,
+    )
     series: int = option(500_000, "Series that are held at most; samples of more are left out, and one alert says so.")
     series_per_collector: int = option(300_000, "Of these, for one collector (all scrapes, all MQTT topics).")
     series_per_source: int = option(100_000, "Of these, for one target of it (a scrape's URL, a topic).")
@@ -233,6 +240,7 @@ class Config:
     priorities: PriorityOptions = PriorityOptions()
     problems: ProblemOptions = ProblemOptions()
     knowledge: KnowledgeOptions = KnowledgeOptions()
+    capacity: CapacityOptions = CapacityOptions()
     freezes: tuple[FreezeOptions, ...] = ()
     inhibitions: tuple[InhibitionOptions, ...] = ()
     tickets: tuple[TicketOptions, ...] = ()

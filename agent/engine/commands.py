@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agent.incidents.events import (
     Acknowledged,
@@ -17,6 +18,9 @@ from agent.incidents.events import (
 from agent.incidents.posted import Post
 from agent.incidents.silences import Silence
 from collectors.sample import Failure, Origin, Reading
+
+if TYPE_CHECKING:
+    from agent.itsm.capacity_plan import Survey
 
 
 class CommandError(Exception):
@@ -148,6 +152,13 @@ class CloseProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepSurvey:
+    """Write down what was found about capacity, and ask for the changes that follow. Answer: how many."""
+
+    survey: "Survey"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
     """Read the configuration again. Answer: {"changed": [...], "restart_required": [...]}."""
 
@@ -228,6 +239,7 @@ Command = (
     | ExplainProblem
     | CloseProblem
     | ChangeCommand
+    | KeepSurvey
     | Reload
     | Farewell
     | StartDrill

@@ -54,6 +54,13 @@ class Delivery:
             **effect.payload,
             **(self._presenter(effect, incident) if effect.kind is not Kind.REMEDIATION else {}),
         }
+        self._write(batch, effect, payload)
+
+    def owe_as_written(self, batch: Batch, effect: Effect) -> None:
+        """Write down an effect that is about no incident: its payload is final."""
+        self._write(batch, effect, effect.payload)
+
+    def _write(self, batch: Batch, effect: Effect, payload: Mapping[str, Any]) -> None:
         row = self._next_row
         self._next_row += 1
         if effect.target in self._inline:

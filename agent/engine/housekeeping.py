@@ -80,6 +80,7 @@ def report(parts: Parts, now: float) -> None:
     metrics.SERIES.set(parts.series.series_count)
     _report_refused(parts)
     metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
+    metrics.STATE_USED.set(parts.database.used_bytes())
 
 
 def _report_changes(parts: Parts) -> None:

@@ -19,6 +19,7 @@ from agent.engine.commands import (
     ExplainProblem,
     Farewell,
     Ingest,
+    KeepSurvey,
     OnIncident,
     PostAlerts,
     Promote,
@@ -45,6 +46,7 @@ _log = log.get("operator")
 STOP = "stop"
 Reloader = Callable[[Batch], Mapping[str, Any]]
 Rehearser = Callable[[Batch, Rehearse], Mapping[str, Any]]
+Surveyor = Callable[[Batch, KeepSurvey], Mapping[str, Any]]
 Leaver = Callable[[Batch, Farewell], Mapping[str, Any]]
 
 
@@ -65,7 +67,7 @@ class Schedule:
 
 
 class Orders:
-    """`reload`, `farewell` and `rehearse` are the application's; they run in the engine thread and must not block."""
+    """What is None at first is the application's; it runs in the engine thread and must not block."""
 
     def __init__(
         self,
@@ -87,6 +89,7 @@ class Orders:
         self.reload: Reloader | None = None
         self.farewell: Leaver | None = None
         self.rehearse: Rehearser | None = None
+        self.survey: Surveyor | None = None
 
     def carry_out(self, batch: Batch, command: Command) -> Mapping[str, Any] | CommandError:
         """Return the answer, or the reason why there is none. The answer is given once the batch is durable."""
@@ -111,7 +114,7 @@ class Orders:
                 return self._desk.problems.carry_out(batch, command)
             case ProposeChange() | AnswerChange() | CloseChange() | ReviewChange():
                 return change_orders.carry_out(batch, self._desk, self._casebook, command)
-            case Reload() | Farewell() | Rehearse() | StartDrill():
+            case Reload() | Farewell() | Rehearse() | KeepSurvey() | StartDrill():
                 return self._by_application(batch, command)
 
     def _by_application(self, batch: Batch, command: Command) -> Mapping[str, Any]:
@@ -122,6 +125,8 @@ class Orders:
                 return self.farewell(batch, command)
             case Rehearse() if self.rehearse is not None:
                 return self.rehearse(batch, command)
+            case KeepSurvey() if self.survey is not None:
+                return self.survey(batch, command)
         raise CommandError("this engine cannot do that", 500)
 
     def _decided(self, batch: Batch, command: OnIncident | Promote) -> Mapping[str, Any]:

@@ -156,6 +156,14 @@ class Database:
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return str(row[0]) if row is not None else None
 
+    def used_bytes(self) -> int:
+        """Return how much of the file is in use; the rest of it is free for what comes."""
+        pages, free, size = (
+            self.connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
     def close(self) -> None:
         # A full disk must not keep the daemon from stopping; the log is replayed at the next start.
         with contextlib.suppress(sqlite3.Error):

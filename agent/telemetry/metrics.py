@@ -81,6 +81,14 @@ PROBLEMS = _gauge("paramedic_problems", "Problems that are not closed, by state.
 CHANGES = _counter("paramedic_changes_total", "Changes closed, by type and how they ended.", "type", "result")
 CHANGES_OPEN = _gauge("paramedic_changes_open", "Changes that wait, or are being carried out.", "type")
 CHANGES_UNREVIEWED = _gauge("paramedic_changes_unreviewed", "Emergency changes that nobody has reviewed.")
+CAPACITY_FULL = _gauge(
+    "paramedic_capacity_full_timestamp_seconds",
+    "When a resource will be full, where that can be told.",
+    "resource",
+    "subject",
+)
+CAPACITY_FIT = _gauge("paramedic_capacity_fit", "How well its trend fits, 0 to 1.", "resource", "subject")
+CAPACITY_USED = _gauge("paramedic_capacity_used_ratio", "Share of it that is used.", "resource", "subject")
 INCIDENTS_RESOLVED = _counter("paramedic_incidents_resolved_total", "Incidents resolved, by how.", "resolution")
 OLDEST_INCIDENT = _gauge("paramedic_incident_oldest_seconds", "Age of the oldest incident that needs work.")
 DECISIONS = _counter("paramedic_decisions_total", "Decisions by their reason.", "reason")
@@ -126,3 +134,4 @@ ALERTMANAGER_PUSHES = _counter("paramedic_alertmanager_pushes_total", "Pushes to
 RELOAD_OK = _gauge("paramedic_config_last_reload_successful", "1 if the last reload was taken over.")
 RELOAD_TIME = _gauge("paramedic_config_last_reload_success_timestamp_seconds", "When a reload was last taken over.")
 STATE_BYTES = _gauge("paramedic_state_bytes", "Size of the state database.")
+STATE_USED = _gauge("paramedic_state_used_bytes", "How much of it is in use; the rest is free for what comes.")

@@ -1,0 +1,156 @@
+"""The hourly look at capacity: what was used since the last one, by our own PromQL, and what follows from that."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from agent.clock import Clock
+from agent.config import capacity as configured
+from agent.config.capacity_options import ResourceOptions
+from agent.config.options import Config
+from agent.engine.commands import CommandError
+from agent.itsm.capacity import DAY, Forecast, Hour, forecast
+from agent.itsm.capacity_plan import Outlook, Subject, Survey
+from agent.store.reader import Reader
+from agent.telemetry import log, metrics
+from collectors.sample import Labels
+from rules.promql.compile import Limits, Query
+from rules.promql.errors import EvaluationError, ExpressionError
+from rules.promql.values import RangeSeries, Scalar, Vector
+from rules.series import SeriesStore
+
+HOUR = 3600.0
+_STEP_SECONDS = 300.0
+"""A roll-up is made of the values at these distances."""
+_SEEN_SHARE = 0.5
+"""Of these, so many must be there: less is a gap."""
+_HISTORY_DAYS = 90.0
+"""What forecasts are made of at most."""
+_SUBJECTS = 200
+"""Of one resource; more are left out."""
+_LIMITS = Limits(max_series=10_000)
+_log = log.get("capacity")
+
+
+class Surveying:
+    """Looks back when it is called, on whatever thread; `order` hands what was found to the engine and waits for it.
+
+    A forecast is made anew when a day is over or the limit is another one; the days are what it is made of.
+    """
+
+    def __init__(
+        self, config: Config, store: SeriesStore, reader: Reader, clock: Clock, order: Callable[[Survey], object]
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._reader = reader
+        self._clock = clock
+        self._order = order
+        self._known = {each.subject: each for each, _ in reader.outlooks()}
+        self._fresh: set[Subject] = set()
+        """Subjects with a forecast of this life."""
+        self._last_at = max((each.measured_at for each in self._known.values()), default=0.0)
+        show(self._known.values())
+
+    def look(self) -> None:
+        """Roll up the time since the last look, an hour at most, and tell the engine what it means."""
+        now = self._clock.now()
+        since = max(now - min(HOUR, self._config.state.history), self._last_at if self._last_at < now else 0.0)
+        if now - since < _SEEN_SHARE * HOUR:
+            return
+        resources = configured.resources(self._config)
+        seen = {key: hour for each in resources for key, hour in self._measured(each, since, now)}
+        by_name = {each.name: each for each in resources}
+        outlooks = [
+            self._outlook(by_name[key.resource], key, seen.get(key), now)
+            for key in {**self._known, **seen}
+            if key.resource in by_name
+        ]
+        try:
+            self._order(Survey(hours=seen, outlooks=tuple(outlooks)))
+        except CommandError as error:
+            _log.warning("capacity is not rolled up", reason=str(error))
+            return
+        self._last_at = now
+        self._known |= {each.subject: each for each in outlooks}
+        self._fresh |= self._known.keys()
+        show(self._known.values())
+
+    def _measured(self, resource: ResourceOptions, since: float, now: float) -> Iterator[tuple[Subject, Hour]]:
+        try:
+            used = Query(resource.used).range(self._store, since + _STEP_SECONDS, now, _STEP_SECONDS, limits=_LIMITS)
+            limit = Query(resource.limit).instant(self._store, now, limits=_LIMITS)
+        except (ExpressionError, EvaluationError) as error:
+            _log.warning("capacity cannot be measured", resource=resource.name, error=str(error))
+            return
+        limits = _limits(limit, resource)
+        least = _SEEN_SHARE * ((now - since) // _STEP_SECONDS)
+        told: set[object] = set()
+        found = ((_subject(series.key.labels, resource), series) for series in used.series)
+        for subject, series in sorted(found, key=lambda pair: (len(pair[0].name), pair[0]))[:_SUBJECTS]:
+            once = dict(series.key.labels).get(resource.once, subject)
+            hour = _rolled(series, limits.get(subject, limits.get(None)), now, least)
+            if hour is not None and once not in told:
+                told.add(once)
+                yield subject, hour
+
+    def _outlook(self, resource: ResourceOptions, subject: Subject, hour: Hour | None, now: float) -> Outlook:
+        known = self._known.get(subject)
+        if known is not None and hour is not None and self._holds(known, hour, now):
+            return replace(known, measured_at=now, forecast=replace(known.forecast, used=hour.mean))
+        measured_at = known.measured_at if known is not None else 0.0
+        return Outlook(
+            subject=subject,
+            at=now,
+            forecast=self._forecast(subject, hour, now),
+            unit=resource.unit,
+            measured_at=now if hour is not None else measured_at,
+        )
+
+    def _holds(self, known: Outlook, hour: Hour, now: float) -> bool:
+        """Tell whether a forecast of this life is not older than the day, and its limit still the same."""
+        return known.subject in self._fresh and known.at // DAY == now // DAY and known.forecast.limit == hour.limit
+
+    def _forecast(self, subject: Subject, hour: Hour | None, now: float) -> Forecast:
+        hours = self._reader.hours(subject, now - _HISTORY_DAYS * DAY, now)
+        options = self._config.capacity
+        planned = configured.demands(options, subject)
+        return forecast([*hours, *([hour] if hour else [])], now, planned, configured.guard(options))
+
+
+def show(outlooks: Iterable[Outlook]) -> None:
+    """Bring the gauges up to date."""
+    for gauge in (metrics.CAPACITY_FULL, metrics.CAPACITY_FIT, metrics.CAPACITY_USED):
+        gauge.clear()
+    for each in outlooks:
+        labels, found = (each.subject.resource, each.subject.name), each.forecast
+        if found.full_at is not None:
+            metrics.CAPACITY_FULL.labels(*labels).set(found.full_at)
+        if found.fit is not None:
+            metrics.CAPACITY_FIT.labels(*labels).set(found.fit)
+        if found.used is not None and found.limit:
+            metrics.CAPACITY_USED.labels(*labels).set(found.used / found.limit)
+
+
+def _limits(found: object, resource: ResourceOptions) -> Mapping[Subject | None, float]:
+    """Return the limit of each subject; of all of them, under None, where the expression is a number."""
+    if isinstance(found, Scalar):
+        return {None: found.value}
+    if not isinstance(found, Vector):
+        return {}
+    pairs = zip(found.keys, found.values, strict=True)
+    return {_subject(key.labels, resource): value for key, value in pairs}
+
+
+def _subject(labels: Labels, resource: ResourceOptions) -> Subject:
+    pairs = dict(labels)
+    named = tuple((name, pairs[name]) for name in resource.labels if name in pairs)
+    return Subject(resource=resource.name, name=" ".join(value for _, value in named), labels=named)
+
+
+def _rolled(series: RangeSeries, limit: float | None, now: float, least: float) -> Hour | None:
+    values: Sequence[float] = [value for value in series.values if math.isfinite(value)]
+    if limit is None or not math.isfinite(limit) or len(values) < max(1.0, least):
+        return None
+    return Hour(at=now, low=min(values), mean=fmean(values), high=max(values), limit=limit)

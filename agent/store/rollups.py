@@ -1,0 +1,65 @@
+"""Hourly roll-ups of capacity, forecasts and what was asked for because of them: statements, and short reads."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from agent.itsm.capacity import Hour
+from agent.itsm.capacity_plan import Outlook, Plan, Subject
+from agent.store.database import Write
+from agent.store.documents import encode
+
+_outlook = msgspec.json.Decoder(Outlook)
+_plan = msgspec.json.Decoder(Plan)
+
+
+def put_outlook(outlook: Outlook) -> Write:
+    put = (
+        "INSERT INTO capacity_subjects (resource, subject, outlook, plan) VALUES (?, ?, ?, '')"
+        " ON CONFLICT (resource, subject) DO UPDATE SET outlook = excluded.outlook"
+    )
+    return (put, (outlook.subject.resource, outlook.subject.name, encode(outlook)))
+
+
+def put_plan(subject: Subject, plan: Plan | None) -> Write:
+    text = encode(plan) if plan is not None else ""
+    where = (subject.resource, subject.name)
+    return ("UPDATE capacity_subjects SET plan = ? WHERE resource = ? AND subject = ?", (text, *where))
+
+
+def put_hour(subject: Subject, hour: Hour) -> Write:
+    """Keep a roll-up of a subject that has an outlook; the one of that instant that is there stays."""
+    found = "SELECT id, ?, ?, ?, ?, ? FROM capacity_subjects WHERE resource = ? AND subject = ?"
+    values = (round(hour.at), hour.low, hour.mean, hour.high, hour.limit)
+    return (f"INSERT OR IGNORE INTO capacity_hours {found}", (*values, subject.resource, subject.name))
+
+
+def drop(before: float) -> list[Write]:
+    """Forget what is older, and subjects of which nothing is left."""
+    left = "SELECT subject FROM capacity_hours"
+    return [
+        ("DELETE FROM capacity_hours WHERE at < ?", (before,)),
+        (f"DELETE FROM capacity_subjects WHERE plan = '' AND id NOT IN ({left})", ()),  # noqa: S608 - a constant
+    ]
+
+
+def plans(connection: sqlite3.Connection) -> dict[Subject, Plan]:
+    """Return what was asked for because of subjects, and is not answered yet."""
+    return {outlook.subject: plan for outlook, plan in outlooks(connection) if plan is not None}
+
+
+def outlooks(connection: sqlite3.Connection) -> Iterator[tuple[Outlook, Plan | None]]:
+    """Yield every subject's newest outlook, and the plan there is."""
+    for outlook, text in connection.execute("SELECT outlook, plan FROM capacity_subjects ORDER BY resource, subject"):
+        yield _outlook.decode(outlook), _plan.decode(text) if text else None
+
+
+def hours(connection: sqlite3.Connection, subject: Subject, since: float, until: float) -> list[Hour]:
+    """Return the roll-ups of a subject in a span of time, the oldest first."""
+    query = (
+        "SELECT at, low, mean, high, size FROM capacity_hours WHERE at > ? AND at <= ?"
+        " AND subject = (SELECT id FROM capacity_subjects WHERE resource = ? AND subject = ?) ORDER BY at"
+    )
+    rows = connection.execute(query, (since, until, subject.resource, subject.name))
+    return [Hour(at=at, low=low, mean=mean, high=high, limit=size) for at, low, mean, high, size in rows]

@@ -1,0 +1,292 @@
+"""Capacity over months of a fake clock: roll-ups, forecasts, one dated change with one ticket, and restarts."""
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from agent.app import building
+from agent.app.surveying import Surveying
+from agent.config.capacity_options import CapacityOptions, DemandOptions, ResourceOptions
+from agent.config.options import Config
+from agent.engine.batch import Batch
+from agent.engine.commands import KeepSurvey
+from agent.incidents.policy import TicketPolicy
+from agent.itsm.capacity import DAY, Hour
+from agent.itsm.changes import Word, rejected
+from agent.store import rollups
+from collectors.sample import Reading, Sample, Source, labels
+from tests.agent.engine.conftest import NOW
+
+HOUR = 3600.0
+GB = 1e9
+SIZE = 1000 * GB
+DISK = ResourceOptions(
+    name="filesystem",
+    used="node_filesystem_size_bytes - node_filesystem_avail_bytes",
+    limit="node_filesystem_size_bytes",
+    labels=("mountpoint",),
+    unit="bytes",
+)
+CONFIG = Config(capacity=CapacityOptions(usual=False, resources=(DISK,)))
+
+
+class Months:
+    """A host whose disks follow functions of the day; nobody looks while it is down."""
+
+    def __init__(self, bench, config=CONFIG):
+        self.bench, self.config = bench, config
+        self.start = bench.clock.now()
+        self.size = SIZE
+        self.levels = {}
+        self.rows = []
+        self.began()
+
+    @property
+    def day(self):
+        return (self.bench.clock.now() - self.start) / DAY
+
+    def began(self):
+        """Set up what a start of the daemon does."""
+        parts = self.bench.parts
+        self.bench.database.connection.execute("PRAGMA synchronous = OFF")  # no power fails here
+        parts.orders.survey = building.surveyor(self.config, parts)
+        self.surveying = Surveying(self.config, parts.series, self.bench.reader, self.bench.clock, self._order)
+
+    def restart(self, down=60.0):
+        self.bench.restart(down)
+        self.began()
+
+    def _order(self, survey):
+        answer = self.bench.engine.queue.order(KeepSurvey(survey=survey))
+        self.bench.turn()
+        self.answer = answer.result(0)
+        for row in self.bench.take("rt"):
+            self.rows.append(row)
+            self.bench.settle(row, id="RT-1", url="", state="open")
+
+    def pass_days(self, days):
+        for _ in range(round(days * 24)):
+            self.pass_hour()
+
+    def live_through(self, days):
+        """Let days pass of which only the roll-ups are left, and then an hour as it really goes."""
+        connection = self.bench.database.connection
+        self.pass_hour()
+        connection.execute("BEGIN")
+        for _ in range(round(days * 24) - 2):
+            self.bench.clock.advance(HOUR)
+            for outlook in self.surveying._known.values():
+                value = self.levels[outlook.subject.name](self.day) * GB
+                hour = Hour(at=self.bench.clock.now(), low=value, mean=value, high=value, limit=self.size)
+                connection.execute(*rollups.put_hour(outlook.subject, hour))
+        connection.execute("COMMIT")
+        self.pass_hour()
+
+    def pass_hour(self):
+        """Twelve readings, one every five minutes, and a look back on them."""
+        for _ in range(12):
+            self.bench.clock.advance(300.0)
+            samples = []
+            for mountpoint, level in self.levels.items():
+                where = labels(mountpoint=mountpoint, device=f"/dev{mountpoint}")
+                samples.append(Sample("node_filesystem_size_bytes", self.size, where))
+                samples.append(Sample("node_filesystem_avail_bytes", self.size - level(self.day) * GB, where))
+            source = Source("filesystem", "")
+            at = self.bench.clock.now()
+            self.bench.parts.series.append(Reading(source=source, at=at, samples=samples, complete=True))
+        self.surveying.look()
+        self.bench.parts.series.drop_old(self.bench.clock.now())
+
+    def outlook(self, name="/srv"):
+        return next(each for each, _ in self.bench.reader.outlooks() if each.subject.name == name)
+
+    def told(self):
+        return [row.payload["op"] for row in self.rows]
+
+    def changes(self):
+        return self.bench.reader.changes()
+
+    def hours(self):
+        return self.bench.database.connection.execute("SELECT count(*) FROM capacity_hours").fetchone()[0]
+
+
+@pytest.fixture
+def months(bench):
+    return Months(bench)
+
+
+def test_roll_ups_are_what_was_measured_hour_by_hour(months):
+    months.levels["/srv"] = lambda day: 100 + 24 * day
+    months.pass_days(1)
+    found = months.bench.reader.hours(months.outlook().subject, 0.0, NOW + 10 * DAY)
+    assert len(found) == 24
+    last = found[-1]
+    assert last.at == months.bench.clock.now()
+    assert (last.low / GB, last.mean / GB, last.high / GB) == pytest.approx((100 + 23 + 1 / 12, 123.5 + 1 / 24, 124))
+    assert last.limit == SIZE
+
+
+def test_downtime_leaves_a_gap_and_half_an_hour_is_none(months):
+    months.levels["/srv"] = lambda _day: 100.0
+    months.pass_days(1)
+    months.restart(down=6 * HOUR)
+    months.surveying.look()
+    months.pass_days(0.25)
+    times = [hour.at for hour in months.bench.reader.hours(months.outlook().subject, 0.0, NOW + 10 * DAY)]
+    assert len(times) == 30
+    assert max(later - earlier for earlier, later in pairwise(times)) == 7 * HOUR
+
+
+def test_ninety_days_end_in_one_change_and_one_ticket_whose_date_is_right(months):
+    """A steady growth that meets the limit on day 120: asked for once, 30 days before, and never repeated."""
+    months.levels["/srv"] = lambda day: 400 + 5 * day
+    months.pass_days(89)
+    assert months.changes() == []
+    months.pass_days(5)
+    (change,) = months.changes()
+    assert (change["key"], change["kind"], change["state"]) == ("capacity:filesystem:/srv", "capacity", "proposed")
+    full = months.start + 120 * DAY
+    assert change["ends_at"] == pytest.approx(full, abs=DAY)
+    assert change["starts_at"] == pytest.approx(full - 7 * DAY, abs=DAY)
+    assert months.told() == ["open"]
+    draft = months.rows[0].payload["draft"]
+    assert draft["correlation"] == f"h1:{change['id']}"
+    assert draft["title"].startswith("[P4] Capacity: filesystem /srv on ")
+    assert "Growth: 4.65" in draft["body"].replace("4.66", "4.65")  # GiB a day
+
+
+def test_restarts_change_nothing(months):
+    months.levels["/srv"] = lambda day: 400 + 5 * day
+    months.live_through(92)
+    before, outlook = months.changes(), months.outlook()
+    for down in (60.0, 0.4 * HOUR, 3 * HOUR, 10 * HOUR):
+        months.restart(down)
+        months.pass_hour()
+    assert months.told() == ["open"]
+    assert [each["id"] for each in months.changes()] == [each["id"] for each in before]
+    assert months.outlook().forecast.full_at == pytest.approx(outlook.forecast.full_at, abs=0.3 * DAY)
+
+
+def test_the_ticket_follows_a_date_that_moves_and_is_closed_when_it_recedes(months):
+    pace = {"per_day": 5.0, "from": 0.0, "level": 400.0}
+
+    def turn(per_day):
+        pace.update(level=months.levels["/srv"](months.day), per_day=per_day)
+        pace["from"] = months.day
+
+    months.levels["/srv"] = lambda day: pace["level"] + pace["per_day"] * (day - pace["from"])
+    months.live_through(95)
+    (change,) = months.changes()
+    assert months.told() == ["open"]
+    months.size = SIZE + 60 * GB  # twelve days more
+    months.pass_days(1)
+    assert months.told() == ["open", "update"]
+    assert months.changes()[0]["ends_at"] == pytest.approx(months.start + 132 * DAY, abs=DAY)
+    assert [row.incident_id for row in months.rows] == [change["id"]] * 2
+    months.size = 2 * SIZE
+    months.pass_days(1)
+    assert months.told() == ["open", "update", "close"]
+    closed = months.changes()[0]
+    assert (closed["id"], closed["state"]) == (change["id"], "expired")
+    assert "days only" in closed["result"]
+    turn(0.0)
+    months.live_through(30)
+    assert len(months.rows) == 3
+    assert len(months.changes()) == 1
+
+
+def test_what_nobody_knows_for_a_while_is_no_reason_to_close_a_ticket(months):
+    months.levels["/srv"] = lambda day: 400 + 5 * day
+    months.live_through(92)
+    level = months.levels.pop("/srv")
+    months.levels["/other"] = lambda _day: 100.0
+    months.pass_days(4)
+    assert str(months.outlook().forecast.why) == "stale"
+    assert months.told() == ["open"]
+    assert months.changes()[0]["state"] == "proposed"
+    months.levels["/srv"] = level
+    months.pass_days(1)
+    assert months.told() == ["open"]
+    months.levels.pop("/srv")
+    months.pass_days(8)
+    assert months.told() == ["open", "close"]
+    assert months.changes()[0]["result"] == "nothing was measured lately"
+
+
+def test_a_change_that_somebody_answers_closes_its_ticket_and_rests(months):
+    months.levels["/srv"] = lambda day: 400 + 5 * day
+    months.live_through(92)
+    book = months.bench.parts.desk.changes
+    batch = Batch(now=months.bench.clock.now())
+    known = book.about("capacity:filesystem:/srv")
+    book.keep(batch, rejected(known, Word(by="ann", via="cli", at=batch.now, comment="it is being replaced")))
+    months.bench.database.commit(batch.writes)
+    months.pass_days(6)
+    assert months.told() == ["open", "close"]
+    assert "rejected by cli:ann: it is being replaced" in months.rows[1].payload["update"]["comment"]
+    assert len(months.changes()) == 1
+
+
+def test_a_resource_that_is_full_keeps_its_one_change(months):
+    """Nobody does anything about it: the change neither expires nor is asked for again."""
+    months.levels["/srv"] = lambda day: min(995.0, 400 + 5 * day)
+    months.live_through(119)
+    months.pass_days(6)
+    assert [each["state"] for each in months.changes()] == ["proposed"]
+    assert months.told().count("open") == 1
+
+
+def test_weekends_gaps_and_logs_that_are_rotated_ask_for_nothing(months):
+    months.levels = {
+        "/weekend": lambda day: 800 - 150 * (int(day) % 7 >= 5),
+        "/logs": lambda day: 500 + 49 * (day % 10),
+        "/flat": lambda _day: 900.0,
+    }
+    months.live_through(60)
+    assert months.changes() == []
+    assert {str(months.outlook(name).forecast.why) for name in months.levels} == {"flat"}
+
+
+def test_each_subject_has_a_change_of_its_own(months):
+    months.levels = {"/a": lambda day: 400 + 5 * day, "/b": lambda day: 300 + 6 * day}
+    months.live_through(95)
+    assert sorted(each["key"] for each in months.changes()) == ["capacity:filesystem:/a", "capacity:filesystem:/b"]
+    assert months.told() == ["open", "open"]
+
+
+def test_a_planned_demand_brings_the_date_forward(bench):
+    soon = DemandOptions(resource="filesystem", subject="/srv", on="2027-02-20", step="500GB", note="old archive")
+    months = Months(bench, replace(CONFIG, capacity=replace(CONFIG.capacity, demands=(soon,))))
+    months.levels["/srv"] = lambda day: 300 + 5 * day  # alone it is full on day 140
+    months.live_through(20)
+    (change,) = months.changes()
+    assert "Counting on old archive" in change["details"]
+    assert change["ends_at"] == pytest.approx(1_803_081_600.0 + 4 * DAY, abs=DAY)
+
+
+def test_a_system_that_gets_no_tickets_gets_none_and_a_second_one_its_own(make_bench):
+    bench = make_bench(tickets=(TicketPolicy(name="rt"), TicketPolicy(name="glpi", open="never")))
+    months = Months(bench)
+    months.levels["/srv"] = lambda day: 400 + 5 * day
+    months.live_through(92)
+    assert [row.target for row in months.rows] == ["rt"]
+    assert bench.take("glpi") == []
+
+
+def test_what_was_told_is_on_record(months):
+    months.levels["/srv"] = lambda day: 400 + 5 * day
+    months.live_through(92)
+    rows = months.bench.database.connection.execute("SELECT plan FROM capacity_subjects").fetchall()
+    (plan,) = [json.loads(text) for (text,) in rows if text]
+    assert plan["tickets"] == ["rt"]
+    assert plan["change"] == months.changes()[0]["id"]
+
+
+def test_an_hour_is_kept_once_whatever_the_clock_does(months):
+    months.levels["/srv"] = lambda _day: 100.0
+    months.pass_days(0.5)
+    count = months.hours()
+    months.surveying.look()
+    assert months.hours() == count
