@@ -37,7 +37,7 @@ def replaced(value, path, new):
     return copy
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=settings.default.max_examples * 2)
 @given(st.sampled_from(places(WHOLE)), VALUES)
 def test_one_odd_value_anywhere_loads_or_is_refused_with_its_place(path, value):
     found = problems(replaced(WHOLE, path, value))

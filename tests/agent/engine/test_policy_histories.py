@@ -214,7 +214,7 @@ def told(steps, mode, limits=LIMITS):
 
 
 @given(st.lists(STEP, max_size=40), st.sampled_from([Mode.AUTO, Mode.AUTO, Mode.APPROVE, Mode.OBSERVE]))
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples * 3 // 5)
 def test_no_history_violates_a_guard_and_the_policy_alone_explains_the_record(steps, mode):
     oracle = told(steps, mode)
     assert oracle.broken == []

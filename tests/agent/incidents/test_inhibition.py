@@ -94,7 +94,7 @@ def plainly(rule, firing, target):
 
 
 @given(RULE, st.lists(st.tuples(PAIRS, st.booleans()), max_size=8), PAIRS)
-@settings(max_examples=500)
+@settings(max_examples=settings.default.max_examples * 5)
 def test_the_index_says_what_a_plain_reading_says(rule, history, target):
     sources, firing = Sources([rule]), {}
     for pairs, is_firing in history:

@@ -147,7 +147,7 @@ def naive(written, zone, now):
 
 
 @given(WRITTEN, INSTANTS)
-@settings(max_examples=150)
+@settings(max_examples=settings.default.max_examples * 3 // 2)
 def test_a_window_is_open_whenever_the_local_clock_is_within_its_hours(written, now):
     made = window(**written)
 
@@ -156,7 +156,7 @@ def test_a_window_is_open_whenever_the_local_clock_is_within_its_hours(written, 
 
 
 @given(WRITTEN, INSTANTS)
-@settings(max_examples=150)
+@settings(max_examples=settings.default.max_examples * 3 // 2)
 def test_nothing_changes_before_the_next_change_and_something_does_then(written, now):
     made = window(**written)
     is_open = made.until(now) is not None

@@ -6,7 +6,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.clock import SystemClock
@@ -66,6 +66,7 @@ def site():
     queries.close()
 
 
+@settings(max_examples=settings.default.max_examples * 5)
 @given(data=st.data())
 def test_any_request_to_any_route_is_answered_and_never_with_an_error_of_ours(site, data):
     rows, app = site

@@ -88,7 +88,9 @@ PARAMETERS = st.fixed_dictionaries(
         "stats": st.text(max_size=5),
     },
 )
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(
+    max_examples=settings.default.max_examples * 3 // 2, deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,6 @@ def same(left, right):
     )
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(runs, points, drops), max_size=30), st.integers(0, HORIZON // 2))
 def test_selectors_find_what_was_put_in(operations, ago):
     store, model, now = play(operations)
@@ -94,7 +93,6 @@ def test_selectors_find_what_was_put_in(operations, ago):
     assert same(recent, {name: value for name, value in expected.items() if naive.window(kept[name], at - length, at)})
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(runs, points, steps_back), max_size=25))
 def test_a_clock_set_back_rewrites_what_followed(operations):
     points_after_steps = [
@@ -108,7 +106,7 @@ def test_a_clock_set_back_rewrites_what_followed(operations):
     assert found(store, "count_over_time(x[100d])", far) == {name: count for name, count in expected.items() if count}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings.default.max_examples * 3)
 @given(
     st.lists(st.one_of(runs, points, drops), min_size=1, max_size=25),
     st.integers(0, 30_000),
@@ -125,7 +123,6 @@ def test_range_functions_agree_with_the_naive_ones(operations, ago, length, func
     assert same(found(store, f"{function}(x[{length}ms])", at), expected)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(runs, min_size=2, max_size=15), st.floats(0, 1), st.integers(0, 600))
 def test_lines_and_quantiles_agree_with_the_naive_ones(operations, fraction, ahead):
     store, model, now = play(operations)
@@ -138,7 +135,6 @@ def test_lines_and_quantiles_agree_with_the_naive_ones(operations, fraction, ahe
     assert same(found(store, f"predict_linear(x[90s], {ahead})", now), predicted)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(runs, points), min_size=1, max_size=20), st.integers(1, 40))
 def test_a_range_query_is_instant_queries_in_a_row(operations, step):
     store, _, now = play(operations)
