@@ -96,7 +96,7 @@ class Daemon:
     """Everything that runs. Entering starts it, or raises what cannot be had with nothing left behind."""
 
     def __init__(self, config: Config, config_path: Path | None) -> None:
-        self.config = config
+        self.config = self._loaded = config
         self.notifier = Notifier()
         self.control_socket = paths.control_socket(config, os.environ)
         self.addresses: tuple[str, ...] = ()
@@ -194,7 +194,7 @@ class Daemon:
         recovery.recover(self._parts, repairs.end_survivors, helped.began)
         self._tell_incidents(self._parts.casebook.active())
         Leaving(self._parts, client).attach()
-        Reloading(self.config, self._config_path, self.engine, self._parts, self._prepared).attach()
+        Reloading(self._loaded, self._config_path, self.engine, self._parts, self._prepared).attach()
         history.load(self._parts.series, database.directory)
         stack.callback(history.save, self._parts.series, database.directory)
         thread = threading.Thread(target=self.engine.run, name="engine")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.app import building, planning, quieting
+from agent.app.configuration_changes import ConfigurationRecord, sections
 from agent.config.load import load
 from agent.config.options import Config
 from agent.config.problems import ConfigError
@@ -46,35 +47,41 @@ _SWAPPED = frozenset(
 
 
 class Reloading:
-    """Knows the configuration that runs; `prepare` adds what the daemon itself adds to one."""
+    """Knows the configuration that runs, as it was loaded; `prepare` adds what the daemon itself adds to one."""
 
     def __init__(
-        self, config: Config, path: Path | None, engine: Engine, parts: Parts, prepare: Callable[[Config], Config]
+        self, loaded: Config, path: Path | None, engine: Engine, parts: Parts, prepare: Callable[[Config], Config]
     ) -> None:
-        self._config = config
+        self._loaded = loaded
+        self._config = prepare(loaded)
         self._prepare = prepare
         self._path = path
         self._engine = engine
         self._parts = parts
+        self._record = ConfigurationRecord(parts, path)
 
     def attach(self) -> None:
         self._parts.orders.reload = self.reload
+        running = sections(self._loaded, self._parts.ruleset.groups.values())
+        self._record.started(running, self._parts.clock.now())
         metrics.RELOAD_OK.set(1)
         metrics.RELOAD_TIME.set(self._parts.clock.now())
 
-    def reload(self, batch: Batch) -> Mapping[str, Any]:
+    def reload(self, batch: Batch, actor: str) -> Mapping[str, Any]:
         """Swap in what has changed. Return the names of changed tables and of those that need a restart."""
         try:
-            new = self._prepare(load(self._path, os.environ))
+            loaded = load(self._path, os.environ)
+            new = self._prepare(loaded)
             groups = building.groups(new)
         except ConfigError as error:
             metrics.RELOAD_OK.set(0)
+            self._record.refused(batch, actor, str(error))
             raise CommandError(str(error), 400) from error
         changed = {f.name for f in fields(Config) if getattr(new, f.name) != getattr(self._config, f.name)}
-        before = _versions(self._parts.ruleset.groups.values())
-        self._swap(batch, new, groups)
-        if _versions(groups) != before:
+        if _versions(groups) != _versions(self._parts.ruleset.groups.values()):
             changed.add("rules")
+        self._record.reloaded(batch, sections(loaded, groups), actor, changed - _SWAPPED)
+        self._swap(batch, new, groups)
         metrics.RELOAD_OK.set(1)
         metrics.RELOAD_TIME.set(batch.now)
         return {"changed": sorted(changed & _SWAPPED), "restart_required": sorted(changed - _SWAPPED)}

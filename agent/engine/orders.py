@@ -44,7 +44,8 @@ from agent.telemetry import log
 
 _log = log.get("operator")
 STOP = "stop"
-Reloader = Callable[[Batch], Mapping[str, Any]]
+Reloader = Callable[[Batch, str], Mapping[str, Any]]
+"""Takes the name of whoever wants it, too."""
 Rehearser = Callable[[Batch, Rehearse], Mapping[str, Any]]
 Surveyor = Callable[[Batch, KeepSurvey], Mapping[str, Any]]
 Leaver = Callable[[Batch, Farewell], Mapping[str, Any]]
@@ -120,7 +121,7 @@ class Orders:
     def _by_application(self, batch: Batch, command: Command) -> Mapping[str, Any]:
         match command:
             case Reload() if self.reload is not None:
-                return self.reload(batch)
+                return self.reload(batch, command.actor)
             case Farewell() if self.farewell is not None:
                 return self.farewell(batch, command)
             case Rehearse() if self.rehearse is not None:

@@ -86,9 +86,10 @@ class Muting:
         """Return why there is maintenance; empty: there is none."""
         return f"maintenance: {self.maintenance}" if self.maintenance and now < self.maintenance_until else ""
 
-    def frozen(self, now: float) -> list[str]:
-        """Return the names of the freeze windows that are open."""
-        return [freeze.name for freeze in self.freezes if freeze.window.until(now) is not None]
+    def frozen(self, now: float, *, of_everything: bool = False) -> list[str]:
+        """Return the names of the freeze windows that are open, or only of those that are for all alerts."""
+        wanted = [freeze for freeze in self.freezes if not (of_everything and freeze.matchers)]
+        return [freeze.name for freeze in wanted if freeze.window.until(now) is not None]
 
     def note(self, alerts: Iterable[Alert], now: float) -> None:
         """Take alerts that may inhibit others, as they are now."""
