@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agent.app import targeting
@@ -113,6 +114,10 @@ class DaemonBackend:
         from agent.app import knowledge  # noqa: PLC0415 - once in a while
 
         return knowledge.drafted(self._reader, incident_id)
+
+    def capacity(self) -> Sequence[Mapping[str, Any]]:
+        now = self._parts.clock.now()
+        return [{**asdict(outlook), "plan": plan and asdict(plan)} for outlook, plan in self._reader.outlooks(now)]
 
     def report(self, start: float, end: float, form: str) -> str:
         from agent.app import reporting  # noqa: PLC0415 - once in a while

@@ -13,7 +13,7 @@ from typing import Any
 from agent.app import drilling, planning, presenting, quieting
 from agent.clock import Clock
 from agent.collecting.presence import Opened, Places, presence
-from agent.config import people, rulefiles, services
+from agent.config import amounts, people, rulefiles, services
 from agent.config.acting import LimitOptions, limits
 from agent.config.options import Config
 from agent.config.problems import ConfigError
@@ -107,7 +107,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         situations=situations,
         intake=intake,
         settle_seconds=config.incidents.settle,
-        keep=Keep(incidents=config.state.keep_incidents, output=config.state.keep_output),
+        keep=_keep(config),
     )
     made = Parts(
         database=database,
@@ -149,6 +149,16 @@ def rehearser(config: Config, parts: Parts) -> Rehearser:
         return rehearsed(config, where, parts, command, batch.now)
 
     return rehearse
+
+
+def _keep(config: Config) -> Keep:
+    state = config.state
+    return Keep(
+        incidents=state.keep_incidents,
+        output=state.keep_output,
+        rollups=config.capacity.keep,
+        disk=amounts.parse(state.disk),
+    )
 
 
 def _delivery(config: Config, database: Database, clock: Clock, library: Library, owner: str) -> Delivery:

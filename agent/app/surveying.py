@@ -11,7 +11,7 @@ from agent.config.capacity_options import ResourceOptions
 from agent.config.options import Config
 from agent.engine.commands import CommandError
 from agent.itsm.capacity import DAY, Forecast, Hour, forecast
-from agent.itsm.capacity_plan import Outlook, Subject, Survey
+from agent.itsm.capacity_plan import FORGOTTEN_SECONDS, Outlook, Subject, Survey
 from agent.store.reader import Reader
 from agent.telemetry import log, metrics
 from collectors.sample import Labels
@@ -47,7 +47,7 @@ class Surveying:
         self._reader = reader
         self._clock = clock
         self._order = order
-        self._known = {each.subject: each for each, _ in reader.outlooks()}
+        self._known = {each.subject: each for each, _ in reader.outlooks(clock.now())}
         self._fresh: set[Subject] = set()
         """Subjects with a forecast of this life."""
         self._last_at = max((each.measured_at for each in self._known.values()), default=0.0)
@@ -65,7 +65,7 @@ class Surveying:
         outlooks = [
             self._outlook(by_name[key.resource], key, seen.get(key), now)
             for key in {**self._known, **seen}
-            if key.resource in by_name
+            if key.resource in by_name and (key in seen or now - self._known[key].measured_at < FORGOTTEN_SECONDS)
         ]
         try:
             self._order(Survey(hours=seen, outlooks=tuple(outlooks)))
@@ -73,7 +73,7 @@ class Surveying:
             _log.warning("capacity is not rolled up", reason=str(error))
             return
         self._last_at = now
-        self._known |= {each.subject: each for each in outlooks}
+        self._known = {each.subject: each for each in outlooks}
         self._fresh |= self._known.keys()
         show(self._known.values())
 

@@ -155,6 +155,21 @@ def reports(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pri
     client(report)
 
 
+def capacity(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    outlook = command(
+        commands,
+        "capacity",
+        "when filesystems, memory, CPU and other resources will be full, or why that cannot be told",
+        module="capacity",
+        example="paramedic capacity --soon 90d",
+    )
+    outlook.add_argument(
+        "resource", nargs="?", default="", metavar="RESOURCE", help='only this one, e.g. "filesystem"; default: all'
+    )
+    outlook.add_argument("--soon", type=seconds, metavar="DURATION", help="only what will be full within so long")
+    client(outlook)
+
+
 def articles(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
     article = group(commands, "article", "read what is known about alerts, and search it")
     verbs = article.add_subparsers(title="verbs", metavar="VERB", required=True)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from agent.clock import Clock
-from agent.engine import silencing
+from agent.engine import pruning, silencing
 from agent.engine.parts import Parts
 from agent.incidents.silences import SilenceState
 from agent.itsm.changes import ChangeType
@@ -20,14 +20,9 @@ ALERT_STATES = Source("alert_state")
 _SHOWN = {state: ("alertstate", state.value) for state in AlertState}
 
 REPORT_SECONDS = 15.0
-_PRUNE_SECONDS = 3600.0
 ALIVE_SECONDS = 60.0
 """How exactly the length of an outage is known."""
 ALIVE = "alive_at"
-_PRUNE_ROWS = 500
-_SENT_DAYS = 7 * 86400.0
-_RESOLVED_SECONDS = 3600.0
-"""An Alertmanager that has not heard of an alert's end by then has let it expire."""
 
 
 def shift(parts: Parts, delta: float) -> list[Write]:
@@ -134,32 +129,7 @@ def routine(parts: Parts, now: float) -> list[Write]:
         due.append(set_meta(ALIVE, repr(now)))
         parts.series.drop_old(now)
     if now >= schedule.prune:
-        schedule.prune = now + _PRUNE_SECONDS
-        due += _prune(parts, now)
+        forgotten, again = pruning.prune(parts, now)
+        schedule.prune = now + again
+        due += forgotten
     return due
-
-
-def _prune(parts: Parts, now: float) -> list[Write]:
-    """Forget old output, sent effects, resolved alerts and closed incidents, oldest first; open work never."""
-    keep = parts.orders.keep
-    old = f"ORDER BY updated_at LIMIT {_PRUNE_ROWS}"
-    gone = f"SELECT id FROM incidents WHERE state = 'closed' AND updated_at < ? {old}"  # noqa: S608 - a constant
-    incidents, output = now - keep.incidents, now - keep.output
-    return [
-        *silencing.prune(parts.situations.muting, now),
-        *parts.desk.problems.prune(now),
-        *parts.desk.changes.prune(now),
-        writes.drop_changes(incidents, _PRUNE_ROWS),
-        writes.drop_orders(incidents),
-        ("UPDATE runs SET output = NULL, diagnostics = NULL WHERE output IS NOT NULL AND ended_at < ?", (output,)),
-        ("UPDATE audit SET inputs = NULL WHERE inputs IS NOT NULL AND at < ?", (output,)),
-        ("DELETE FROM outbox WHERE state = 'done' AND settled_at < ?", (now - _SENT_DAYS,)),
-        (
-            "DELETE FROM alerts WHERE state = 'resolved' AND json_extract(document, '$.resolved_at') < ?",
-            (now - _RESOLVED_SECONDS,),
-        ),
-        (f"DELETE FROM audit WHERE incident_id IN ({gone})", (incidents,)),  # noqa: S608 - a constant
-        (f"DELETE FROM runs WHERE incident_id IN ({gone})", (incidents,)),  # noqa: S608 - a constant
-        (f"DELETE FROM tickets WHERE incident_id IN ({gone})", (incidents,)),  # noqa: S608 - a constant
-        (f"DELETE FROM incidents WHERE id IN ({gone})", (incidents,)),  # noqa: S608 - a constant
-    ]

@@ -1,5 +1,6 @@
 """Commands of operators and other programs, carried out inside the engine."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -53,10 +54,13 @@ Leaver = Callable[[Batch, Farewell], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """How long the record is kept, in seconds."""
+    """How long the record is kept, in seconds, and how large it may become."""
 
     incidents: float
     output: float
+    rollups: float = math.inf
+    disk: float = math.inf
+    """Bytes of the database that may be in use."""
 
 
 @dataclass(slots=True)

@@ -15,6 +15,8 @@ _MOVED_SHARE = 0.25
 _GONE_DAYS = 7.0
 """What was not measured for so long is not there any more."""
 _MINUTE = 60.0
+FORGOTTEN_SECONDS = 30 * DAY
+"""What was not measured for so long is shown no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

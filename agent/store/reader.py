@@ -150,12 +150,12 @@ class Reader:
         with self._open() as connection:
             return connection.execute("SELECT 1 FROM capacity_subjects LIMIT 1").fetchone() is not None
 
-    def outlooks(self) -> list[tuple["Outlook", "Plan | None"]]:
-        """Return the newest outlook on each resource's capacity, and what was asked for because of it."""
+    def outlooks(self, now: float) -> list[tuple["Outlook", "Plan | None"]]:
+        """Return the newest outlook on the capacity of all there still is, and what was asked for because of it."""
         from agent.store import rollups  # noqa: PLC0415 - once an hour
 
         with self._open() as connection:
-            return list(rollups.outlooks(connection))
+            return list(rollups.outlooks(connection, now))
 
     def hours(self, subject: "Subject", since: float, until: float) -> list["Hour"]:
         """Return the roll-ups of a subject in a span of time (wall seconds), the oldest first."""

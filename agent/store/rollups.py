@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from agent.itsm.capacity import Hour
-from agent.itsm.capacity_plan import Outlook, Plan, Subject
+from agent.itsm.capacity_plan import FORGOTTEN_SECONDS, Outlook, Plan, Subject
 from agent.store.database import Write
 from agent.store.documents import encode
 
@@ -35,24 +35,17 @@ def put_hour(subject: Subject, hour: Hour) -> Write:
     return (f"INSERT OR IGNORE INTO capacity_hours {found}", (*values, subject.resource, subject.name))
 
 
-def drop(before: float) -> list[Write]:
-    """Forget what is older, and subjects of which nothing is left."""
-    left = "SELECT subject FROM capacity_hours"
-    return [
-        ("DELETE FROM capacity_hours WHERE at < ?", (before,)),
-        (f"DELETE FROM capacity_subjects WHERE plan = '' AND id NOT IN ({left})", ()),  # noqa: S608 - a constant
-    ]
-
-
 def plans(connection: sqlite3.Connection) -> dict[Subject, Plan]:
     """Return what was asked for because of subjects, and is not answered yet."""
-    return {outlook.subject: plan for outlook, plan in outlooks(connection) if plan is not None}
+    return {outlook.subject: plan for outlook, plan in outlooks(connection, 0.0) if plan is not None}
 
 
-def outlooks(connection: sqlite3.Connection) -> Iterator[tuple[Outlook, Plan | None]]:
-    """Yield every subject's newest outlook, and the plan there is."""
-    for outlook, text in connection.execute("SELECT outlook, plan FROM capacity_subjects ORDER BY resource, subject"):
-        yield _outlook.decode(outlook), _plan.decode(text) if text else None
+def outlooks(connection: sqlite3.Connection, now: float) -> Iterator[tuple[Outlook, Plan | None]]:
+    """Yield the newest outlook on every subject that was measured not too long before `now`, and the plan there is."""
+    for text, plan in connection.execute("SELECT outlook, plan FROM capacity_subjects ORDER BY resource, subject"):
+        outlook = _outlook.decode(text)
+        if now - outlook.measured_at < FORGOTTEN_SECONDS:
+            yield outlook, _plan.decode(plan) if plan else None
 
 
 def hours(connection: sqlite3.Connection, subject: Subject, since: float, until: float) -> list[Hour]:

@@ -134,4 +134,5 @@ ALERTMANAGER_PUSHES = _counter("paramedic_alertmanager_pushes_total", "Pushes to
 RELOAD_OK = _gauge("paramedic_config_last_reload_successful", "1 if the last reload was taken over.")
 RELOAD_TIME = _gauge("paramedic_config_last_reload_success_timestamp_seconds", "When a reload was last taken over.")
 STATE_BYTES = _gauge("paramedic_state_bytes", "Size of the state database.")
+STATE_LIMIT = _gauge("paramedic_state_limit_bytes", "How much of it may be in use before the oldest is forgotten.")
 STATE_USED = _gauge("paramedic_state_used_bytes", "How much of it is in use; the rest is free for what comes.")

@@ -145,6 +145,7 @@ def control_rows(
         ("GET", "/control/articles", articles.list),
         ("GET", "/control/articles/{name}", articles.show),
         ("GET", "/control/report", reports.report),
+        ("GET", "/control/capacity", reports.capacity),
         ("POST", "/control/recordings", recordings.begin),
         ("POST", "/control/recordings/{id}", recordings.fetch),
         ("POST", "/control/stop", control.stop),

@@ -88,6 +88,9 @@ class Backend(Protocol):
     def drafted(self, incident_id: str) -> Mapping[str, Any] | None:
         """Return an article to be finished, written from an incident's timeline; None if there is no incident."""
 
+    def capacity(self) -> Sequence[Mapping[str, Any]]:
+        """Return the newest outlook on each resource, and the change that was asked for because of it."""
+
     def report(self, start: float, end: float, form: str) -> str:
         """Return the report on a period (wall seconds) as "markdown", "html" or "json"."""
 

@@ -1,4 +1,4 @@
-"""The route that answers with a report."""
+"""The routes that answer with figures: reports, and the outlook on capacity."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,3 +30,7 @@ class ReportsApi:
             raise RequestError(400, "from must be before to, and not more than 400 days")
         text = await self._caller.call(self._backend.report, start, end, form)
         return answer({"form": form, "text": text})
+
+    async def capacity(self, _request: Request, _peer: Peer) -> Response:
+        """Answer with the outlook on every resource."""
+        return answer(await self._caller.call(self._backend.capacity))

@@ -100,7 +100,7 @@ class Months:
         self.bench.parts.series.drop_old(self.bench.clock.now())
 
     def outlook(self, name="/srv"):
-        return next(each for each, _ in self.bench.reader.outlooks() if each.subject.name == name)
+        return next(each for each, _ in self.bench.reader.outlooks(self.bench.clock.now()) if each.subject.name == name)
 
     def told(self):
         return [row.payload["op"] for row in self.rows]

@@ -76,6 +76,9 @@ class Backend:
     def incident(self, incident_id):
         return {"id": incident_id} if incident_id == "one" else None
 
+    def capacity(self):
+        return []
+
     def problems(self, *, closed):
         return [{"id": "one", "state": "closed"}] if closed else []
 
