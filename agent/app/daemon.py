@@ -6,9 +6,10 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from agent.app import building, capacity_watch, doors, drilling, history, outward
 from agent.app.backend import DaemonBackend, catalog
@@ -229,11 +230,10 @@ class Daemon:
         for tell in self._told:
             tell(known)
 
-    def _word_by_broker(self, payload: str) -> None:
+    def _word_by_broker(self, payload: str) -> Future[Mapping[str, Any]] | None:
         """Take an approver's signed word off the broker. It never blocks: the record says what became of it."""
         order = outward.word(self.config, payload, self._clock.now())
-        if order is not None:
-            self.engine.queue.order(order)
+        return self.engine.queue.order(order) if order is not None else None
 
     def _stop_by_broker(self, reason: str) -> None:
         """Let the broker's stop topic stop every action, or allow them again. It is not told twice: this must work."""

@@ -40,7 +40,8 @@ def mqtt(config: Config) -> MqttClient | None:
     """Return the client of the configured broker; None if there is none."""
     if not config.mqtt.host:
         return None
-    return MqttClient(_broker(config), prefix=config.mqtt.prefix, host=host_name(config))
+    expiry = int(config.mqtt.session_expiry)
+    return MqttClient(_broker(config), prefix=config.mqtt.prefix, host=host_name(config), session_seconds=expiry)
 
 
 def _broker(config: Config) -> Broker:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent.incidents.effects import OutboxRow
 from agent.incidents.events import EffectSettled
-from agent.mqtt.link import Broker, Link, MqttError, PublishError, new_client
+from agent.mqtt.link import Broker, Hearer, Link, MqttError, PublishError, new_client
 from agent.mqtt.reconnecting import Delay, Fate
 from agent.mqtt.topics import OFFLINE, ONLINE, Message, command_topic, status_topic, stop_topic
 from agent.telemetry import log
@@ -25,15 +25,19 @@ class MqttClient:
     What was published with `retain` is told again on each connection: a broker that lost it gets it back.
     """
 
-    def __init__(self, broker: Broker, *, prefix: str, host: str) -> None:
+    def __init__(self, broker: Broker, *, prefix: str, host: str, session_seconds: int = 0) -> None:
         self._broker = broker
+        self._session_seconds = session_seconds
         self._status = status_topic(prefix, host)
         self._stop = stop_topic(prefix, host)
         self.on_stop: Callable[[str], None] = lambda _reason: None
         """Called on paho's thread with the text of the stop topic; empty when it was taken away."""
         self._command = command_topic(prefix, host)
-        self.on_command: Callable[[str], None] | None = None
-        """Called on paho's thread with what is said on the command topic; None: nobody listens there."""
+        self.on_command: Hearer | None = None
+        """Called on paho's thread with what is said on the command topic; None: nobody listens there.
+
+        While there is no connection the broker keeps what is said there, for `session_seconds`.
+        """
         self._link: Link | None = None
         self._fate = Fate(str(broker), good="connected to the broker", bad="no connection to the broker")
         self._retained: dict[str, str] = {}
@@ -124,8 +128,11 @@ class MqttClient:
         """Keep one connection until it ends; return whether the broker ever accepted it."""
         try:
             will = Message(topic=self._status, body=OFFLINE)
-            heard = {self._stop: self.on_stop} | ({self._command: self.on_command} if self.on_command else {})
-            link = Link(self._broker, will=will, opened=self._opened, heard=heard)
+            heard: dict[str, Hearer] = {self._stop: self.on_stop}
+            if self.on_command is not None:
+                heard[self._command] = self.on_command
+            kept = self._session_seconds if self.on_command is not None else 0
+            link = Link(self._broker, will=will, opened=self._opened, heard=heard, session_seconds=kept)
             link.open()
         except (OSError, ValueError, MqttError) as error:
             self._fate.note(f"cannot connect to {self._broker}: {error}")

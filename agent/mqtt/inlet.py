@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent.mqtt.feed import Subscription
-from agent.mqtt.link import Broker, new_client
+from agent.mqtt.link import Broker, connect, new_client
 from agent.telemetry import log
 
 if TYPE_CHECKING:
@@ -49,21 +49,13 @@ class Inlet:
 
     def open(self, subscriptions: Sequence[Subscription]) -> None:
         """Connect; the broker's answer comes later. Raise OSError or ValueError."""
-        from paho.mqtt.packettypes import PacketTypes  # noqa: PLC0415 - loaded only where a broker is configured
-        from paho.mqtt.properties import Properties  # noqa: PLC0415 - same
-
         self._subscriptions = subscriptions
-        wanted = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        wanted.ReceiveMaximum = self._receive_maximum
-        wanted.MaximumPacketSize = MAX_PACKET_BYTES
-        # Without it the session would end with the connection, and with it what was not acknowledged.
-        wanted.SessionExpiryInterval = self._session_expiry_seconds
-        self._client.connect(
-            self._broker.host,
-            self._broker.port,
-            keepalive=self._broker.keepalive_seconds,
-            clean_start=self._session_expiry_seconds == 0,
-            properties=wanted,
+        connect(
+            self._client,
+            self._broker,
+            session_seconds=self._session_expiry_seconds,
+            ReceiveMaximum=self._receive_maximum,
+            MaximumPacketSize=MAX_PACKET_BYTES,
         )
 
     @property

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.mqtt.acknowledgements import Acknowledgements
 from agent.mqtt.topics import Message
@@ -14,6 +15,8 @@ from agent.telemetry import log
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
     from paho.mqtt.reasoncodes import ReasonCode
+
+Hearer = Callable[[str], Future[Any] | None]
 
 CONNECT_SECONDS = 5.0
 MAX_QUEUED = 1000
@@ -58,7 +61,12 @@ class Broker:
 
 
 class Link:
-    """`opened` is called on paho's thread once the broker has accepted the connection."""
+    """`opened` is called on paho's thread once the broker has accepted the connection.
+
+    What `heard` has for a topic is called there, too, with the text of a message. It may return a future: the message
+    is acknowledged when that has an answer. One for which it raises, or never answers, comes again with the next
+    connection, if the broker keeps the session.
+    """
 
     def __init__(
         self,
@@ -66,7 +74,8 @@ class Link:
         *,
         will: Message,
         opened: Callable[["Link"], None],
-        heard: Mapping[str, Callable[[str], None]],
+        heard: Mapping[str, Hearer],
+        session_seconds: int = 0,
     ) -> None:
         self.connected = threading.Event()
         self.ended = threading.Event()
@@ -77,10 +86,12 @@ class Link:
         self._broker = broker
         self._opened = opened
         self._heard = heard
+        self._session_seconds = session_seconds
         self._acknowledgements = Acknowledgements()
         self._max_bytes = 0
         """The largest packet that the broker takes; 0 while it names no limit."""
         self._client = new_client(broker)
+        self._client.manual_ack_set(True)
         self._client.will_set(will.topic, will.body, qos=1, retain=will.retain)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -91,7 +102,7 @@ class Link:
 
     def open(self) -> None:
         """Connect; the broker's answer comes later. Raise OSError or ValueError."""
-        self._client.connect(self._broker.host, self._broker.port, keepalive=self._broker.keepalive_seconds)
+        connect(self._client, self._broker, session_seconds=self._session_seconds)
         self._client.loop_start()
 
     def close(self) -> None:
@@ -161,8 +172,11 @@ class Link:
 
     def _on_message(self, _client: "Client", _userdata: object, message: "MQTTMessage") -> None:
         heard = self._heard.get(message.topic)
-        if heard is not None:
-            heard(message.payload[:_MAX_BYTES].decode(errors="replace"))
+        answer = heard(message.payload[:_MAX_BYTES].decode(errors="replace")) if heard is not None else None
+        if answer is None:
+            self._client.ack(message.mid, message.qos)
+        else:
+            answer.add_done_callback(lambda _answer: self._client.ack(message.mid, message.qos))
 
     def _on_disconnect(
         self, _client: "Client", _userdata: object, _flags: object, code: "ReasonCode", _properties: object
@@ -198,6 +212,27 @@ def new_client(broker: Broker) -> "Client":
     except (OSError, ValueError) as error:
         raise MqttError(f"cannot set up the connection to the broker {broker}: {error}") from error
     return client
+
+
+def connect(client: "Client", broker: Broker, *, session_seconds: int, **wanted: int) -> None:
+    """Connect; the broker's answer comes later. `wanted` is what MQTT calls properties. Raise OSError or ValueError.
+
+    Without `session_seconds` the session would end with the connection, and with it what was not acknowledged.
+    """
+    from paho.mqtt.packettypes import PacketTypes  # noqa: PLC0415 - loaded already
+    from paho.mqtt.properties import Properties  # noqa: PLC0415 - same
+
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = session_seconds
+    for name, value in wanted.items():
+        setattr(properties, name, value)
+    client.connect(
+        broker.host,
+        broker.port,
+        keepalive=broker.keepalive_seconds,
+        clean_start=session_seconds == 0,
+        properties=properties,
+    )
 
 
 def _password(path: Path | None) -> str | None:

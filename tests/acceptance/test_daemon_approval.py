@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.acceptance.daemon import PARAMEDIC, Daemon, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.daemon import PARAMEDIC, Daemon, eventually, prepared_daemon, repair, rule, rule_file
 from tests.acceptance.test_mqtt_in import send
 from tests.services import rt as rt_service
 from tests.services.mosquitto import running_mosquitto
@@ -118,6 +118,25 @@ def test_a_signed_message_on_the_command_topic_is_a_word_and_a_forged_one_is_not
             assert after["attempts"][0]["approval"]["via"] == "mqtt"
             assert "approval_refused" not in [row["reason"] for row in after["timeline"]], "no forgery got that far"
             assert "not signed with the key" in daemon.log.read_text()
+
+
+def test_a_word_that_is_said_while_the_daemon_is_away_waits_for_it(tmp_path: Path):
+    (tmp_path / "key").write_text(KEY)
+    approvals = {"approvers": ["mqtt:ann"], "keys": {"ann": str(tmp_path / "key")}}
+    with running_mosquitto() as broker:
+        mqtt = {"host": broker.host, "port": broker.port}
+        with prepared_daemon(tables(tmp_path, approvals=approvals, mqtt=mqtt), RULES) as daemon:
+            daemon.tell(it=True)
+            daemon.start()
+            incident = wait_for_plan(daemon)
+            eventually(lambda: daemon.metric("paramedic_mqtt_connected") == 1, what=daemon.tail)
+            daemon.kill()
+            send(broker, ("paramedic/test-host/command", signed(incident)))
+            daemon.start()
+
+            after = daemon.await_incident("Broken", lambda each: each["attempts"] and each["attempts"][0]["outcome"])
+
+            assert after["attempts"][0]["approval"]["via"] == "mqtt"
 
 
 def test_a_comment_on_the_ticket_is_the_word_of_its_author(tmp_path: Path, rt: Server):

@@ -4,6 +4,7 @@ import json
 import queue
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 from paho.mqtt.client import Client
@@ -14,6 +15,7 @@ from agent.mqtt.client import MqttClient
 from agent.mqtt.link import Broker
 from agent.mqtt.topics import Message
 from agent.telemetry.metrics import MQTT_CONNECTED
+from tests.acceptance.daemon import eventually
 from tests.services.mosquitto import running_mosquitto
 from tests.services.service import pause
 
@@ -278,3 +280,38 @@ def test_whoever_leaves_takes_away_what_the_broker_retains(broker, started):
     with Reader(broker) as later:
         pause()
         assert later.messages.empty()
+
+
+def commanded(broker, hear):
+    link = Broker(host=broker.host, port=broker.port, client_id="paramedic-h")
+    client = MqttClient(link, prefix="paramedic", host="h", session_seconds=60)
+    client.on_command = hear
+    client.start()
+    await_connection(client)
+    return client
+
+
+def test_a_command_is_acknowledged_when_it_is_answered_and_comes_again_until_then():
+    said, never, answered = queue.Queue(), Future(), Future()
+    answered.set_result({})
+    with running_mosquitto() as broker, Reader(broker) as somebody:
+
+        def say(word):
+            somebody.client.publish("paramedic/h/command", word, qos=1).wait_for_publish(10)
+
+        client = commanded(broker, lambda word: said.put(word) or never)
+        say("approve")
+        assert said.get(timeout=10) == "approve"
+        client.close()
+        say("reject")
+
+        client = commanded(broker, lambda word: said.put(word) or answered)
+        assert [said.get(timeout=10), said.get(timeout=10)] == ["approve", "reject"]
+        acknowledged = "Received PUBACK from paramedic-h"
+        eventually(lambda: broker.service.log.read_text().count(acknowledged) == 2, what=broker.service.log.read_text)
+        client.close()
+
+        client = commanded(broker, said.put)
+        say("approve again")
+        assert said.get(timeout=10) == "approve again"
+        client.close()
