@@ -183,6 +183,7 @@ ABOUT_THE_DAEMON = (
     "paramedic_rule_evaluations",
     "paramedic_series",
     "paramedic_state_bytes",
+    "paramedic_state_used_bytes",
     "paramedic_effects",
 )
 """What the process itself does for a drill: its work is real."""
