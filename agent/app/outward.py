@@ -20,10 +20,10 @@ from agent.intake import topics
 from agent.mqtt.client import MqttClient
 from agent.mqtt.link import Broker
 from agent.mqtt.summary import Summary
-from agent.mqtt.topics import Message, incident_message
+from agent.mqtt.topics import Message, incident_message, notices_topic
 from agent.telemetry import log
 from agent.tickets.contract import TicketError
-from agent.tickets.credentials import read_secret
+from agent.tickets.credentials import read_secret, signature
 from agent.tickets.registry import ADAPTERS
 from collectors.sample import Metric, MetricType
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent.mqtt.feed import Subscription
     from agent.mqtt.subscriber import Order, Subscriber
     from agent.notify.alertmanager import AlertmanagerSync
+    from agent.notify.contract import Channel
     from agent.tickets.remarks import Remarks
 
 _log = log.get("outward")
@@ -129,7 +130,7 @@ def performers(
     table: dict[str, Performer] = {"runner": repairs.perform, "helper": helped.perform}
     if client is not None:
         table["mqtt"] = client.perform
-    table |= {options.name: _channel(options) for options in config.channels}
+    table |= {options.name: _channel(config, options, client) for options in config.channels}
     table |= {name(options): _ticketing(options) for options in config.tickets if options.system != "book"}
     return table
 
@@ -138,28 +139,61 @@ def name(options: TicketOptions) -> str:
     return options.name or options.system
 
 
-def _channel(options: ChannelOptions) -> Performer:
+def _channel(config: Config, options: ChannelOptions, client: MqttClient | None) -> Performer:
     """Return what tells people; a channel's modules are loaded only where one of its kind is configured."""
     from agent.executor import notifying  # noqa: PLC0415 - same
 
-    if options.kind == "slack":
-        from agent.notify.chat import Chat, Room  # noqa: PLC0415 - same
+    if options.kind == "mqtt":
+        assert client is not None, "the configuration is refused without a broker"  # noqa: S101
+        topic = options.topic or notices_topic(config.mqtt.prefix, host_name(config), options.name)
+        return notifying.publisher(client.publish, topic)
+    return notifying.performer(_CHANNELS[options.kind](options))
 
-        return notifying.performer(Chat(Room(url=_secret(options.url_file), timeout_seconds=options.timeout)))
+
+def _mail(options: ChannelOptions) -> "Channel":
     from agent.notify.mail import Mail, Post  # noqa: PLC0415 - same
 
-    post = Post(
-        host=options.host,
-        port=options.port,
-        tls=options.tls,
-        sender=options.sender,
-        to=options.to,
-        user=options.user,
-        password=_secret(options.password_file),
-        ca_file=options.ca_file,
-        timeout_seconds=options.timeout,
+    return Mail(
+        Post(
+            host=options.host,
+            port=options.port,
+            tls=options.tls,
+            sender=options.sender,
+            to=options.to,
+            user=options.user,
+            password=_secret(options.password_file),
+            ca_file=options.ca_file,
+            timeout_seconds=options.timeout,
+        )
     )
-    return notifying.performer(Mail(post))
+
+
+def _chat(options: ChannelOptions) -> "Channel":
+    from agent.notify.chat import Chat, Room  # noqa: PLC0415 - same
+
+    return Chat(Room(url=_secret(options.url_file), timeout_seconds=options.timeout))
+
+
+def _hook(options: ChannelOptions) -> "Channel":
+    from agent.notify.hook import Hook, Receiver  # noqa: PLC0415 - same
+
+    key = _secret(options.secret_file)
+    sign = (lambda body: signature(body, key())) if options.secret_file is not None else None
+    return Hook(Receiver(url=_secret(options.url_file), sign=sign, timeout_seconds=options.timeout))
+
+
+def _apprised(options: ChannelOptions) -> "Channel":
+    from agent.notify.apprising import Apprised, Service  # noqa: PLC0415 - same
+
+    return Apprised(Service(url=_secret(options.url_file), timeout_seconds=options.timeout))
+
+
+_CHANNELS: Mapping[str, Callable[[ChannelOptions], "Channel"]] = {
+    "email": _mail,
+    "slack": _chat,
+    "webhook": _hook,
+    "apprise": _apprised,
+}
 
 
 def _secret(path: Path | None) -> Callable[[], str]:

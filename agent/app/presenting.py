@@ -45,13 +45,20 @@ def presenter(
     def _notice(effect: Effect, incident: Incident) -> Mapping[str, Any]:
         reason, technical = Reason(effect.payload["reason"]), audiences[effect.target] == "technical"
         subject, text = wording.notice(incident, host_name, reason, technical=technical)
+        person = str(effect.payload.get("person", ""))
         return {
             "notice": {
                 "key": effect.key,
                 "subject": subject,
                 "text": text,
                 "priority": incident.priority,
-                "to": addresses.get(str(effect.payload.get("person", "")), ""),
+                "to": addresses.get(person, ""),
+                "person": person,
+                "audience": audiences[effect.target],
+                "incident": incident.id,
+                "service": incident.service,
+                "state": str(incident.state),
+                "reason": str(reason),
             }
         }
 

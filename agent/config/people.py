@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from agent.config import rotas
 from agent.config.oncall_options import ChainOptions, RouteOptions, WhomOptions
@@ -13,6 +14,7 @@ from agent.itsm.calendars import ALWAYS
 from agent.itsm.catalogue import DEFAULT
 from agent.itsm.teams import NOBODY, Person, Roster, Team
 
+MISSING = "needs the package apprise: pip install 'paramedic[notify]'"
 TARGETS = ("book", "helper", "mqtt", "runner")
 """Whom else the outbox serves."""
 
@@ -79,6 +81,7 @@ def addresses(config: Config) -> dict[str, str]:
 def problems(config: Config) -> Iterator[Problem]:
     """Name what cannot be told apart, and what is referred to and is not there."""
     yield from _taken(config)
+    yield from _channels(config)
     yield from _teams(config)
     yield from rotas.problems(config)
     yield from _chains(config)
@@ -117,6 +120,15 @@ def _taken(config: Config) -> Iterator[Problem]:
         taken[channel.name] += 1
         if taken[channel.name] > 1:
             yield Problem(f"channels[{index}].name", f"{channel.name!r} is taken: choose another name")
+
+
+def _channels(config: Config) -> Iterator[Problem]:
+    """Name channels that lack what they go by."""
+    for index, channel in enumerate(config.channels):
+        if channel.kind == "mqtt" and not config.mqtt.host:
+            yield Problem(f"channels[{index}].kind", "needs a broker: set host in [mqtt]")
+        if channel.kind == "apprise" and find_spec("apprise") is None:
+            yield Problem(f"channels[{index}].kind", MISSING)
 
 
 def _teams(config: Config) -> Iterator[Problem]:

@@ -6,7 +6,9 @@ import msgspec
 
 from agent.incidents.effects import OutboxRow
 from agent.incidents.events import EffectSettled
-from agent.notify.contract import Channel, Notice, NotifyError
+from agent.mqtt.link import PublishError
+from agent.mqtt.topics import Message
+from agent.notify.contract import Channel, Notice, NotifyError, document
 from agent.tickets.contract import TicketError
 
 
@@ -31,4 +33,19 @@ def performer(channel: Channel) -> Callable[[OutboxRow], EffectSettled]:
     return perform
 
 
+def publisher(publish: Callable[[Message], None], topic: str) -> Callable[[OutboxRow], EffectSettled]:
+    """Return what performs notices by publishing them, for whoever hears them now."""
+
+    class Topic:
+        def send(self, notice: Notice) -> None:
+            try:
+                publish(Message(topic=topic, body=document(notice).decode(), retain=False))
+            except PublishError as error:
+                retry_after = 0.0 if error.permanent else _PUBLISH_RETRY_SECONDS
+                raise NotifyError(str(error), permanent=error.permanent, retry_after=retry_after) from error
+
+    return performer(Topic())
+
+
+_PUBLISH_RETRY_SECONDS = 5.0
 _SECRET_RETRY_SECONDS = 60.0

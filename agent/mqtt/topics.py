@@ -3,6 +3,7 @@
 <prefix>/<host>/status          online | offline (last will)
 <prefix>/<host>/state           summary of the host
 <prefix>/<host>/incidents/<id>  one incident, until it is closed
+<prefix>/<host>/notices/<name>  what people are told by a channel of that name, not retained
 <prefix>/<host>/stop            read: text stops every action, an empty message allows them again
 <prefix>/<host>/command         read: a signed word of an approver on a plan that waits
 """
@@ -45,6 +46,11 @@ def stop_topic(prefix: str, host: str) -> str:
 def command_topic(prefix: str, host: str) -> str:
     """Return the topic on which approvers say yes or no, signed."""
     return f"{_root(prefix, host)}/command"
+
+
+def notices_topic(prefix: str, host: str, channel: str) -> str:
+    """Return where a channel tells people something, unless it has a topic of its own."""
+    return f"{_root(prefix, host)}/notices/{channel}"
 
 
 def incident_message(prefix: str, host: str, incident: Incident) -> Message:

@@ -1,7 +1,9 @@
 """What a channel to people can do for us."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+import msgspec
 
 
 class NotifyError(Exception):
@@ -24,6 +26,21 @@ class Notice:
     priority: str
     to: str = ""
     """The mail address of the one person it is for; empty: whoever the channel reaches."""
+    person: str = ""
+    """That person's name."""
+    audience: Literal["technical", "business"] = "technical"
+    incident: str = ""
+    """Its id; empty: it is about more than one."""
+    service: str = ""
+    state: str = ""
+    reason: str = ""
+    """Why people are told."""
+
+
+def document(notice: Notice) -> bytes:
+    """Return the notice in JSON, for programs. Where mail reaches somebody is nobody else's business."""
+    fields = {name: getattr(notice, name) for name in Notice.__slots__ if name != "to"}
+    return msgspec.json.encode(fields)
 
 
 class Channel(Protocol):

@@ -68,6 +68,11 @@ def test_a_route_names_channels_services_priorities_and_hours(tmp_path):
         (f"{CHAIN}priorities = ['P1']\n{CHAIN}", "chains", "used twice"),
         ('[[channels]]\nname = "chat"\nkind = "slack"\nurl_file = "x"', "channels[2].name", "taken"),
         ('[[channels]]\nname = "mqtt"\nkind = "slack"\nurl_file = "x"', "channels[2].name", "taken"),
+        ('[[channels]]\nname = "x"\nkind = "webhook"', "channels[2]", "a webhook channel needs url_file"),
+        ('[[channels]]\nname = "x"\nkind = "apprise"', "channels[2]", "an apprise channel needs url_file"),
+        ('[[channels]]\nname = "x"\nkind = "mqtt"', "channels[2].kind", "set host in [mqtt]"),
+        ('[[channels]]\nname = "x"\nkind = "mqtt"\ntopic = "a/#"', "channels[2].topic", "without + and #"),
+        ('[[channels]]\nname = "x"\nkind = "fax"', "channels[2].kind", "unknown value 'fax'"),
         ('[[channels]]\nname = "x"', "channels[2]", "needs host, sender and to"),
         ('[[channels]]\nname = "x"\nkind = "slack"', "channels[2]", "needs url_file"),
         ('[[channels]]\nname = "x"\nkind = "slack"\nurl_file = "u"\nuser = "a"', "channels[2]", "needs password_file"),
@@ -78,3 +83,9 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path, text, path, message):
     found = problems(tmp_path, GOOD + text)
     assert list(found) == [path]
     assert message in found[path]
+
+
+def test_apprise_without_its_package_is_refused_and_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(people, "find_spec", lambda _name: None)
+    found = problems(tmp_path, '[[channels]]\nname = "x"\nkind = "apprise"\nurl_file = "u"')
+    assert found == {"channels[0].kind": "needs the package apprise: pip install 'paramedic[notify]'"}

@@ -2,14 +2,10 @@
 
 import email
 import email.policy
-import json
+import re
 import socket
-import socketserver
 import ssl
-import threading
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,81 +16,11 @@ from agent.notify.chat import Chat, Room
 from agent.notify.contract import Notice, NotifyError
 from agent.notify.mail import Mail, Post
 from agent.tickets.contract import TicketError
+from tests.agent.notify.servers import mail_server, web_server
 from tests.services.tls import make_certificates
 
 NOTICE = Notice(key="inc-7:ops:3", subject="[P1] Down web on host", text="Größe\n.\nend", priority="P1")
 CANARY = "canary-secret"
-
-
-@contextmanager
-def serving(server):
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-class Postman(socketserver.StreamRequestHandler):
-    """Speaks SMTP as its server says: `answers` replace the usual; with `tls` it encrypts, at once or when asked."""
-
-    def handle(self):
-        if self.server.at_once and not self.encrypt():
-            return
-        self.say("220 test")
-        ability = "\r\n250-STARTTLS" if self.server.tls else ""
-        usual = {
-            "ehlo": f"250-test{ability}\r\n250 AUTH PLAIN",
-            "data": "354 go on",
-            "starttls": "220 go on",
-            "quit": "221 bye",
-            "auth": "235 ok",
-        }
-        while line := self.rfile.readline().decode().strip():
-            self.server.heard["commands"].append(line)
-            word = line.partition(" ")[0].lower()
-            answer = self.server.answers.get(word, usual.get(word, "250 ok"))
-            self.say(answer)
-            if word == "data" and answer.startswith("354"):
-                self.take()
-            if word == "quit" or (word == "starttls" and not self.encrypt()):
-                return
-
-    def encrypt(self):
-        try:
-            self.connection = self.server.tls.wrap_socket(self.request, server_side=True)
-        except OSError:
-            return False  # the other side does not trust us
-        self.server.heard["encrypted"] = True
-        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
-        return True
-
-    def finish(self):
-        super().finish()
-        self.connection.close()
-
-    def take(self):
-        lines = []
-        while (line := self.rfile.readline()) != b".\r\n":
-            lines.append(line.removeprefix(b"."))
-        self.server.heard["data"] = b"".join(lines)
-        self.say(self.server.answers.get("end", "250 taken"))
-
-    def say(self, text):
-        self.wfile.write(f"{text}\r\n".encode())
-
-
-@contextmanager
-def mail_server(tls=None, *, at_once=False, **answers):
-    """Yield port and what was heard."""
-    server = socketserver.TCPServer(("127.0.0.1", 0), Postman)
-    server.tls, server.at_once, server.answers = tls, at_once, answers
-    server.heard = {"commands": [], "data": b"", "encrypted": False}
-    with serving(server) as port:
-        yield port, server.heard
 
 
 def mail(port, **changes):
@@ -189,35 +115,29 @@ def test_a_mail_server_that_is_not_there_or_says_nothing_is_tried_again():
     assert (caught.value.permanent, caught.value.retry_after) == (False, 30.0)
 
 
-@contextmanager
-def chat_server(status=200, **headers):
-    heard = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            heard.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.end_headers()
-
-        def log_message(self, *_):
-            """Say nothing."""
-
-    with serving(HTTPServer(("127.0.0.1", 0), Handler)) as port:
-        yield port, heard
-
-
 def chat(port, **changes):
     return Chat(Room(**({"url": lambda: f"http://127.0.0.1:{port}/{CANARY}", "timeout_seconds": 2.0} | changes)))
 
 
 def test_a_chat_gets_one_text_in_which_nothing_mentions_anybody():
     notice = Notice(key="k", subject="Down <!channel> & all", text="see <http://evil|bank>\nnow", priority="P1")
-    with chat_server() as (port, heard):
+    with web_server() as (port, heard):
         chat(port).send(notice)
-    text = "*Down &lt;!channel&gt; &amp; all*\nsee &lt;http://evil|bank&gt;\nnow"
-    assert heard == [(f"/{CANARY}", {"text": text})]
+    ((path, said, _),) = heard
+    assert path == f"/{CANARY}"
+    assert said == {"text": "```\nDown &lt;!channel&gt; &amp; all\n\nsee &lt;http://evil|bank&gt;\nnow\n```"}
+
+
+@pytest.mark.parametrize(
+    "hostile", ["@here", "```\n@channel [x](http://evil)\n```", "![x](http://evil/x.png)", "<@U1>"]
+)
+def test_no_text_leaves_the_block_of_code_or_calls_anybody(hostile):
+    with web_server() as (port, heard):
+        chat(port).send(Notice(key="k", subject=hostile, text=hostile, priority="P1"))
+    ((_, said, _),) = heard
+    text = said["text"]
+    assert (text.startswith("```\n"), text.endswith("\n```"), text.count("```")) == (True, True, 2)
+    assert re.search(r"@\w|[<>]", text) is None
 
 
 @pytest.mark.parametrize(
@@ -233,7 +153,7 @@ def test_a_chat_gets_one_text_in_which_nothing_mentions_anybody():
     ],
 )
 def test_an_answer_of_the_chat_says_whether_to_try_again(status, headers, permanent, retry_after):
-    with chat_server(status, **headers) as (port, heard), pytest.raises(NotifyError) as caught:
+    with web_server(status, **headers) as (port, heard), pytest.raises(NotifyError) as caught:
         chat(port).send(NOTICE)
     assert (caught.value.permanent, caught.value.retry_after) == (permanent, retry_after)
     assert len(heard) == 1

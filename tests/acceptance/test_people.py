@@ -1,0 +1,171 @@
+"""A real daemon tells people through a real mail server and a real broker."""
+
+import json
+import queue
+from contextlib import ExitStack
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from tests.acceptance.daemon import eventually, prepared_daemon, repair, rule, rule_file
+from tests.services.mosquitto import running_mosquitto
+from tests.services.smtp import running_mail_server
+
+HOSTILE = "down\r\nBcc: all@example.org\n\n<script>@channel ```[x](http://evil)"
+
+
+class Hearer:
+    """Somebody who hears a topic."""
+
+    def __init__(self, broker, topic):
+        self.messages = queue.Queue()
+        self.client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        subscribed = queue.Queue()
+        self.client.on_connect = lambda client, *_: client.subscribe(topic, qos=1)
+        self.client.on_subscribe = lambda *_: subscribed.put(True)
+        self.client.on_message = lambda _client, _data, message: self.messages.put(json.loads(message.payload))
+        self.client.connect(broker.host, broker.port)
+        self.client.loop_start()
+        subscribed.get(timeout=10)
+
+    def next(self):
+        return self.messages.get(timeout=20)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture(scope="module")
+def post():
+    with running_mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def broker():
+    with running_mosquitto() as server:
+        yield server
+
+
+def mail(post, **more):
+    return {
+        "name": "mail",
+        "kind": "email",
+        "host": "127.0.0.1",
+        "port": post.port,
+        "ca_file": post.ca_file,
+        "sender": "paramedic@example.org",
+        "to": ["ops@example.org"],
+        "timeout": "5s",
+    } | more
+
+
+def rules(**more):
+    return rule_file(rule("Down", "test_broken == 1", annotations={"summary": HOSTILE}, **more))
+
+
+def mails_to(post, address, since=0):
+    return [each for each in post.mails()[since:] if each["X-RcptTo"] == address]
+
+
+@pytest.fixture
+def make_daemon(tmp_path):
+    with ExitStack() as stack:
+        yield lambda tables: stack.enter_context(prepared_daemon(tables, rules()))
+
+
+def test_one_fault_reaches_people_by_mail_and_topic_and_hostile_text_stays_text(post, broker, make_daemon, tmp_path):
+    (tmp_path / "dead").write_text("http://127.0.0.1:1/hook")
+    tables = {
+        "mqtt": {"host": broker.host, "port": broker.port},
+        "channels": [
+            mail(post),
+            {"name": "news", "kind": "mqtt"},
+            {"name": "sales", "kind": "mqtt", "audience": "business", "topic": "company/sales"},
+            {"name": "dead", "kind": "slack", "url_file": tmp_path / "dead"},
+        ],
+        "routes": [{"channels": ["dead", "mail", "news", "sales"], "priorities": ["P1"]}],
+        "remediations": [repair("Down", ["/bin/sh", "-c", "echo canary-output; exit 1"], limits={"attempts": 1})],
+    }
+    daemon, begin = make_daemon(tables), len(post.mails())
+    daemon.start()
+    with Hearer(broker, "paramedic/test-host/notices/news") as news, Hearer(broker, "company/sales") as sales:
+        daemon.tell(web=True)
+        told, business = news.next(), sales.next()
+        assert (told["priority"], told["audience"], business["audience"]) == ("P1", "technical", "business")
+        eventually(lambda: len(mails_to(post, "ops@example.org", begin)) > 0, what=daemon.tail)
+        letter = mails_to(post, "ops@example.org", begin)[0]
+        assert letter["Bcc"] is None
+        assert letter["Subject"] == told["subject"]
+        assert "<script>" in letter.get_content()
+        assert letter.get_content_type() == "text/plain"
+        daemon.await_state("Down", "escalated", 40.0)
+        daemon.tell(web=False)
+        texts = []
+        while not texts or texts[-1]["state"] != "resolved":
+            texts.append(sales.next())
+        said = json.dumps([business, *texts])
+        assert [word for word in ("canary", "/bin/sh", "Technical") if word in said] == []
+    assert daemon.metric("paramedic_effects_total", target="dead", result="retry") > 0
+
+
+def test_a_mail_server_that_is_away_gets_everything_when_it_is_back_and_once(make_daemon):
+    with running_mail_server() as own:
+        daemon = make_daemon({"channels": [mail(own)], "routes": [{"channels": ["mail"]}]})
+        own.service.kill()
+        daemon.start()
+        daemon.tell(web=True)
+        daemon.await_state("Down", "escalated")
+        eventually(
+            lambda: daemon.metric("paramedic_effects_total", target="mail", result="retry") > 0, what=daemon.tail
+        )
+        daemon.kill()
+        own.service.start()
+        daemon.start()
+        eventually(own.mails, 60.0, daemon.tail)
+        daemon.tell(web=False)
+        eventually(lambda: len(own.mails()) == 2, 60.0, daemon.tail)
+        first, second = own.mails()
+        assert first["Message-ID"] != second["Message-ID"]
+        assert second["Subject"] == f"Over: {first['Subject']}"
+
+
+def test_whom_nobody_relieves_is_followed_by_the_next_level_each_told_once_through_a_crash(post, make_daemon):
+    people = [{"name": name, "channels": ["mail"], "address": f"{name}@example.org"} for name in ("ann", "bob", "eve")]
+    layer = {"members": ["ann"], "start": "2020-01-01"}
+    levels = [{"after": "0s", "rotas": ["web"]}, {"after": "4s", "people": ["bob"]}, {"after": "1h", "people": ["eve"]}]
+    tables = {
+        "channels": [mail(post)],
+        "people": people,
+        "teams": [{"name": "web", "members": ["ann", "bob"]}],
+        "rotas": [{"name": "web", "team": "web", "layers": [layer]}],
+        "chains": [{"name": "urgent", "priorities": ["P1"], "levels": levels}],
+    }
+    daemon, begin = make_daemon(tables), len(post.mails())
+    daemon.start()
+    (row,) = daemon.client.get("oncall")
+    assert (row["person"], row["until"]) == ("ann", None)
+    (shown,) = daemon.client.get("status")["on_call"]
+    assert shown["person"] == "ann"
+    daemon.tell(web=True)
+    eventually(lambda: mails_to(post, "ann@example.org", begin), what=daemon.tail)
+    eventually(lambda: daemon.client.get("status")["owed"] == 0, what=daemon.tail)
+    daemon.kill()
+    daemon.start()
+    eventually(lambda: mails_to(post, "bob@example.org", begin), what=daemon.tail)
+    incident = daemon.incident("Down")
+    daemon.client.post("incidents", incident["id"], "ack", until_seconds=2.0)
+    eventually(lambda: len(mails_to(post, "ann@example.org", begin)) == 3, what=daemon.tail)
+    said = [each.get_content().splitlines()[0] for each in mails_to(post, "ann@example.org", begin)]
+    assert "level 1 of urgent" in said[0]
+    assert "has taken it until" in said[1]
+    assert "level 1 of urgent" in said[2]
+    assert len(mails_to(post, "bob@example.org", begin)) >= 3  # paged, taken, nobody has it now
+    assert mails_to(post, "eve@example.org", begin) == []
+    ids = [each["Message-ID"] for each in post.mails()[begin:]]
+    assert len(ids) == len(set(ids))
