@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 from agent.engine import recovery
 from agent.engine.batch import Batch
+from agent.engine.changes import ChangeBook
 from agent.engine.engine import Engine
 from agent.engine.outbox import Owed
 from agent.incidents.effects import Kind
+from agent.itsm.changes import Change
 from agent.store import database
+from agent.store.database import Write
 from agent.tickets.webhook import Webhook
 
 
@@ -61,6 +64,25 @@ def _forget_to_sync() -> None:
     database.Database._migrate = relaxed
 
 
+def _record_changes_afterwards() -> None:
+    """Writes a change down once what it is about is durable, in a transaction of its own."""
+    keep, finish = ChangeBook.keep, Engine._finish
+    late: list[Write] = []
+
+    def keep_back(self: ChangeBook, batch: Batch, change: Change) -> None:
+        aside = Batch(now=batch.now)
+        keep(self, aside, change)
+        late.extend(aside.writes)
+
+    def finish_twice(self: Engine, batch: Batch) -> None:
+        finish(self, batch)
+        if late:
+            self._p.database.commit(late)
+            late.clear()
+
+    ChangeBook.keep, Engine._finish = keep_back, finish_twice
+
+
 def _be_a_service() -> None:
     """No mutant: a daemon that systemd has started, and that has others act for it."""
     os.environ["SYSTEMD_EXEC_PID"] = str(os.getpid())
@@ -72,6 +94,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "create_without_find": _create_without_find,
     "repeat_interrupted": _repeat_interrupted,
     "forget_to_sync": _forget_to_sync,
+    "record_changes_afterwards": _record_changes_afterwards,
     "helped": _be_a_service,
 }
 

@@ -16,6 +16,7 @@ STAGES = {stage.name: stage for stage in matrix.STAGES}
         ("effect_before_intent", ("struck", "pwrite64"), "blind: "),
         ("repeat_interrupted", ("running", "pwrite64"), "twice: "),
         ("create_without_find", ("struck", "recvfrom"), "duplicate: "),
+        ("record_changes_afterwards", ("struck", "fdatasync"), "unrecorded: "),
     ],
 )
 def test_a_daemon_that_breaks_a_promise_is_convicted(nursery, folder, mutant, at, verdict):

@@ -12,7 +12,7 @@ MOST_RUNS = 2
 
 def broken(scene: Scene) -> list[str]:
     """Return the promises that were broken; each sentence begins with its kind."""
-    return [*_incidents(scene), *_runs(scene), *_tickets(scene), *_leftovers(scene)]
+    return [*_incidents(scene), *_runs(scene), *_changes(scene), *_tickets(scene), *_leftovers(scene)]
 
 
 def _incidents(scene: Scene) -> Iterator[str]:
@@ -38,6 +38,21 @@ def _runs(scene: Scene) -> Iterator[str]:
             yield f"open: run {run} never ended"
         if outcome == "succeeded" and not done[run]:
             yield f"false: run {run} succeeded without effect"
+
+
+def _changes(scene: Scene) -> Iterator[str]:
+    """Every run has one change, which is over when the run is; one that never began may have an expired one, too."""
+    for incident in scene.incidents():
+        recorded = Counter(change["run_id"] for change in incident["changes"])
+        for run in incident["runs"]:
+            if recorded[run["run_id"]] != 1:
+                yield f"unrecorded: run {run['run_id']} has {recorded[run['run_id']]} changes"
+        known = {run["run_id"] for run in incident["runs"]}
+        for change in incident["changes"]:
+            if change["run_id"] not in known and change["state"] != "expired":
+                yield f"blind: change {change['id']} is {change['state']}, and its run is on no record"
+            if change["state"] == "in-progress":
+                yield f"open: change {change['id']} never ended"
 
 
 def _tickets(scene: Scene) -> Iterator[str]:
