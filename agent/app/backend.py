@@ -10,6 +10,7 @@ from agent.app import targeting
 from agent.app.drilling import DrillRoom
 from agent.collecting import health
 from agent.collecting.sink import Settings
+from agent.config.options import Config
 from agent.engine.commands import Command, CommandError, StartDrill
 from agent.engine.engine import Engine
 from agent.engine.judgements import Judgement
@@ -30,6 +31,7 @@ from rules.series import SeriesStore
 
 if TYPE_CHECKING:
     from agent.app.recorder import Recorder
+    from agent.app.reporting import ReportDesk
 
 _CATCH_UP_SECONDS = 5.0
 """How long somebody who asks for alerts waits until those that were posted before are applied."""
@@ -52,6 +54,8 @@ class DaemonBackend:
         self.drill_room: DrillRoom | None = None
         self.environment = HostEnvironment()
         """Where the daemon runs."""
+        self.config = Config()
+        """As it was when the daemon started."""
         self._recorder: Recorder | None = None
 
     @property
@@ -119,13 +123,11 @@ class DaemonBackend:
         now = self._parts.clock.now()
         return [{**asdict(outlook), "plan": plan and asdict(plan)} for outlook, plan in self._reader.outlooks(now)]
 
-    def report(self, start: float, end: float, form: str) -> str:
-        from agent.app import reporting  # noqa: PLC0415 - once in a while
-        from agent.itsm.report import report  # noqa: PLC0415 - same
+    @property
+    def reports(self) -> "ReportDesk":
+        from agent.app.reviewing import report_desk  # noqa: PLC0415 - once in a while
 
-        host = dict(self.external).get("instance", "")
-        known = reporting.evidence(self._reader, self._parts.situations.policy, host, start, end)
-        return reporting.FORMS[form](report(known))
+        return report_desk(self.config, self._parts, self._reader)
 
     def remediations(self) -> Sequence[Mapping[str, Any]]:
         parts = self._parts

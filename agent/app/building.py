@@ -20,14 +20,14 @@ from agent.config.problems import ConfigError
 from agent.engine import recovery
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
-from agent.engine.commands import KeepSurvey, Rehearse
+from agent.engine.commands import Improvement, KeepSurvey, Rehearse
 from agent.engine.delivery import Delivery, Inline
 from agent.engine.desk import Desk, DeskRules
 from agent.engine.intake import Intake
 from agent.engine.judging import stopped_on_purpose, unmet
 from agent.engine.ledger import Ledger
 from agent.engine.library import Library
-from agent.engine.orders import Keep, Orders, Rehearser, Surveyor
+from agent.engine.orders import Improver, Keep, Orders, Rehearser, Surveyor
 from agent.engine.parts import Outside, Parts
 from agent.engine.situations import Presence, Situations
 from agent.executor import ticketing
@@ -125,6 +125,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
     )
     orders.rehearse = rehearser(config, made)
     orders.survey = surveyor(config, made)
+    orders.improve = _improver(made)
     return made
 
 
@@ -137,6 +138,17 @@ def surveyor(config: Config, parts: Parts) -> Surveyor:
         return CapacityDesk(config.capacity, parts, host_name(config)).keep(batch, command)
 
     return survey
+
+
+def _improver(parts: Parts) -> Improver:
+    """Return what keeps reports, suggestions and reviews."""
+
+    def improve(batch: Batch, command: Improvement) -> Mapping[str, Any]:
+        from agent.engine.improving import carry_out  # noqa: PLC0415 - once in a while
+
+        return carry_out(batch, parts.database.connection, parts.delivery, command)
+
+    return improve
 
 
 def rehearser(config: Config, parts: Parts) -> Rehearser:

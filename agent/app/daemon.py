@@ -141,6 +141,7 @@ class Daemon:
         backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=self._looked.is_set)
         backend.collectors, backend.external = self.config.collectors, building.external(self.config)
         backend.environment = building.environment(self.config)
+        backend.config = self.config
         backend.subscribed = outward.subscribed_metrics(self.config)
         if self.config.drill.enabled:
             backend.drill_room = DrillRoom(state / "drill", Reader(database.path))
@@ -154,6 +155,11 @@ class Daemon:
             watch = CapacityWatch(self.config, self.engine, self._parts)
             scheduling.every(capacity_watch.EVERY_SECONDS, watch.look, "capacity")
         scheduling.every(history.SAVE_SECONDS, lambda: history.save(self._parts.series, state), "history")
+        if self.config.reports:
+            from agent.app.reporter import TICK_SECONDS, reporter  # noqa: PLC0415 - loaded only where they are scheduled
+
+            tick = reporter(self.config, backend, Reader(database.path), self.engine, self._clock)
+            scheduling.every(TICK_SECONDS, tick, "reports")
         scheduling.start()
         stack.callback(scheduling.close)
         metrics.BUILD_INFO.labels(VERSION, platform.python_version()).set(1)

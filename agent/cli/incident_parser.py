@@ -137,24 +137,6 @@ def problems(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pr
         client(each)
 
 
-def reports(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    report = command(
-        commands,
-        "report",
-        "key figures of a period, from the record: incidents, services, promises, changes, problems",
-        module="report",
-        example="paramedic report monthly --form html --out september.html",
-    )
-    report.add_argument(
-        "period", nargs="?", choices=("weekly", "monthly"), default="weekly", help="the last whole one; default: weekly"
-    )
-    report.add_argument("--from", dest="start", type=point_in_time, metavar="TIME", help="begin of another period")
-    report.add_argument("--to", dest="end", type=point_in_time, metavar="TIME", help="its end")
-    report.add_argument("--form", choices=("markdown", "html", "json"), default="markdown", help="default: markdown")
-    report.add_argument("--out", metavar="FILE", help="write it there; default: print it")
-    client(report)
-
-
 def capacity(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
     outlook = command(
         commands,

@@ -11,7 +11,8 @@ from agent.cli.grammar import config as _config
 from agent.cli.grammar import group as _group
 from agent.cli.grammar import json_flag as _json
 from agent.cli.grammar import point_in_time
-from agent.cli.incident_parser import articles, capacity, incidents, oncall, problems, remediations, reports
+from agent.cli.incident_parser import articles, capacity, incidents, oncall, problems, remediations
+from agent.cli.report_parser import reports, reviews, suggestions
 from agent.cli.trial_parser import trials
 from agent.config.durations import parse as seconds
 
@@ -46,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     articles(commands)
     reports(commands)
     capacity(commands)
+    suggestions(commands)
+    reviews(commands)
     _daemon(commands)
     _drill(commands)
     trials(commands)

@@ -1,31 +1,87 @@
-"""`paramedic report`: key figures of a week, a month or any period, from the record."""
+"""`paramedic report …`: key figures of a week, a month or any period, from the record, and what was published."""
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from agent.cli import connection
+from agent.cli import connection, screen
+from agent.cli.client import Client
 
 
 def run(args: argparse.Namespace) -> int:
-    start, end = period(args.period, datetime.now(UTC))
-    start = args.start if args.start is not None else start
-    end = args.end if args.end is not None else end
-    form = "json" if args.json else args.form
-    text = connection.client(args).get("report", **{"from": repr(start), "to": repr(end), "form": form})["text"]
+    client = connection.client(args)
+    if args.what == "list":
+        _show_list(args, client.get("reports"))
+    elif args.what == "show":
+        _show(args, client)
+    elif args.publish or args.send:
+        _publish(args, client)
+    else:
+        start, end = _span(args)
+        _write(args, client.get("report", **{"from": repr(start), "to": repr(end), "form": _form(args)})["text"])
+    return 0
+
+
+def _show(args: argparse.Namespace, client: Client) -> None:
+    answer = client.get("reports", args.id or "-", form=_form(args))
+    if not answer["same"]:
+        screen.say("this is not what was published: another version computes it differently")
+    _write(args, answer["text"])
+
+
+def _publish(args: argparse.Namespace, client: Client) -> None:
+    start, end = _span(args)
+    first, last = (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d") for at in (start, end))
+    answer = client.post("reports", id=f"{first}-to-{last}", name="by-hand", start=start, end=end, channels=args.send)
+    screen.line(answer["report"])
+    if not answer["new"]:
+        screen.say("it was published before, and is not sent again")
+
+
+def _form(args: argparse.Namespace) -> str:
+    return "json" if args.json else str(args.form)
+
+
+def _write(args: argparse.Namespace, text: str) -> None:
     if args.out is None:
         sys.stdout.write(text)
     else:
         Path(args.out).write_text(text, encoding="utf-8")
-    return 0
+
+
+def _span(args: argparse.Namespace) -> tuple[float, float]:
+    start, end = period(args.what, datetime.now(UTC))
+    return args.start if args.start is not None else start, args.end if args.end is not None else end
 
 
 def period(name: str, now: datetime) -> tuple[float, float]:
     """Return the last whole week (from Monday) or month before `now`, in wall seconds."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    if name == "weekly":
-        end = midnight - timedelta(days=midnight.weekday())
-        return (end - timedelta(days=7)).timestamp(), end.timestamp()
-    end = midnight.replace(day=1)
-    return (end - timedelta(days=1)).replace(day=1).timestamp(), end.timestamp()
+    if name == "monthly":
+        end = midnight.replace(day=1)
+        return (end - timedelta(days=1)).replace(day=1).timestamp(), end.timestamp()
+    end = midnight - timedelta(days=midnight.weekday())
+    return (end - timedelta(days=7)).timestamp(), end.timestamp()
+
+
+def _show_list(args: argparse.Namespace, found: Sequence[Mapping[str, Any]]) -> None:
+    if args.json:
+        screen.show_json(found)
+        return
+    if not found:
+        print("no published reports")
+        return
+    rows = [
+        [
+            each["id"],
+            screen.moment(each["start"]),
+            screen.moment(each["end"]),
+            screen.moment(each["made_at"]),
+            each["made_by"],
+        ]
+        for each in found
+    ]
+    screen.show_table(["ID", "FROM", "TO", "MADE", "BY"], rows)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from agent.config import credentials, durations, environment, ladders, people, services
+from agent.config import credentials, durations, environment, ladders, people, reports, services
 from agent.config.option import Seconds
 from agent.config.options import CollectorOptions, Config, PathOptions, TicketOptions
 from agent.config.problems import ConfigError, Problem, unknown
@@ -22,6 +22,7 @@ _NAMED = (
     "remediations",
     "freezes",
     "inhibitions",
+    "reports",
     "tickets",
     "alertmanagers",
     "people",
@@ -81,6 +82,7 @@ class _Assembly:
         if not self.problems:  # a table that could not be read would seem to be missing
             self.problems.extend(services.problems(config))
             self.problems.extend(people.problems(config))
+            self.problems.extend(reports.problems(config))
         self._check_names("web.tokens", (token.name for token in config.web.tokens))
         for name in sorted(config.actions.keys() - self.registries.actions.keys()):
             self._wrong(f"actions.{name}", unknown("action", name, self.registries.actions))

@@ -16,6 +16,7 @@ from agent.config.oncall_options import ChainOptions, PersonOptions, RotaOptions
 from agent.config.option import Seconds, option, required
 from agent.config.people_options import ChannelOptions
 from agent.config.quiet_options import FreezeOptions, InhibitionOptions
+from agent.config.report_options import ReportOptions, ReviewOptions
 from agent.config.service_options import CalendarOptions, PriorityOptions, ProblemOptions, ServiceOptions
 from agent.config.values import (
     check_labels,
@@ -250,6 +251,8 @@ class Config:
     rotas: tuple[RotaOptions, ...] = ()
     routes: tuple[RouteOptions, ...] = ()
     chains: tuple[ChainOptions, ...] = ()
+    reports: tuple[ReportOptions, ...] = ()
+    review: ReviewOptions = ReviewOptions()
     mqtt: MqttOptions = MqttOptions()
     alertmanagers: tuple[AlertmanagerOptions, ...] = ()
     drill: DrillOptions = DrillOptions()

@@ -19,6 +19,7 @@ from agent.engine.commands import (
     ExpireSilence,
     ExplainProblem,
     Farewell,
+    Improvement,
     Ingest,
     KeepSurvey,
     OnIncident,
@@ -31,7 +32,6 @@ from agent.engine.commands import (
     ReviewChange,
     SetMaintenance,
     SetStop,
-    StartDrill,
 )
 from agent.engine.desk import Desk
 from agent.engine.intake import Intake
@@ -49,6 +49,7 @@ Reloader = Callable[[Batch, str], Mapping[str, Any]]
 """Takes the name of whoever wants it, too."""
 Rehearser = Callable[[Batch, Rehearse], Mapping[str, Any]]
 Surveyor = Callable[[Batch, KeepSurvey], Mapping[str, Any]]
+Improver = Callable[[Batch, Improvement], Mapping[str, Any]]
 Leaver = Callable[[Batch, Farewell], Mapping[str, Any]]
 
 
@@ -95,6 +96,7 @@ class Orders:
         self.farewell: Leaver | None = None
         self.rehearse: Rehearser | None = None
         self.survey: Surveyor | None = None
+        self.improve: Improver | None = None
 
     def carry_out(self, batch: Batch, command: Command) -> Mapping[str, Any] | CommandError:
         """Return the answer, or the reason why there is none. The answer is given once the batch is durable."""
@@ -119,7 +121,7 @@ class Orders:
                 return self._desk.problems.carry_out(batch, command)
             case ProposeChange() | AnswerChange() | CloseChange() | ReviewChange():
                 return change_orders.carry_out(batch, self._desk, self._casebook, command)
-            case Reload() | Farewell() | Rehearse() | KeepSurvey() | StartDrill():
+            case _:
                 return self._by_application(batch, command)
 
     def _by_application(self, batch: Batch, command: Command) -> Mapping[str, Any]:
@@ -132,6 +134,8 @@ class Orders:
                 return self.rehearse(batch, command)
             case KeepSurvey() if self.survey is not None:
                 return self.survey(batch, command)
+        if isinstance(command, Improvement) and self.improve is not None:
+            return self.improve(batch, command)
         raise CommandError("this engine cannot do that", 500)
 
     def _decided(self, batch: Batch, command: OnIncident | Promote) -> Mapping[str, Any]:

@@ -26,6 +26,7 @@ SELECT min(updated_at) AS at FROM incidents WHERE state = 'closed'
 UNION ALL SELECT min(updated_at) FROM changes WHERE wanted = 0
 UNION ALL SELECT min(opened_at) FROM problems WHERE state = 'closed'
 UNION ALL SELECT min(changed_at) FROM book_tickets WHERE state = 'closed'
+UNION ALL SELECT min(made_at) FROM reports
 UNION ALL SELECT min(at) FROM capacity_hours
 UNION ALL SELECT * FROM (SELECT at FROM audit WHERE incident_id = '' ORDER BY id LIMIT 1))"""
 
@@ -78,9 +79,14 @@ def _spent(output: float, sent: float, now: float) -> list[Write]:
 def _over(before: float) -> list[Write]:
     """Forget what was over before then, with everything that hangs on it."""
     gone = f"SELECT id FROM incidents WHERE state = 'closed' AND updated_at < ? ORDER BY updated_at LIMIT {_ROWS}"  # noqa: S608 - a constant
+    newest = "SELECT max(end) FROM reports r WHERE r.name = reports.name"
     noted = "SELECT id FROM book_tickets WHERE state = 'closed' AND changed_at < ?"
     return [
         writes.drop_orders(before),
+        # The newest of a name tells what has been reported already.
+        (f"DELETE FROM reports WHERE made_at < ? AND end < ({newest})", (before,)),  # noqa: S608 - a constant
+        ("DELETE FROM suggestions WHERE state = 'closed' AND updated_at < ?", (before,)),
+        ("DELETE FROM reviews WHERE at < ?", (before,)),
         writes.drop_changes(before, _ROWS),
         ("DELETE FROM problems WHERE state = 'closed' AND opened_at < ?", (before,)),
         ("DELETE FROM outbox WHERE state IN ('dead', 'interrupted') AND created_at < ?", (before,)),

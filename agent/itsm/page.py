@@ -26,7 +26,7 @@ Bar = tuple[str, float, str]
 
 def html(made: Report, *, technical: bool = True) -> str:
     body = "".join(_section(section, made.measures) for section in sections(made, technical=technical))
-    name = escape(_bare(title(made)))
+    name = escape(title(made))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'

@@ -51,7 +51,7 @@ def report(evidence: Evidence) -> Report:
 
 
 def markdown(made: Report, *, technical: bool = True) -> str:
-    lines = [f"# {title(made)}", ""]
+    lines = [f"# {_one(title(made))}", ""]
     for section in sections(made, technical=technical):
         headings, rows = section.table
         lines += [f"## {section.title}", "", f"*{section.practice}*", ""]
@@ -63,8 +63,9 @@ def markdown(made: Report, *, technical: bool = True) -> str:
 
 
 def title(made: Report) -> str:
+    """Return what the report is about, in one line of plain text."""
     first, last = (_moment(at) for at in (made.measures.start, made.measures.end))
-    return f"{_one(made.host)}: {first} to {last}"
+    return f"{' '.join(made.host.split())}, {first} to {last}"
 
 
 def sections(made: Report, *, technical: bool = True) -> tuple[Section, ...]:

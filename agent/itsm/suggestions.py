@@ -49,6 +49,8 @@ class Suggestion:
     closed_at: float | None = None
     closed_by: str = ""
     closed_why: str = ""
+    accepted_until: float = 0.0
+    """Until then it stays closed though it is found again."""
 
 
 def key(point: Point) -> str:
@@ -59,8 +61,8 @@ def key(point: Point) -> str:
 def merged(known: Mapping[str, Suggestion], points: Iterable[Point], now: float) -> tuple[Suggestion, ...]:
     """Return every suggestion that is open once a report has found these points, by id.
 
-    One that nobody has closed stays, found again or not. One that was closed and is found again is open again: what was
-    done about it did not help.
+    One that nobody has closed stays, found again or not. One that was closed and is found in a later period is open
+    again, for what was done about it did not help; unless it was accepted for a longer time.
     """
     found = {key(point): _found(known.get(key(point)), point, now) for point in points}
     every = {**known, **found}
@@ -70,9 +72,15 @@ def merged(known: Mapping[str, Suggestion], points: Iterable[Point], now: float)
 def _found(known: Suggestion | None, point: Point, now: float) -> Suggestion:
     if known is None:
         return _opened(point, now)
-    again = replace(known, says=point.says, suggestion=point.suggestion, updated_at=now, found_at=now)
-    again = replace(again, times=known.times + (known.found_at < now))
-    if known.state is SuggestionState.OPEN or (known.closed_at or 0.0) >= now:
+    again = replace(
+        known,
+        says=point.says,
+        suggestion=point.suggestion,
+        updated_at=max(known.updated_at, now),
+        found_at=max(known.found_at, now),
+        times=known.times + (known.found_at < now),
+    )
+    if known.state is SuggestionState.OPEN or max(known.closed_at or 0.0, known.accepted_until) >= now:
         return replace(again, owner=known.owner or point.owner)
     return replace(
         again, state=SuggestionState.OPEN, due=_date(now + DAYS * 86400.0), closed_at=None, closed_by="", closed_why=""
@@ -106,9 +114,15 @@ def assigned(suggestion: Suggestion, owner: str, due: str, now: float) -> Sugges
     return replace(suggestion, owner=owner or suggestion.owner, due=due or suggestion.due, updated_at=now)
 
 
-def closed(suggestion: Suggestion, by: str, why: str, now: float) -> Suggestion:
+def closed(suggestion: Suggestion, by: str, why: str, now: float, accepted_seconds: float = 0.0) -> Suggestion:
     return replace(
-        suggestion, state=SuggestionState.CLOSED, closed_at=now, closed_by=by, closed_why=why, updated_at=now
+        suggestion,
+        state=SuggestionState.CLOSED,
+        closed_at=now,
+        closed_by=by,
+        closed_why=why,
+        updated_at=now,
+        accepted_until=now + accepted_seconds,
     )
 
 

@@ -23,7 +23,7 @@ class Notice:
     key: str
     subject: str
     text: str
-    priority: str
+    priority: str = ""
     to: str = ""
     """The mail address of the one person it is for; empty: whoever the channel reaches."""
     person: str = ""
@@ -35,11 +35,13 @@ class Notice:
     state: str = ""
     reason: str = ""
     """Why people are told."""
+    page: str = ""
+    """An HTML page that goes with it, where the channel can carry one."""
 
 
 def document(notice: Notice) -> bytes:
-    """Return the notice in JSON, for programs. Where mail reaches somebody is nobody else's business."""
-    fields = {name: getattr(notice, name) for name in Notice.__slots__ if name != "to"}
+    """Return the notice in JSON, for programs. The page and the mail address are not theirs."""
+    fields = {name: getattr(notice, name) for name in Notice.__slots__ if name not in ("to", "page")}
     return msgspec.json.encode(fields)
 
 

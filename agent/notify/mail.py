@@ -88,6 +88,8 @@ def _message(post: Post, notice: Notice, to: tuple[str, ...]) -> EmailMessage:
     if notice.priority == _URGENT:
         message["X-Priority"] = "1"
     message.set_content(notice.text)
+    if notice.page:
+        message.add_attachment(notice.page, subtype="html", filename="report.html")
     return message
 
 

@@ -40,7 +40,8 @@ class Reader:
         self._path = path
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection for one short read."""
         connection = sqlite3.connect(read_only(self._path), uri=True, timeout=_READ_SECONDS)
         connection.row_factory = sqlite3.Row
         try:
@@ -52,12 +53,12 @@ class Reader:
         """Return incidents, newest first; all that are not closed when no state is named."""
         condition = f"state IN ({','.join('?' * len(states))})" if states else "state != 'closed'"
         query = f"SELECT document FROM incidents WHERE {condition} ORDER BY opened_at DESC LIMIT ?"  # noqa: S608 - only question marks
-        with self._open() as connection:
+        with self.opened() as connection:
             return [json.loads(row["document"]) for row in connection.execute(query, (*states, limit))]
 
     def incident(self, incident_id: str) -> dict[str, Any] | None:
         """Return one incident with its timeline, runs and tickets; None if there is none."""
-        with self._open() as connection:
+        with self.opened() as connection:
             row = connection.execute("SELECT document FROM incidents WHERE id = ?", (incident_id,)).fetchone()
             if row is None:
                 return None
@@ -95,7 +96,7 @@ class Reader:
         )
         taken = "SELECT incident_id, min(at) FROM audit WHERE reason = 'acknowledged' AND at < ? GROUP BY incident_id"
         known = "SELECT document FROM problems WHERE opened_at < ? AND state != 'closed' ORDER BY id"
-        with self._open() as connection:
+        with self.opened() as connection:
             return Record(
                 incidents=tuple(documents.incident(text) for (text,) in connection.execute(query, (end, start))),
                 acknowledged=dict(map(tuple, connection.execute(taken, (end,)))),
@@ -106,12 +107,12 @@ class Reader:
         """Return problems, newest first: the open ones, or all."""
         condition = "" if closed else "WHERE state != 'closed'"
         query = f"SELECT document FROM problems {condition} ORDER BY opened_at DESC LIMIT ?"  # noqa: S608 - a constant
-        with self._open() as connection:
+        with self.opened() as connection:
             return [json.loads(row["document"]) for row in connection.execute(query, (limit,))]
 
     def problem(self, problem_id: str) -> dict[str, Any] | None:
         """Return one problem; None if there is none."""
-        with self._open() as connection:
+        with self.opened() as connection:
             row = connection.execute("SELECT document FROM problems WHERE id = ?", (problem_id,)).fetchone()
             asked = "SELECT id, state FROM changes WHERE key = ? ORDER BY opened_at"
             changes = _rows(connection, asked, f"problem:{problem_id}")
@@ -121,24 +122,24 @@ class Reader:
         """Return changes, newest first: those that are "open", those that are over and "unreviewed", or all."""
         condition = _CHANGES.get(state, "")
         query = f"SELECT document FROM changes {condition} ORDER BY opened_at DESC, id LIMIT ?"  # noqa: S608 - a constant
-        with self._open() as connection:
+        with self.opened() as connection:
             return [json.loads(row["document"]) for row in connection.execute(query, (limit,))]
 
     def change(self, change_id: str) -> dict[str, Any] | None:
         """Return one change; None if there is none."""
-        with self._open() as connection:
+        with self.opened() as connection:
             row = connection.execute("SELECT document FROM changes WHERE id = ?", (change_id,)).fetchone()
             return json.loads(row["document"]) if row is not None else None
 
     def drafts(self) -> list[dict[str, Any]]:
         """Return the drafts of articles, newest first: name, text, incident_id, written_at."""
-        with self._open() as connection:
+        with self.opened() as connection:
             rows = connection.execute("SELECT name, text, incident_id, written_at FROM drafts ORDER BY written_at DESC")
             return [dict(row) for row in rows]
 
     def timeline(self, incident_id: str) -> tuple[Incident, list[dict[str, Any]]] | None:
         """Return one incident and what happened to it, as drafts are made of them; None if there is none."""
-        with self._open() as connection:
+        with self.opened() as connection:
             row = connection.execute("SELECT document FROM incidents WHERE id = ?", (incident_id,)).fetchone()
             if row is None:
                 return None
@@ -147,26 +148,26 @@ class Reader:
 
     def knows_capacity(self) -> bool:
         """Tell whether there is an outlook on the capacity of anything."""
-        with self._open() as connection:
+        with self.opened() as connection:
             return connection.execute("SELECT 1 FROM capacity_subjects LIMIT 1").fetchone() is not None
 
     def outlooks(self, now: float) -> list[tuple["Outlook", "Plan | None"]]:
         """Return the newest outlook on the capacity of all there still is, and what was asked for because of it."""
         from agent.store import rollups  # noqa: PLC0415 - once an hour
 
-        with self._open() as connection:
+        with self.opened() as connection:
             return list(rollups.outlooks(connection, now))
 
     def hours(self, subject: "Subject", since: float, until: float) -> list["Hour"]:
         """Return the roll-ups of a subject in a span of time (wall seconds), the oldest first."""
         from agent.store import rollups  # noqa: PLC0415 - once an hour
 
-        with self._open() as connection:
+        with self.opened() as connection:
             return rollups.hours(connection, subject, since, until)
 
     def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return effects that will never be delivered, newest first, each with its reason."""
-        with self._open() as connection:
+        with self.opened() as connection:
             return _rows(
                 connection,
                 "SELECT id, key, kind, target, incident_id, attempts, created_at, reason"

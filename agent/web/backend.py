@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agent.engine.commands import Command
+from agent.engine.commands import Command, PublishReport
 from agent.engine.judgements import Judgement
 from agent.incidents.muting import Muting
 from agent.incidents.posted import Glance
@@ -29,6 +29,32 @@ class Target:
     """How long the collector's last run took, over all its targets."""
     interval_seconds: float
     timeout_seconds: float
+
+
+class Reports(Protocol):
+    """Reports, suggestions and reviews, all out of the record. Times are wall seconds; any call may wait."""
+
+    def text(self, start: float, end: float, form: str) -> str:
+        """Return the report on a period as "markdown", "html" or "json"."""
+
+    def publication(
+        self, report_id: str, name: str, period: tuple[float, float], channels: Sequence[str], actor: str
+    ) -> PublishReport:
+        """Return the order to publish a report on a period. Raise CommandError for a channel that is none."""
+
+    def published(self) -> Sequence[Mapping[str, Any]]:
+        """Return what was published, newest first."""
+
+    def recomputed(self, report_id: str, form: str) -> Mapping[str, Any] | None:
+        """Return {"form", "text", "same"} of a published report, computed again; None if there is none."""
+
+    def suggestions(self, *, closed: bool) -> Sequence[Mapping[str, Any]]: ...
+
+    def due(self, now: float, seconds: float) -> Sequence[Mapping[str, Any]]:
+        """Return what a review should look at now, given what happened in the last so many seconds."""
+
+    def reviews(self) -> Sequence[Mapping[str, Any]]:
+        """Return what was decided, newest first."""
 
 
 class Backend(Protocol):
@@ -91,8 +117,8 @@ class Backend(Protocol):
     def capacity(self) -> Sequence[Mapping[str, Any]]:
         """Return the newest outlook on each resource, and the change that was asked for because of it."""
 
-    def report(self, start: float, end: float, form: str) -> str:
-        """Return the report on a period (wall seconds) as "markdown", "html" or "json"."""
+    @property
+    def reports(self) -> Reports: ...
 
     def remediations(self) -> Sequence[Mapping[str, Any]]:
         """Return the configured remediations with their standing, in file order."""

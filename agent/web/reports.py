@@ -1,36 +1,176 @@
-"""The routes that answer with figures: reports, and the outlook on capacity."""
+"""The routes about reports, suggestions, reviews and the outlook on capacity, for the operators' commands."""
 
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import TypeVar
+
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent.clock import Clock
+from agent.engine.commands import AssignSuggestion, CloseSuggestion, Command, RecordReview
 from agent.web.access import Peer
-from agent.web.backend import Backend
-from agent.web.caller import Caller
-from agent.web.request import RequestError, answer, seconds_of
+from agent.web.backend import Backend, Reports
+from agent.web.caller import CALL_SECONDS, Caller
+from agent.web.request import RequestError, answer, fields_of, seconds_of
+
+T = TypeVar("T")
 
 FORMS = ("markdown", "html", "json")
 LONGEST_SECONDS = 400 * 86400.0
 """The record of incidents is kept no longer."""
+MAX_TEXT = 10_000
+MAX_ENTRIES = 100
+DUE_SECONDS = 30 * 86400.0
+"""What a review looks back on."""
+
+
+class _Publication(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    name: str
+    start: float
+    end: float
+    channels: list[str] = []
+
+
+class _Assignment(msgspec.Struct, forbid_unknown_fields=True):
+    owner: str = ""
+    due: str = ""
+
+
+class _Closing(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str
+    accepted_seconds: float = 0.0
+
+
+class _Action(msgspec.Struct, forbid_unknown_fields=True):
+    what: str
+    owner: str = ""
+    due: str = ""
+
+
+class _Review(msgspec.Struct, forbid_unknown_fields=True):
+    decisions: list[str] = []
+    actions: list[_Action] = []
+    report: str = ""
 
 
 class ReportsApi:
-    """One method a route."""
+    """One method a route. Each takes the request and its caller."""
 
-    def __init__(self, *, backend: Backend, caller: Caller) -> None:
+    def __init__(self, *, backend: Backend, caller: Caller, clock: Clock) -> None:
         self._backend = backend
         self._caller = caller
+        self._clock = clock
 
     async def report(self, request: Request, _peer: Peer) -> Response:
         """Answer with the report on the period from `from` to `to` (wall seconds) as `form`."""
-        form = request.query_params.get("form", "json")
-        if form not in FORMS:
-            raise RequestError(400, f"form must be one of {', '.join(FORMS)}")
+        form = _form(request)
         start, end = (seconds_of(request.query_params, name) for name in ("from", "to"))
-        if not 0 <= start < end <= start + LONGEST_SECONDS:
-            raise RequestError(400, "from must be before to, and not more than 400 days")
-        text = await self._caller.call(self._backend.report, start, end, form)
+        _check_period(start, end)
+        text = await self._told(lambda desk: desk.text(start, end, form))
         return answer({"form": form, "text": text})
 
     async def capacity(self, _request: Request, _peer: Peer) -> Response:
         """Answer with the outlook on every resource."""
         return answer(await self._caller.call(self._backend.capacity))
+
+    async def publish(self, request: Request, peer: Peer) -> Response:
+        asked = await fields_of(request, _Publication)
+        _check_period(asked.start, asked.end)
+        if not all(re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text) for text in (asked.id, asked.name)):
+            raise RequestError(400, "id and name are made of letters, digits, dots, dashes and underscores")
+
+        def ask() -> object:
+            period = (asked.start, asked.end)
+            order = self._backend.reports.publication(asked.id, asked.name, period, asked.channels, peer.actor)
+            return self._backend.call(order, CALL_SECONDS)
+
+        return answer(await self._caller.call(ask))
+
+    async def published(self, _request: Request, _peer: Peer) -> Response:
+        return answer(await self._told(lambda desk: desk.published()))
+
+    async def recomputed(self, request: Request, _peer: Peer) -> Response:
+        report_id, form = request.path_params["id"], _form(request)
+        found = await self._told(lambda desk: desk.recomputed(report_id, form))
+        if found is None:
+            raise RequestError(404, "there is no such report")
+        return answer(found)
+
+    async def suggestions(self, request: Request, _peer: Peer) -> Response:
+        closed = request.query_params.get("state", "") == "all"
+        return answer(await self._told(lambda desk: desk.suggestions(closed=closed)))
+
+    async def assign(self, request: Request, peer: Peer) -> Response:
+        asked = await fields_of(request, _Assignment)
+        owner, due = _text(asked.owner), _date(asked.due)
+        if not (owner or due):
+            raise RequestError(400, "say who sees to it (owner), by when (due), or both")
+        suggestion_id = request.path_params["id"]
+        return await self._ask(AssignSuggestion(actor=peer.actor, suggestion_id=suggestion_id, owner=owner, due=due))
+
+    async def close(self, request: Request, peer: Peer) -> Response:
+        asked = await fields_of(request, _Closing)
+        reason = _text(asked.reason)
+        if not reason or not 0 <= asked.accepted_seconds <= LONGEST_SECONDS:
+            raise RequestError(400, "reason must not be empty, and nothing is accepted for more than 400 days")
+        order = CloseSuggestion(
+            actor=peer.actor,
+            suggestion_id=request.path_params["id"],
+            reason=reason,
+            accepted_seconds=asked.accepted_seconds,
+        )
+        return await self._ask(order)
+
+    async def due(self, _request: Request, _peer: Peer) -> Response:
+        now = self._clock.now()
+        return answer(await self._told(lambda desk: desk.due(now, DUE_SECONDS)))
+
+    async def reviews(self, _request: Request, _peer: Peer) -> Response:
+        return answer(await self._told(lambda desk: desk.reviews()))
+
+    async def review(self, request: Request, peer: Peer) -> Response:
+        asked = await fields_of(request, _Review)
+        decisions = [text for each in asked.decisions if (text := _text(each))]
+        actions = [(_text(each.what), _text(each.owner), _date(each.due)) for each in asked.actions]
+        if not (decisions or actions) or not all(what for what, _, _ in actions):
+            raise RequestError(400, "say what was decided, what is to be done, or both")
+        if max(len(decisions), len(actions)) > MAX_ENTRIES:
+            raise RequestError(400, f"at most {MAX_ENTRIES} decisions and actions")
+        order = RecordReview(actor=peer.actor, report=_text(asked.report), decisions=decisions, actions=actions)
+        return await self._ask(order)
+
+    async def _told(self, ask: Callable[[Reports], T]) -> T:
+        """Return what the desk says; it is made on the caller's thread, for its first use takes a while."""
+        return await self._caller.call(lambda: ask(self._backend.reports))
+
+    async def _ask(self, command: Command) -> Response:
+        return answer(await self._caller.call(self._backend.call, command, CALL_SECONDS))
+
+
+def _form(request: Request) -> str:
+    form = request.query_params.get("form", "json")
+    if form not in FORMS:
+        raise RequestError(400, f"form must be one of {', '.join(FORMS)}")
+    return form
+
+
+def _check_period(start: float, end: float) -> None:
+    if not 0 <= start < end <= start + LONGEST_SECONDS:
+        raise RequestError(400, "from must be before to, and not more than 400 days")
+
+
+def _text(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise RequestError(400, f"at most {MAX_TEXT} characters each")
+    return text.strip()
+
+
+def _date(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError as error:
+        raise RequestError(400, f"due must be a date such as 2026-12-24, not {text!r}") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli import change_parser, incident_parser, trial_parser
+from agent.cli import change_parser, incident_parser, report_parser, trial_parser
 from agent.cli import parser as parsing
 from agent.cli.main import main
 from tests.agent.cli.daemons import daemon
@@ -46,7 +46,8 @@ def run(tmp_path, capsys, monkeypatch):
 
 def test_every_command_has_a_module_that_runs_it():
     sources = [
-        file.__loader__.get_source(file.__name__) for file in (parsing, incident_parser, change_parser, trial_parser)
+        file.__loader__.get_source(file.__name__)
+        for file in (parsing, incident_parser, change_parser, report_parser, trial_parser)
     ]
     modules = set(re.findall(r'module="(\w+)"', "".join(sources)))
     assert all(callable(importlib.import_module(f"agent.cli.{module}").run) for module in modules)

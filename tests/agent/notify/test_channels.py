@@ -51,6 +51,17 @@ def test_a_mail_for_one_person_goes_to_that_address_only():
     assert [line for line in heard["commands"] if line.lower().startswith("rcpt")] == ["rcpt TO:<ann@example.org>"]
 
 
+def test_a_page_goes_along_as_an_attachment():
+    page = "<!doctype html><p>Größe</p>" + "x" * 2000 + "\n"
+    with mail_server() as (port, heard):
+        mail(port).send(Notice(key="weekly:ops", subject="weekly", text="# Figures\n", page=page))
+    message = email.message_from_bytes(heard["data"], policy=email.policy.default)
+    (attached,) = message.iter_attachments()
+    assert (attached.get_content_type(), attached.get_filename()) == ("text/html", "report.html")
+    assert attached.get_content().split() == page.split()
+    assert message.get_body().get_content().split() == ["#", "Figures"]
+
+
 def test_a_hostile_subject_adds_no_header():
     hostile = Notice(key="k", subject="x\r\nBcc: all@example.org\n\nbody", text="t", priority="P3")
     with mail_server() as (port, heard):

@@ -199,7 +199,7 @@ def test_the_checkpoint_moves_the_log_into_the_file_beside_the_writer(state):
 def test_a_reader_cannot_write(state):
     with (
         Database(state) as database,
-        Reader(database.path)._open() as connection,
+        Reader(database.path).opened() as connection,
         pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
         connection.execute("DELETE FROM meta")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.clock import SystemClock
-from agent.engine.commands import CommandError
+from agent.engine.commands import CommandError, PublishReport
 from agent.incidents.muting import Muting
 from agent.web.access import EVERY_SCOPE, Access, Token
 from agent.web.exposition import Exposition
@@ -106,9 +106,32 @@ class Backend:
     def drafted(self, incident_id):
         return {"name": "down", "text": "# Draft"} if incident_id == "one" else None
 
-    def report(self, start, end, form):
+    @property
+    def reports(self):
+        return self
+
+    def text(self, start, end, form):
         self.asked.append((start, end, form))
         return "# report\n"
+
+    def publication(self, report_id, name, period, channels, actor):
+        self.asked.append((report_id, name, period, tuple(channels)))
+        return PublishReport(actor=actor, report_id=report_id, name=name, start=period[0], end=period[1])
+
+    def published(self):
+        return [{"id": "one"}]
+
+    def recomputed(self, report_id, form):
+        return {"form": form, "text": "# report\n", "same": True} if report_id == "one" else None
+
+    def suggestions(self, *, closed):
+        return [{"id": "one", "state": "closed"}] if closed else []
+
+    def due(self, now, seconds):
+        return [{"kind": "noise", "about": f"{now:g} {seconds:g}"}]
+
+    def reviews(self):
+        return [{"id": "one"}]
 
     def remediations(self):
         return [{"name": "restart-web"}]

@@ -57,13 +57,24 @@ def request_of(row):
         path += "?from=0&to=86400&form=markdown"
     body = None
     if row.method == "POST":
-        needed = {"reason": ("retry", "stop", "promote", "close"), "plan": ("approve", "reject"), "cause": ("explain",)}
+        needed = {
+            "reason": ("retry", "stop", "promote", "close"),
+            "plan": ("approve", "reject"),
+            "cause": ("explain",),
+            "owner": ("assign",),
+        }
         if "change" in path:
             needed = {"reason": ("change", "changes"), "subject": ("changes",), "result": ("close",)}
             needed["comment"] = ("approve", "reject", "review")
         fields: dict[str, Any] = {name: "because" for name, ends in needed.items() if path.endswith(ends)}
         fields |= {"seconds": 60.0} if path.endswith("/recordings") else {}
-        body = {"/api/v2/alerts": ALERT, "/api/v2/silences": SILENCE}.get(path, fields)
+        bodies = {
+            "/api/v2/alerts": ALERT,
+            "/api/v2/silences": SILENCE,
+            "/control/reports": {"id": "weekly", "name": "weekly", "start": 0.0, "end": 60.0},
+            "/control/reviews": {"decisions": ["go on"]},
+        }
+        body = bodies.get(path, fields)
     return row.method, path, body
 
 

@@ -1,0 +1,41 @@
+"""What a review has to look at beside the figures, and the desk that makes reports, out of the running daemon."""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import chain
+
+from agent.app import building
+from agent.app.reporting import ReportDesk
+from agent.config.options import Config, RuleOptions
+from agent.engine.parts import Parts
+from agent.itsm import stale
+from agent.itsm.stale import Unheard
+from agent.itsm.suggestions import Point
+from agent.store.reader import Reader
+
+_UNHEARD = """SELECT audit.incident_id, json_extract(document, '$.alertname'), at FROM audit JOIN incidents
+ON incidents.id = audit.incident_id WHERE reason = 'approval_timeout' AND at >= ? AND at < ? ORDER BY audit.id"""
+
+
+def report_desk(config: Config, parts: Parts, reader: Reader) -> ReportDesk:
+    return ReportDesk(
+        reader,
+        policy=lambda: parts.situations.policy,
+        host=building.host_name(config),
+        points=partial(points, config, parts, reader),
+        audiences={channel.name: channel.audience for channel in config.channels},
+    )
+
+
+def points(config: Config, parts: Parts, reader: Reader, start: float, end: float) -> Sequence[Point]:
+    """Return what must be looked at whatever the figures of a period say."""
+    now = parts.clock.now()
+    with reader.opened() as connection:
+        unheard = [Unheard(incident=i, alertname=a, at=at) for i, a, at in connection.execute(_UNHEARD, (start, end))]
+    return tuple(
+        chain(
+            stale.silences(parts.situations.muting.silences.values(), now, config.review.stale_after),
+            stale.packs(config.rules.packs, RuleOptions().packs),
+            stale.approvals(unheard),
+        )
+    )

@@ -1,0 +1,90 @@
+"""The commands about reports, what they suggest, and reviews."""
+
+from typing import Any
+
+from agent.cli.grammar import client, command, group, point_in_time
+from agent.config.durations import parse as seconds
+
+
+def reports(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    report = command(
+        commands,
+        "report",
+        "key figures of a period, from the record; what was published, and the same computed again",
+        module="report",
+        example="paramedic report monthly --form html --out september.html",
+    )
+    report.add_argument(
+        "what",
+        nargs="?",
+        choices=("weekly", "monthly", "list", "show"),
+        default="weekly",
+        help="the last whole week (the default) or month; list: what was published; show: one of these",
+    )
+    report.add_argument("id", nargs="?", default="", metavar="ID", help="of the report to show")
+    report.add_argument("--from", dest="start", type=point_in_time, metavar="TIME", help="begin of another period")
+    report.add_argument("--to", dest="end", type=point_in_time, metavar="TIME", help="its end")
+    report.add_argument("--form", choices=("markdown", "html", "json"), default="markdown", help="default: markdown")
+    report.add_argument("--out", metavar="FILE", help="write it there; default: print it")
+    report.add_argument(
+        "--publish", action="store_true", help="keep it, with everything it was computed from, instead of printing it"
+    )
+    report.add_argument("--send", nargs="+", default=[], metavar="CHANNEL", help="publish it, and send it there")
+    client(report)
+
+
+def suggestions(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    suggestion = group(commands, "suggestion", "what reports and reviews want done: by whom, by when, until it is")
+    verbs = suggestion.add_subparsers(title="verbs", metavar="VERB", required=True)
+    listing = command(verbs, "list", "list suggestions, the most urgent first", module="suggestions")
+    listing.add_argument("--all", action="store_true", help="closed ones, too")
+    assign = command(
+        verbs,
+        "assign",
+        "say who sees to it, and by when",
+        module="suggestions",
+        example="paramedic suggestion assign s-1f2e3d4c --owner ann --due 2026-12-24",
+    )
+    assign.add_argument("--owner", default="", metavar="NAME", help="who sees to it")
+    assign.add_argument("--due", default="", metavar="DATE", help="by when, e.g. 2026-12-24")
+    close = command(
+        verbs,
+        "close",
+        "declare it done; it comes back if a later period shows the same again",
+        module="suggestions",
+        example='paramedic suggestion close s-1f2e3d4c --reason "wanted so" --accept 90d',
+    )
+    close.add_argument("--reason", required=True, help="what was done, or why nothing is; it goes on record")
+    close.add_argument(
+        "--accept", type=seconds, default=0.0, metavar="DURATION", help="for how long it may be found again unsaid"
+    )
+    for each in (assign, close):
+        each.add_argument("id", metavar="ID", help="as `suggestion list` shows it")
+    for each in (listing, assign, close):
+        client(each)
+
+
+def reviews(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    review = group(commands, "review", "what a periodic review has to look at, and what it decided")
+    verbs = review.add_subparsers(title="verbs", metavar="VERB", required=True)
+    due = command(
+        verbs,
+        "due",
+        "list what to look at now: goals, silences, disabled rules, approvals, noise, problems, of the last 30 days",
+        module="reviews",
+    )
+    record = command(
+        verbs,
+        "record",
+        "write down what was decided; each action becomes a suggestion",
+        module="reviews",
+        example='paramedic review record --decision "keep the goal" --action "split the disk" --owner ann',
+    )
+    record.add_argument("--decision", action="append", default=[], metavar="TEXT", help="can be repeated")
+    record.add_argument("--action", action="append", default=[], metavar="TEXT", help="can be repeated")
+    record.add_argument("--owner", default="", metavar="NAME", help="who sees to the actions")
+    record.add_argument("--due", default="", metavar="DATE", help="by when; default: in two weeks")
+    record.add_argument("--report", default="", metavar="ID", help="the report that was reviewed")
+    listing = command(verbs, "list", "list reviews with their decisions and actions, newest first", module="reviews")
+    for each in (due, record, listing):
+        client(each)
