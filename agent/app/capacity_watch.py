@@ -1,5 +1,6 @@
 """Looks at capacity once an hour. What that takes is loaded when there is something to look at."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agent.config.options import Config
@@ -12,14 +13,13 @@ if TYPE_CHECKING:
     from agent.app.surveying import Surveying
     from agent.itsm.capacity_plan import Survey
 
-EVERY_SECONDS = 3600.0
 _ANSWER_SECONDS = 30.0
 
 
 class CapacityWatch:
-    """`look` is to be called at the start and every hour; at the start it only shows what was known before."""
+    """`look` is to be called at the start and then every interval; at the start it only shows what was known before."""
 
-    def __init__(self, config: Config, engine: Engine, parts: Parts) -> None:
+    def __init__(self, config: Callable[[], Config], engine: Engine, parts: Parts) -> None:
         self._config = config
         self._engine = engine
         self._parts = parts

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from agent.app import building, capacity_watch, doors, drilling, history, outward
+from agent.app import building, doors, drilling, history, outward
 from agent.app.backend import DaemonBackend, catalog
 from agent.app.capacity_watch import CapacityWatch
 from agent.app.drilling import DrillRoom
@@ -151,9 +151,8 @@ class Daemon:
         collecting.start(scheduling.every, loop=loop.loop)
         stack.callback(collecting.close)
         scheduling.every(_CHECKPOINT_SECONDS, _checkpointer(database), "checkpoint")
-        if self.config.capacity.enabled:
-            watch = CapacityWatch(self.config, self.engine, self._parts)
-            scheduling.every(capacity_watch.EVERY_SECONDS, watch.look, "capacity")
+        watch = CapacityWatch(lambda: self._reloading.config, self.engine, self._parts)
+        scheduling.every(self.config.capacity.interval, watch.look, "capacity")
         scheduling.every(history.SAVE_SECONDS, lambda: history.save(self._parts.series, state), "history")
         if self.config.reports:
             from agent.app.reporter import TICK_SECONDS, reporter  # noqa: PLC0415 - loaded only where they are scheduled
@@ -201,7 +200,8 @@ class Daemon:
         recovery.recover(self._parts, repairs.end_survivors, helped.began)
         self._tell_incidents(self._parts.casebook.active())
         Leaving(self._parts, client).attach()
-        Reloading(self._loaded, self._config_path, self.engine, self._parts, self._prepared).attach()
+        self._reloading = Reloading(self._loaded, self._config_path, self.engine, self._parts, self._prepared)
+        self._reloading.attach()
         history.load(self._parts.series, database.directory)
         stack.callback(history.save, self._parts.series, database.directory)
         thread = threading.Thread(target=self.engine.run, name="engine")

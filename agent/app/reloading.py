@@ -36,6 +36,7 @@ _SWAPPED = frozenset(
         "priorities",
         "problems",
         "knowledge",
+        "capacity",
         "routes",
         "people",
         "teams",
@@ -59,6 +60,11 @@ class Reloading:
         self._engine = engine
         self._parts = parts
         self._record = ConfigurationRecord(parts, path)
+
+    @property
+    def config(self) -> Config:
+        """The configuration that runs; any thread may ask."""
+        return self._config
 
     def attach(self) -> None:
         self._parts.orders.reload = self.reload

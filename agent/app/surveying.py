@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
+from prometheus_client.metrics import Gauge
+
 from agent.clock import Clock
 from agent.config import capacity as configured
 from agent.config.capacity_options import ResourceOptions
@@ -20,9 +22,8 @@ from rules.promql.errors import EvaluationError, ExpressionError
 from rules.promql.values import RangeSeries, Scalar, Vector
 from rules.series import SeriesStore
 
-HOUR = 3600.0
-_STEP_SECONDS = 300.0
-"""A roll-up is made of the values at these distances."""
+_STEPS = 12
+"""A roll-up is made of so many values, at equal distances."""
 _SEEN_SHARE = 0.5
 """Of these, so many must be there: less is a gap."""
 _HISTORY_DAYS = 90.0
@@ -32,6 +33,9 @@ _SUBJECTS = 200
 _LIMITS = Limits(max_series=10_000)
 _log = log.get("capacity")
 
+_Shown = tuple[Gauge, tuple[str, str]]
+"""A gauge, with resource and subject."""
+
 
 class Surveying:
     """Looks back when it is called, on whatever thread; `order` hands what was found to the engine and waits for it.
@@ -40,9 +44,15 @@ class Surveying:
     """
 
     def __init__(
-        self, config: Config, store: SeriesStore, reader: Reader, clock: Clock, order: Callable[[Survey], object]
+        self,
+        config: Callable[[], Config],
+        store: SeriesStore,
+        reader: Reader,
+        clock: Clock,
+        order: Callable[[Survey], object],
     ) -> None:
-        self._config = config
+        self._current = config
+        self._config = config()
         self._store = store
         self._reader = reader
         self._clock = clock
@@ -51,13 +61,19 @@ class Surveying:
         self._fresh: set[Subject] = set()
         """Subjects with a forecast of this life."""
         self._last_at = max((each.measured_at for each in self._known.values()), default=0.0)
-        show(self._known.values())
+        self._shown: set[_Shown] = set()
+        self._show()
 
     def look(self) -> None:
-        """Roll up the time since the last look, an hour at most, and tell the engine what it means."""
+        """Roll up the time since the last look, an interval at most, and tell the engine what it means."""
         now = self._clock.now()
-        since = max(now - min(HOUR, self._config.state.history), self._last_at if self._last_at < now else 0.0)
-        if now - since < _SEEN_SHARE * HOUR:
+        config = self._current()
+        if config.capacity != self._config.capacity:
+            self._fresh.clear()
+        self._config = config
+        span = config.capacity.interval
+        since = max(now - min(span, config.state.history), self._last_at if self._last_at < now else 0.0)
+        if not config.capacity.enabled or now - since < _SEEN_SHARE * span:
             return
         resources = configured.resources(self._config)
         seen = {key: hour for each in resources for key, hour in self._measured(each, since, now)}
@@ -75,17 +91,27 @@ class Surveying:
         self._last_at = now
         self._known = {each.subject: each for each in outlooks}
         self._fresh |= self._known.keys()
-        show(self._known.values())
+        self._show()
+
+    def _show(self) -> None:
+        """Bring the gauges up to date; what is not there any more goes last, so that nothing is missing meanwhile."""
+        figures = dict(_figures(self._known.values()))
+        for (gauge, names), value in figures.items():
+            gauge.labels(*names).set(value)
+        for gauge, names in self._shown - figures.keys():
+            gauge.remove(*names)
+        self._shown = set(figures)
 
     def _measured(self, resource: ResourceOptions, since: float, now: float) -> Iterator[tuple[Subject, Hour]]:
+        step = self._config.capacity.interval / _STEPS
         try:
-            used = Query(resource.used).range(self._store, since + _STEP_SECONDS, now, _STEP_SECONDS, limits=_LIMITS)
+            used = Query(resource.used).range(self._store, since + step, now, step, limits=_LIMITS)
             limit = Query(resource.limit).instant(self._store, now, limits=_LIMITS)
         except (ExpressionError, EvaluationError) as error:
             _log.warning("capacity cannot be measured", resource=resource.name, error=str(error))
             return
         limits = _limits(limit, resource)
-        least = _SEEN_SHARE * ((now - since) // _STEP_SECONDS)
+        least = _SEEN_SHARE * ((now - since) // step)
         told: set[object] = set()
         found = ((_subject(series.key.labels, resource), series) for series in used.series)
         for subject, series in sorted(found, key=lambda pair: (len(pair[0].name), pair[0]))[:_SUBJECTS]:
@@ -119,18 +145,15 @@ class Surveying:
         return forecast([*hours, *([hour] if hour else [])], now, planned, configured.guard(options))
 
 
-def show(outlooks: Iterable[Outlook]) -> None:
-    """Bring the gauges up to date."""
-    for gauge in (metrics.CAPACITY_FULL, metrics.CAPACITY_FIT, metrics.CAPACITY_USED):
-        gauge.clear()
+def _figures(outlooks: Iterable[Outlook]) -> Iterator[tuple[_Shown, float]]:
     for each in outlooks:
-        labels, found = (each.subject.resource, each.subject.name), each.forecast
+        names, found = (each.subject.resource, each.subject.name), each.forecast
         if found.full_at is not None:
-            metrics.CAPACITY_FULL.labels(*labels).set(found.full_at)
+            yield (metrics.CAPACITY_FULL, names), found.full_at
         if found.fit is not None:
-            metrics.CAPACITY_FIT.labels(*labels).set(found.fit)
+            yield (metrics.CAPACITY_FIT, names), found.fit
         if found.used is not None and found.limit:
-            metrics.CAPACITY_USED.labels(*labels).set(found.used / found.limit)
+            yield (metrics.CAPACITY_USED, names), found.used / found.limit
 
 
 def _limits(found: object, resource: ResourceOptions) -> Mapping[Subject | None, float]:

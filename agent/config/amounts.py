@@ -3,7 +3,7 @@
 import re
 
 FORM = 'an amount such as "512MiB", "1.5TB" or "20000"'
-_AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?) ?(?:([kMGTP])B?|([KMGTP])iB|B)?")
+_AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?) ?(?:([kMGTP])B?|([KMGTP])iB|B)?", re.ASCII)
 _POWERS = " KMGTP"
 
 

@@ -40,6 +40,9 @@ class CapacityOptions:
     """When resources will be full: forecasts from hourly roll-ups, and a dated change with a ticket in time."""
 
     enabled: bool = option(True, "Keep hourly roll-ups and make forecasts.")
+    interval: Seconds = option(
+        Seconds(3600.0), "How often resources are looked at, an hour at most; changed by a restart.", most=3600
+    )
     usual: bool = option(
         True, "Watch filesystems (room, inodes), memory, swap, CPU, open files, connections and our own state."
     )

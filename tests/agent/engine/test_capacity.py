@@ -16,6 +16,7 @@ from agent.incidents.policy import TicketPolicy
 from agent.itsm.capacity import DAY, Hour
 from agent.itsm.changes import Word, rejected
 from agent.store import rollups
+from agent.telemetry.metrics import REGISTRY
 from collectors.sample import Reading, Sample, Source, labels
 from tests.agent.engine.conftest import NOW
 
@@ -52,7 +53,7 @@ class Months:
         parts = self.bench.parts
         self.bench.database.connection.execute("PRAGMA synchronous = OFF")  # no power fails here
         parts.orders.survey = building.surveyor(self.config, parts)
-        self.surveying = Surveying(self.config, parts.series, self.bench.reader, self.bench.clock, self._order)
+        self.surveying = Surveying(lambda: self.config, parts.series, self.bench.reader, self.bench.clock, self._order)
 
     def restart(self, down=60.0):
         self.bench.restart(down)
@@ -110,6 +111,10 @@ class Months:
 
     def hours(self):
         return self.bench.database.connection.execute("SELECT count(*) FROM capacity_hours").fetchone()[0]
+
+
+def shown(name):
+    return REGISTRY.get_sample_value(name, {"resource": "filesystem", "subject": "/srv"})
 
 
 @pytest.fixture
@@ -188,12 +193,15 @@ def test_the_ticket_follows_a_date_that_moves_and_is_closed_when_it_recedes(mont
     months.size = 2 * SIZE
     months.pass_days(1)
     assert months.told() == ["open", "update", "close"]
+    assert shown("paramedic_capacity_full_timestamp_seconds") == pytest.approx(months.outlook().forecast.full_at)
     closed = months.changes()[0]
     assert (closed["id"], closed["state"]) == (change["id"], "expired")
     assert "days only" in closed["result"]
     turn(0.0)
     months.live_through(30)
     assert len(months.rows) == 3
+    assert shown("paramedic_capacity_full_timestamp_seconds") is None
+    assert shown("paramedic_capacity_used_ratio") == pytest.approx(months.outlook().forecast.used / months.size)
     assert len(months.changes()) == 1
 
 
@@ -290,3 +298,18 @@ def test_an_hour_is_kept_once_whatever_the_clock_does(months):
     count = months.hours()
     months.surveying.look()
     assert months.hours() == count
+
+
+def test_a_changed_configuration_is_followed_at_the_next_look(months):
+    months.levels["/srv"] = lambda day: 300 + 5 * day
+    months.live_through(20)
+    assert months.outlook().forecast.note == ""
+    day = "2027-02-10"
+    planned = DemandOptions(resource="filesystem", on=day, step="100GB", note="old archive")
+    months.config = replace(CONFIG, capacity=replace(CONFIG.capacity, demands=(planned,)))
+    months.pass_hour()
+    assert months.outlook().forecast.note == "counting on old archive"
+    months.config = replace(CONFIG, capacity=replace(CONFIG.capacity, enabled=False))
+    before = months.hours()
+    months.pass_hour()
+    assert months.hours() == before
