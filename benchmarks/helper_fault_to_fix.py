@@ -1,7 +1,8 @@
 """Time from SIGKILL of a systemd unit until its port answers again: the direct runner beside the root helper.
 
-Both on one booted systemd host, all guards on, in one run, turn by turn. The direct runner is the daemon's own with
-polkit's leave. The helper is measured while it is up, and cold: ended before every kill, as after a minute of quiet.
+Each on a booted systemd host of its own, all guards on, in one run, turn by turn, so that what else the machine does
+befalls both. The direct runner is the daemon's own with polkit's leave. The helper is measured while it is up, and
+cold: ended before the kill, as after a minute of quiet.
 
 As root, from the top of the tree: .venv/bin/python -m benchmarks.helper_fault_to_fix [KILLS]
 """
@@ -12,12 +13,13 @@ import socket
 import statistics
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.host.helped import helped
 from tests.host.machine import until
 from tests.host.patient import PARAMEDIC
-from tests.services.service import free_port
+from tests.services.service import free_port, pause
 
 UNIT = "bench.service"
 SERVICE = """
@@ -30,6 +32,7 @@ while True:
 """
 LIMIT_SECONDS = 30.0
 LOOK_SECONDS = 0.002
+REST_LOOKS = 6
 
 
 def answering(port):
@@ -56,7 +59,7 @@ def outside(host, inside):
 
 def kill(host, port):
     """Kill the service; return the seconds until it answers again."""
-    before = answering(port)
+    before = until(lambda: answering(port), LIMIT_SECONDS, host.journals)
     pid = outside(host, before)
     began = time.monotonic()
     os.kill(pid, signal.SIGKILL)
@@ -76,24 +79,34 @@ def settled(host):
     until(over, 60.0, host.journals)
 
 
-def measured(host, port, kills, *, cold=False):
-    times = []
-    for _ in range(kills):
-        if cold:
-            host.machine.run("systemctl", "stop", "paramedic-exec.service")
-        times.append(kill(host, port))
-        settled(host)
-    return times
+def measured(host, port, *, cold=False):
+    """Return the time of one kill; `cold`: the helper was ended a while ago, as after a minute of quiet."""
+    if cold:
+        host.machine.run("systemctl", "stop", "paramedic-exec.service")
+    for _ in range(REST_LOOKS):
+        pause()
+    took = kill(host, port)
+    settled(host)
+    return took
 
 
-def use(host, *options):
-    """Install one way of acting and let the daemon take it up."""
-    before = host.pid()
-    host.machine.run("sh", "-c", f"umask 022; {PARAMEDIC} install {' '.join(options)}")
-    host.machine.run("systemctl", "restart", "paramedic")
-    host.await_running(before)
-    host.machine.run("systemctl", "restart", UNIT)
-    until(lambda: "watching " in host.machine.journal("paramedic").rpartition("Stopped")[2], 60.0, host.journals)
+@contextmanager
+def watched(*options):
+    """Boot a host with a service to kill and one way of acting; yield it and the service's port."""
+    port = free_port()
+    with helped() as host:
+        host.configure(lambda text: text.replace("units = [", f'units = ["{UNIT}", '))
+        host.machine.write("/opt/bench.py", SERVICE.format(port=port))
+        unit = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/usr/bin/python3 -I -S /opt/bench.py\n"
+        host.machine.write(f"/etc/systemd/system/{UNIT}", unit)
+        host.machine.run("systemctl", "daemon-reload")
+        before = host.pid()
+        host.machine.run("sh", "-c", f"umask 022; {PARAMEDIC} install {' '.join(options)}")
+        host.machine.run("systemctl", "restart", "paramedic")
+        host.await_running(before)
+        host.machine.run("systemctl", "restart", UNIT)
+        until(lambda: "watching " in host.machine.journal("paramedic").rpartition("Stopped")[2], 60.0, host.journals)
+        yield host, port
 
 
 def tell(name, times, base=None):
@@ -104,24 +117,16 @@ def tell(name, times, base=None):
 
 
 def main(kills):
-    port = free_port()
-    with helped() as host:
-        host.configure(lambda text: text.replace("units = [", f'units = ["{UNIT}", '))
-        host.machine.write("/opt/bench.py", SERVICE.format(port=port))
-        unit = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/usr/bin/python3 -I -S /opt/bench.py\n"
-        host.machine.write(f"/etc/systemd/system/{UNIT}", unit)
-        host.machine.run("systemctl", "daemon-reload")
-        direct, warm, cold = [], [], []
-        for _ in range(2):
-            use(host, "--without-helper")
-            direct += measured(host, port, kills)
-            use(host)
-            cold += measured(host, port, kills, cold=True)
-            warm += measured(host, port, kills)
+    direct, warm, cold = [], [], []
+    with watched("--without-helper") as plain, watched() as guarded:
+        for _ in range(kills):
+            direct.append(measured(*plain))
+            cold.append(measured(*guarded, cold=True))
+            warm.append(measured(*guarded))
     base = tell("direct", direct)
     tell("helper", warm, base)
     tell("helper, cold", cold, base)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)

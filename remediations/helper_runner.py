@@ -48,7 +48,6 @@ class HelperRunner:
 
     def run(self, run_id: str, plan: Plan, timeout_seconds: float) -> Result | None:
         """Have the plan run and return how it ended; None when `stop` was called before that was known."""
-        self._forget_old()
         if plan.environment:
             return Result(outcome=Outcome.REFUSED, detail="the helper passes no environment on")
         order = {"op": "run", "run": run_id, "argv": list(plan.argv), "timeout": timeout_seconds}
@@ -81,6 +80,7 @@ class HelperRunner:
             except HelperError as error:
                 answer = {"answer": "running", "reason": str(error)}
             if answer["answer"] == "finished":
+                self._forget_old()
                 self._old.append((time.monotonic(), run_id))
                 return _result(answer)
             if answer["answer"] != "running":

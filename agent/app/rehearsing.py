@@ -3,7 +3,7 @@
 import os
 import pwd
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from agent.app import planning
@@ -29,7 +29,7 @@ from rules.matchers import Operator
 
 _RUNNER = f"a process group of its own in a clean environment; ended {GRACE_SECONDS:g} s after its time-out"
 _HELPER = "a transient systemd unit: no new privileges, all read-only but what is listed, the whole unit ended"
-_BOUNDS = {each.name: each.default for each in fields(Policy) if each.name in {"tasks", "memory_mib"}}
+_BOUNDS = {name: Policy._field_defaults[name] for name in ("tasks", "memory_mib")}
 
 
 def rehearsed(

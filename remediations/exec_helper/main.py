@@ -41,6 +41,6 @@ def serve(account: str) -> int:
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
         records = Records(STATE, file.read().strip())
     listener = socket.socket(fileno=_FIRST_DESCRIPTOR)
-    answers = Answers(records, Systemd(sys.argv[0]))
+    answers = Answers(records, Systemd(sys.path[0]))
     Server(listener, pwd.getpwnam(account).pw_uid, answers.answer).serve()
     return 0

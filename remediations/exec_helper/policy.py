@@ -4,8 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from remediations.exec_helper.trust import Trust, UntrustedError
 
@@ -25,8 +24,7 @@ class PolicyError(Exception):
     """The policy file cannot be used; the message says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(NamedTuple):
     """One file. `argv` may hold `{name}` where `words` says what may stand there: a list of words, or a pattern."""
 
     name: str
@@ -107,8 +105,7 @@ def load(path: str, trust: Trust) -> Policy:
         table = tomllib.loads(trust.read(path).decode())
     except ValueError as error:
         raise PolicyError(f"{path}: {error}") from error
-    known = {field.name: field for field in fields(Policy)}
-    unknown = sorted(table.keys() - known.keys() | table.keys() & {"name"})
+    unknown = sorted(table.keys() - set(Policy._fields) | table.keys() & {"name"})
     if unknown:
         raise PolicyError(f"{path}: {', '.join(unknown)}: no such setting")
     values: dict[str, Any] = {"argv": (), "words": {}}

@@ -3,11 +3,10 @@
 import errno
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from remediations.exec_helper.durable import VERDICT, flush, replace, write
 
@@ -19,8 +18,7 @@ _MOST_OUTPUT = 1024 * 1024
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(NamedTuple):
     """A run on record. `began` is CLOCK_BOOTTIME of the boot `boot_id`, in seconds."""
 
     id: str
@@ -29,8 +27,7 @@ class Run:
     boot_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """How a run ended, in systemd's words: SERVICE_RESULT, EXIT_CODE, EXIT_STATUS."""
 
     result: str
@@ -64,7 +61,7 @@ class Records:
         try:
             return self._claim(run_id, argv, policy)
         except OSError as error:
-            shutil.rmtree(self.path(run_id), ignore_errors=True)
+            _remove(self.path(run_id))
             if error.errno not in _FULL or not os.path.exists(self._reserve):  # noqa: PTH110
                 raise
         os.unlink(self._reserve)  # noqa: PTH108
@@ -150,8 +147,16 @@ class Records:
     def _prune(self) -> None:
         while len(self._runs) > KEPT:
             oldest = max(self._runs, key=self.age)
-            shutil.rmtree(self.path(oldest), ignore_errors=True)
+            _remove(self.path(oldest))
             del self._runs[oldest]
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder that holds only files, as far as that goes."""
+    with suppress(OSError):
+        for name in os.listdir(folder):  # noqa: PTH208
+            os.unlink(f"{folder}/{name}")  # noqa: PTH108
+        os.rmdir(folder)  # noqa: PTH106
 
 
 def _boottime() -> float:

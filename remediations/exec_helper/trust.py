@@ -2,7 +2,7 @@
 
 import os
 import stat
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _MOST_LINKS = 40
@@ -13,8 +13,7 @@ class UntrustedError(Exception):
     """The file may not be believed; the message names the file or folder, and says how to mend it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
+class Trust(NamedTuple):
     """Believes files of `owner`. What lies above `top` is not looked at: tests have folders of their own."""
 
     owner: int = 0

@@ -90,12 +90,12 @@ def test_whoever_says_nothing_is_hung_up_on_and_holds_nobody_else_up(listening, 
 
 
 def test_whoever_does_not_read_is_hung_up_on(listening, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 0.5)
-    path = listening(answer=lambda _line: {"answer": "x" * 10_000_000})
+    monkeypatch.setattr(module, "SECONDS", 1.0)
+    path = listening(answer=lambda _line: {"answer": "x" * 1_000_000})
     client = connect(path)
     client.sendall(b"hello\n")
     assert json.loads(talk(path, b"again\n"))["answer"].startswith("xx")
-    listening.thread.join(5)
+    listening.thread.join(20)
     assert not listening.thread.is_alive()
     client.close()
 
