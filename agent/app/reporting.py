@@ -38,6 +38,7 @@ def evidence(reader: Reader, policy: Policy, host: str, start: float, end: float
         incidents=record.incidents,
         acknowledged=record.acknowledged,
         problems=record.problems,
+        changes=record.changes,
         services=terms(policy.catalogue, start, end),
         worth=policy.worth,
         suggestions=known,

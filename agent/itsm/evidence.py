@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from agent.incidents.incident import Incident
 from agent.itsm.catalogue import Catalogue, Objective, Worth
+from agent.itsm.changes import Change
 from agent.itsm.problems import Problem
 from agent.itsm.suggestions import Point, Suggestion
 
@@ -35,6 +36,8 @@ class Evidence:
     """When somebody first took an incident, by its id."""
     problems: tuple[Problem, ...] = ()
     """Those that are not closed."""
+    changes: tuple[Change, ...] = ()
+    """Those that were closed in it, and those about which there is something to do."""
     services: tuple[Terms, ...] = ()
     worth: Mapping[str, Worth] = field(default_factory=dict)
     points: tuple[Point, ...] = ()

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from agent.incidents.incident import ACTIVE, Incident, Resolution
+from agent.itsm import change_figures, changes
 from agent.itsm.availability import ServiceFigures, length, overlaps, services
 from agent.itsm.catalogue import Worth
+from agent.itsm.change_figures import ChangeFigures
 from agent.itsm.evidence import Evidence, Stretch
 
 PHASES = ("detect", "react", "act", "verify")
@@ -118,6 +120,9 @@ class Measures:
     declined: int = 0
     """Incidents that somebody decided not to fix."""
     majors: Sequence[MajorIncident] = ()
+    changes: Sequence[ChangeFigures] = ()
+    change_success: Share = Share(of=0, count=0)
+    """Changes that were done, of those that were done or failed."""
 
 
 def measures(evidence: Evidence) -> Measures:
@@ -129,6 +134,7 @@ def measures(evidence: Evidence) -> Measures:
     judged = [attempt.verified for each in opened for attempt in each.attempts if attempt.verified is not None]
     tried = [each for each in over if each.attempts]
     labour, avoided = saved(over, evidence.worth)
+    done, ended = changes.success(evidence.changes, start, end)
     return Measures(
         start=start,
         end=end,
@@ -154,6 +160,8 @@ def measures(evidence: Evidence) -> Measures:
         actions=_actions(opened),
         declined=sum(each.resolution is Resolution.WONT_FIX for each in opened),
         majors=tuple(_major(each) for each in opened if each.major),
+        changes=change_figures.figures(evidence.changes, start, end),
+        change_success=Share(of=ended, count=done),
     )
 
 

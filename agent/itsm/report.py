@@ -83,6 +83,7 @@ def _sections(made: Report) -> Iterator[Section]:
     yield _section("Services", practices.AVAILABILITY, _SERVICES, _services(figures))
     yield _section("Promises", practices.LEVELS, ("promise", "kept"), promises)
     yield _section("What automation was worth", practices.VALUE, ("figure", "value"), _worth(figures))
+    yield _section("Changes", practices.CHANGES, _CHANGES, _changes(figures))
     yield _section("Changes by automation", practices.CHANGES, _ACTIONS, _actions(figures), technical=True)
     yield _section("Problems", practices.PROBLEMS, _PROBLEMS, _problems(made.problems))
     yield _section("Rules", practices.EVENTS, _RULES, _rules(figures), technical=True)
@@ -91,6 +92,7 @@ def _sections(made: Report) -> Iterator[Section]:
 
 _MAJORS = ("incident", "alert", "service", "why", "took")
 _SERVICES = ("service", "incidents", "down", "in business hours", "availability", "goal", "error budget used")
+_CHANGES = ("changes", "done", "failed", "rejected", "expired", "success", "to be reviewed")
 _ACTIONS = ("remediation", "attempts", "helped", "time")
 _PROBLEMS = ("problem", "state", "service", "why", "workaround")
 _RULES = ("rule", "incidents", "false", "noise", "returned", "mended")
@@ -146,6 +148,15 @@ def _worth(figures: Measures) -> Iterator[Sequence[str]]:
     yield "people's time saved", duration(figures.labour_saved)
     yield "outage avoided", duration(figures.outage_avoided)
     yield "outage in business hours", duration(sum(each.seen for each in figures.services))
+
+
+def _changes(figures: Measures) -> Iterator[Sequence[str]]:
+    for each in figures.changes:
+        counts = (each.done, each.failed, each.rejected, each.expired)
+        success = _share(Share(of=each.done + each.failed, count=each.done))
+        yield (str(each.type), *map(str, counts), success, str(each.unreviewed))
+    if figures.changes:
+        yield "all", "", "", "", "", _share(figures.change_success), ""
 
 
 def _actions(figures: Measures) -> Iterator[Sequence[str]]:

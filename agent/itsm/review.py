@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from agent.itsm.changes import Change
 from agent.itsm.evidence import Evidence, Terms
 from agent.itsm.measures import PHASES, Measures
 from agent.itsm.problems import Problem
@@ -45,6 +46,7 @@ def points(measures: Measures, evidence: Evidence, today: str) -> tuple[Point, .
         *_actions(measures),
         *_slowest(measures),
         *_problems(evidence.problems),
+        *_changes(evidence.changes),
         *evidence.points,
     )
 
@@ -135,6 +137,17 @@ def _slowest(measures: Measures) -> Iterator[Point]:
             says=f"{measures.phases[slowest] / whole:.0%} of all time went into it",
             suggestion=_QUICKER[slowest],
         )
+
+
+def _changes(changes: Iterable[Change]) -> Iterator[Point]:
+    for change in changes:
+        if change.unreviewed and change.closed_at is not None and not change.drill:
+            yield Point(
+                kind="unreviewed_change",
+                about=f"change {change.id}",
+                says=f"an emergency that nobody has reviewed: {change.subject}",
+                suggestion="say whether it was right: paramedic change review",
+            )
 
 
 def _problems(problems: Iterable[Problem]) -> Iterator[Point]:

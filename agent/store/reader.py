@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.incidents.incident import Incident
+from agent.itsm.changes import Change
 from agent.itsm.problems import Problem
 from agent.store import documents
 from agent.store.database import read_only
@@ -31,6 +32,8 @@ class Record:
     incidents: tuple[Incident, ...]
     acknowledged: Mapping[str, float]
     problems: tuple[Problem, ...]
+    changes: tuple[Change, ...]
+    """Those that ended in the period, and those about which there is something to do."""
 
 
 class Reader:
@@ -96,11 +99,16 @@ class Reader:
         )
         taken = "SELECT incident_id, min(at) FROM audit WHERE reason = 'acknowledged' AND at < ? GROUP BY incident_id"
         known = "SELECT document FROM problems WHERE opened_at < ? AND state != 'closed' ORDER BY id"
+        changed = (
+            "SELECT document FROM changes WHERE opened_at < ? AND (wanted = 1 OR updated_at >= ?)"
+            " ORDER BY opened_at, id"
+        )
         with self.opened() as connection:
             return Record(
                 incidents=tuple(documents.incident(text) for (text,) in connection.execute(query, (end, start))),
                 acknowledged=dict(map(tuple, connection.execute(taken, (end,)))),
                 problems=tuple(documents.problem(text) for (text,) in connection.execute(known, (end,))),
+                changes=tuple(documents.change(text) for (text,) in connection.execute(changed, (end, start))),
             )
 
     def problems(self, *, closed: bool = False, limit: int = 1000) -> list[dict[str, Any]]:

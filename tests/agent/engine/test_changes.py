@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent.app.reporting import evidence
 from agent.engine.batch import Batch
 from agent.engine.commands import (
     AnswerChange,
@@ -20,6 +21,7 @@ from agent.incidents.muting import Freeze
 from agent.incidents.windows import Recurrence
 from agent.itsm.changes import REST_SECONDS, ChangeKind, ChangeState, Proposal, closed
 from agent.itsm.problems import ProblemLimits
+from agent.itsm.report import markdown, report
 from remediations.limits import Target
 from remediations.situation import Mode
 from rules import matchers
@@ -290,6 +292,27 @@ def test_an_emergency_goes_through_a_freeze_and_waits_for_its_review(bench, esca
     assert bench.parts.desk.changes.unreviewed() == 0
     with pytest.raises(CommandError, match="something to do"):
         order(bench, ReviewChange(actor="ann", via="cli", change_id=change["id"], comment="again"))
+
+
+def test_an_emergency_that_nobody_has_reviewed_is_in_the_report_until_somebody_has(bench):
+    with_ladder(bench, emergency=True)
+    freeze(bench)
+    bench.process(up=0)
+    mend(bench)
+    change = only(bench)
+
+    def reported():
+        gathered = evidence(bench.reader, bench.policy, "web1", change["opened_at"] - 60, bench.clock.now() + 1)
+        return report(gathered)
+
+    (figures,) = reported().measures.changes
+    assert (figures.type, figures.done, figures.failed, figures.unreviewed) == ("emergency", 1, 0, 1)
+    assert "| emergency | 1 | 0 | 0 | 0 | 1 of 1 (100%) | 1 |" in markdown(reported())
+    assert [each.about for each in reported().suggestions if each.kind == "unreviewed_change"] == [
+        f"change {change['id']}"
+    ]
+    order(bench, ReviewChange(actor="ann", via="cli", change_id=change["id"], comment="it was right"))
+    assert [each.kind for each in reported().suggestions if each.kind == "unreviewed_change"] == []
 
 
 def test_an_emergency_does_not_go_through_maintenance(bench):

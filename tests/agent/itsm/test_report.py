@@ -248,6 +248,17 @@ def test_attempts_that_helped_are_those_that_fresh_data_confirmed(month, second)
     assert found.labour_saved == 600.0 * sum(len(second.reasons(each, "fixed")) for each in second.over)
 
 
+def test_changes_are_the_runs_and_end_as_the_audit_says(month, second):
+    found = month.figures()
+    (standard,) = [each for each in found.changes if each.type == "standard"]
+    ends = [reason for rows in second.audit.values() for _, reason, _ in rows]
+    (outcomes,) = second.rows("SELECT count(*) FROM runs WHERE outcome IS NOT NULL")
+    assert standard.done + standard.failed == outcomes[0]
+    assert standard.done == ends.count("fixed")
+    assert standard.failed > 0
+    assert (found.change_success.count, found.change_success.of) == (standard.done, outcomes[0])
+
+
 def test_outage_avoided_is_what_was_declared_less_what_it_took(month, second):
     mended = [each for each in second.over if _last_end(second.audit[each]) == "fixed"]
     avoided = sum(max(0.0, 1800.0 - second.seconds(each)) for each in mended)
