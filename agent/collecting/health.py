@@ -126,9 +126,9 @@ class Health:
         turned, self._turned = self._turned, False
         return turned
 
-    def publish(self) -> None:
+    def publish(self, *, pushed: bool = False) -> None:
         """Hand the state of all sources on as samples."""
-        self._sink.read(Reading(source=SOURCE, at=self._clock.now(), samples=self.samples()))
+        self._sink.read(Reading(source=SOURCE, at=self._clock.now(), samples=self.samples(), pushed=pushed))
 
     def publish_up(self) -> None:
         """Say that this host is watched: dashboards find hosts by that."""

@@ -119,15 +119,16 @@ class Collecting:
         return run
 
     def _publish(self, interval: float) -> None:
-        """Tell of ourselves, at the round nearest to when that is due."""
+        """Tell of ourselves, at the round nearest to when that is due; who broke or recovered is an event."""
         now = self._clock.boottime()
         due = self._published is None or now - self._published >= PUBLISH_SECONDS - interval / 2
         turned = self._health.turned()
         if due or turned:
             self._published = now
-            self._health.publish()
+            self._health.publish(pushed=turned)
             self._health.publish_up()
-            self._sink.read(Reading(source=own.SOURCE, at=self._clock.now(), samples=own.samples()))
+            ours = Reading(source=own.SOURCE, at=self._clock.now(), samples=own.samples(), pushed=turned)
+            self._sink.read(ours)
 
     def _make_buses(self) -> "list[Bus]":
         """Return what drives the bus collectors; none, and a reason in the log, where there is no bus."""

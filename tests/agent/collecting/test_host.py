@@ -89,6 +89,7 @@ def test_success_is_told_once_a_minute_but_a_collector_that_breaks_or_recovers_a
         if sample.name == "node_scrape_collector_success" and sample.labels in success
     ]
     assert told == [1.0, 0.0, 1.0]
+    assert all(reading.pushed for reading in heard.of("collecting")), "each of them an event"
 
 
 @pytest.mark.usefixtures("told_each_round")
