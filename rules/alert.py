@@ -1,6 +1,6 @@
 """Alerts: a rule that holds for one set of labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from collectors.sample import Labels, Origin, Source
@@ -76,3 +76,17 @@ class AlertChange:
     alert: Alert
     before: AlertState | None
     at: float
+
+
+def removed(alert: Alert, now: float) -> AlertChange:
+    """Return the end of an alert whose rule is gone."""
+    gone = replace(alert, state=AlertState.RESOLVED, resolved_at=now, recovery=Recovery.RULE_REMOVED, reason="")
+    return AlertChange(alert=gone, before=alert.state, at=now)
+
+
+def shifted(alert: Alert, seconds: float) -> Alert:
+    """Return the alert with its open intervals moved, as the clock was."""
+    keep_until = alert.keep_until + seconds if alert.keep_until is not None else None
+    return replace(
+        alert, active_at=alert.active_at + seconds, sampled_at=alert.sampled_at + seconds, keep_until=keep_until
+    )

@@ -1,7 +1,8 @@
 """Evaluates one rule on the store, and keeps what it yielded."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from collectors.sample import Labels, Reading, Sample, Source
 from rules.alert import Alert, AlertChange, AlertState
@@ -15,6 +16,9 @@ from rules.provenance import ALERTS, RULES, Hearing, Living, Provenance, Witness
 from rules.recording import RecordingRule
 from rules.series import SeriesStore
 from rules.spells import Told
+
+if TYPE_CHECKING:
+    from rules.overrides import Variant
 
 BUDGET_SECONDS = 10.0
 """What one evaluation may take: repairs wait for it."""
@@ -40,6 +44,8 @@ class RuleState:
     """Whether the store holds series of this rule that must be ended when it yields nothing."""
     warming: bool = True
     evaluated_at: float = 0.0
+    variants: "tuple[Variant, ...]" = ()
+    """Other limits for some of its alerts."""
     known: dict[Labels, tuple[str, Labels]] = field(default_factory=dict)
     """Fingerprint and alert labels by the labels of an element, for rules whose own labels are constant."""
 
@@ -59,7 +65,7 @@ def evaluate(state: RuleState, scene: Scene) -> tuple[AlertChange, ...]:
     rule = state.rule
     state.evaluated_at = scene.at
     at = scene.at - state.group.query_offset_seconds
-    vector = instant(rule.query, scene.store, at)
+    vector = yielded(state, scene, at)
     state.warming = not state.provenance.covered(scene.store, at)
     if isinstance(rule, RecordingRule):
         _record(state, rule, vector, scene)
@@ -67,6 +73,42 @@ def evaluate(state: RuleState, scene: Scene) -> tuple[AlertChange, ...]:
     if not vector and not state.alerts and not state.written:
         return ()
     return _advance(state, rule, vector, scene)
+
+
+def yielded(state: RuleState, scene: Scene, at: float) -> list[tuple[Labels, float]]:
+    """Return what the rule yields, with other limits where they apply. Raise RuleEvaluationError."""
+    rule = state.rule
+    vector = instant(rule.query, scene.store, at)
+    variants = [each for each in state.variants if scene.at < each.until]
+    if not variants or isinstance(rule, RecordingRule):
+        return vector
+    found = _of(state, rule, vector, scene, lambda labels: not any(each.applies(labels) for each in variants))
+    for index, variant in enumerate(variants):
+        others = instant(variant.query, scene.store, at)
+        first = _first(variants, index)
+        found += _of(state, rule, others, scene, first)
+    return found
+
+
+def _first(variants: "Sequence[Variant]", index: int) -> Callable[[Labels], bool]:
+    """Return what tells whether a variant is the first one that applies."""
+    before = variants[:index]
+    return lambda labels: variants[index].applies(labels) and not any(each.applies(labels) for each in before)
+
+
+def _of(
+    state: RuleState,
+    rule: AlertingRule,
+    vector: list[tuple[Labels, float]],
+    scene: Scene,
+    wanted: Callable[[Labels], bool],
+) -> list[tuple[Labels, float]]:
+    """Return the elements whose alerts are wanted."""
+    return [
+        (labels, value)
+        for labels, value in vector
+        if wanted(fingerprinted(state, rule, labels, value, scene.moment)[1])
+    ]
 
 
 def instant(query: Query, store: SeriesStore, at: float) -> list[tuple[Labels, float]]:

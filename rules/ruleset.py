@@ -1,16 +1,17 @@
 """All loaded rules with the states of their alerts: evaluation, restoring, reloading and the question of health."""
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
+from typing import TYPE_CHECKING
 
 from collectors.sample import Labels, Source
-from rules.alert import Alert, AlertChange, AlertState, Recovery
+from rules.alert import Alert, AlertChange, AlertState, removed, shifted
 from rules.alerting import AlertingRule, RuleEvaluationError
 from rules.annotations import Moment, TemplateError
-from rules.evaluation import LimitExceededError, RuleState, Scene, evaluate, fingerprinted, instant
+from rules.evaluation import LimitExceededError, RuleState, Scene, evaluate, fingerprinted, instant, yielded
 from rules.gotemplate.functions import Sampled
 from rules.group import RuleGroup
 from rules.promql.compile import Query, compile_query
@@ -18,6 +19,9 @@ from rules.promql.errors import ExpressionError
 from rules.provenance import ALERTS, RULES, Hearing, Provenance, Reach, Witnesses, reaches
 from rules.recording import RecordingRule
 from rules.series import SeriesStore
+
+if TYPE_CHECKING:
+    from rules.overrides import Variant
 
 _OVERTAKEN_SECONDS = 60.0
 """Further ahead no push can have come: the clock was set back."""
@@ -66,6 +70,8 @@ class Ruleset:
         self._restored_at = -math.inf
         self.groups: Mapping[str, RuleGroup] = {}
         self._states: dict[str, RuleState] = {}
+        self.vary: Callable[[AlertingRule], tuple[Variant, ...]] = lambda _rule: ()
+        """Says which other limits there are for some alerts of a rule; `varied` asks it anew."""
         self._dependents: dict[str, tuple[str, ...]] = {}
         self._nameless: tuple[str, ...] = ()
         self._take(groups)
@@ -109,6 +115,11 @@ class Ruleset:
         """Whether a rule, by identity, lacked history when it was last evaluated."""
         return {identity: state.warming for identity, state in self._states.items()}
 
+    def varied(self) -> None:
+        """Take over other limits. They show at each rule's next evaluation."""
+        for state in self._states.values():
+            state.variants = self.vary(state.rule) if isinstance(state.rule, AlertingRule) else ()
+
     def restore(self, alerts: Iterable[Alert], now: float, cutoff: float) -> tuple[AlertChange, ...]:
         """Take alerts back after a restart; return those that ended because their rule is gone.
 
@@ -120,7 +131,7 @@ class Ruleset:
         for alert in alerts:
             state = self._states.get(alert.rule)
             if state is None or not isinstance(state.rule, AlertingRule):
-                changes.append(_removed(alert, now))
+                changes.append(removed(alert, now))
                 continue
             late = alert.state is AlertState.PENDING and alert.sampled_at < cutoff
             state.alerts = {**state.alerts, alert.fingerprint: replace(alert, active_at=now) if late else alert}
@@ -137,14 +148,14 @@ class Ruleset:
         for state in gone:
             collector = RULES if isinstance(state.rule, RecordingRule) else ALERTS
             self._store.forget(Source(collector, state.rule.identity))
-        return tuple(_removed(alert, now) for state in gone for alert in state.alerts.values())
+        return tuple(removed(alert, now) for state in gone for alert in state.alerts.values())
 
     def shift(self, seconds: float) -> None:
         """Move every open deadline after the wall clock was set."""
         self._restored_at += seconds
         for state in self._states.values():
             state.evaluated_at += seconds
-            state.alerts = {fingerprint: _shifted(alert, seconds) for fingerprint, alert in state.alerts.items()}
+            state.alerts = {fingerprint: shifted(alert, seconds) for fingerprint, alert in state.alerts.items()}
 
     # -- health
 
@@ -165,7 +176,7 @@ class Ruleset:
         if not self._fresh(state.provenance, sources, since, scene):
             return Seen()
         try:
-            vector = instant(state.rule.query, self._store, at)
+            vector = yielded(state, scene, at)
         except RuleEvaluationError:
             return Seen()
         newest = state.rule.query.newest(self._store, at) or at
@@ -215,6 +226,7 @@ class Ruleset:
                     state.alerts, state.written = old.alerts, old.written
                     state.warming, state.evaluated_at = old.warming, old.evaluated_at
                 self._states[rule.identity] = state
+        self.varied()
         self._index()
 
     def _index(self) -> None:
@@ -298,18 +310,6 @@ def _together(evaluations: Iterable[Evaluation]) -> Evaluation:
         errors={identity: error for part in parts for identity, error in part.errors.items()},
         limited=frozenset(identity for part in parts for identity in part.limited),
         rules=tuple(identity for part in parts for identity in part.rules),
-    )
-
-
-def _removed(alert: Alert, now: float) -> AlertChange:
-    gone = replace(alert, state=AlertState.RESOLVED, resolved_at=now, recovery=Recovery.RULE_REMOVED, reason="")
-    return AlertChange(alert=gone, before=alert.state, at=now)
-
-
-def _shifted(alert: Alert, seconds: float) -> Alert:
-    keep_until = alert.keep_until + seconds if alert.keep_until is not None else None
-    return replace(
-        alert, active_at=alert.active_at + seconds, sampled_at=alert.sampled_at + seconds, keep_until=keep_until
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.app import drilling, planning, presenting, quieting
 from agent.clock import Clock
@@ -20,9 +20,10 @@ from agent.config.problems import ConfigError
 from agent.engine import recovery
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
-from agent.engine.commands import Improvement, KeepSurvey, Rehearse
+from agent.engine.commands import KeepSurvey, Rehearse
 from agent.engine.delivery import Delivery, Inline
 from agent.engine.desk import Desk, DeskRules
+from agent.engine.improvements import EndOverride, Improvement, SetOverride
 from agent.engine.intake import Intake
 from agent.engine.judging import stopped_on_purpose, unmet
 from agent.engine.ledger import Ledger
@@ -42,6 +43,9 @@ from rules import matchers
 from rules.group import RuleGroup
 from rules.ruleset import Ruleset
 from rules.series import Room, SeriesStore
+
+if TYPE_CHECKING:
+    from agent.engine.overriding import OverrideBook
 
 
 def host_name(config: Config) -> str:
@@ -140,10 +144,23 @@ def surveyor(config: Config, parts: Parts) -> Surveyor:
     return survey
 
 
+def overrides(parts: Parts) -> "OverrideBook":
+    """Return the book of overrides, opened when there is one."""
+    if parts.overrides is None:
+        from agent.engine.overriding import OverrideBook  # noqa: PLC0415 - where there is any
+
+        parts.overrides = OverrideBook(parts.ruleset, parts.situations, parts.database.connection)
+    return parts.overrides
+
+
 def _improver(parts: Parts) -> Improver:
-    """Return what keeps reports, suggestions and reviews."""
+    """Return what keeps reports, suggestions, reviews and overrides. Overrides that hold are taken up."""
+    if parts.database.connection.execute("SELECT 1 FROM overrides").fetchone():
+        overrides(parts)
 
     def improve(batch: Batch, command: Improvement) -> Mapping[str, Any]:
+        if isinstance(command, SetOverride | EndOverride):
+            return overrides(parts).carry_out(batch, command)
         from agent.engine.improving import carry_out  # noqa: PLC0415 - once in a while
 
         return carry_out(batch, parts.database.connection, parts.delivery, command)

@@ -8,8 +8,9 @@ from agent.app.reporting import ReportDesk
 from agent.clock import Clock
 from agent.config.options import Config
 from agent.config.reports import schedules
-from agent.engine.commands import Command, CommandError, PublishReport
+from agent.engine.commands import Command, CommandError
 from agent.engine.engine import Engine
+from agent.engine.improvements import PublishReport
 from agent.itsm.schedules import Due, Schedule, last_due
 from agent.store import improvement
 from agent.store.reader import Reader

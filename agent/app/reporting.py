@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
-from agent.engine.commands import CommandError, PublishReport
+from agent.engine.commands import CommandError
+from agent.engine.improvements import PublishReport
 from agent.incidents.policy import Policy
 from agent.itsm import review
 from agent.itsm.evidence import Evidence, terms
 from agent.itsm.measures import measures
+from agent.itsm.overrides import Override
 from agent.itsm.page import html
 from agent.itsm.report import Report, markdown, report, title
 from agent.itsm.suggestions import Point
@@ -51,15 +53,18 @@ class ReportDesk:
     def __init__(
         self,
         reader: Reader,
+        *,
         policy: Callable[[], Policy],
         host: str,
         points: Callable[[float, float], Sequence[Point]],
         audiences: Mapping[str, str],
+        overrides: Callable[[], Sequence[Override]] = tuple,
     ) -> None:
         self._reader = reader
         self._policy = policy
         self._host = host
         self._points = points
+        self.overrides = overrides
         self._audiences = audiences
         """For whom each channel is: a business one leaves out what only those who run the host understand."""
 

@@ -8,7 +8,8 @@ from agent.app import building
 from agent.app.reporting import ReportDesk
 from agent.config.options import Config, RuleOptions
 from agent.engine.parts import Parts
-from agent.itsm import stale
+from agent.itsm import overrides, stale
+from agent.itsm.overrides import Override
 from agent.itsm.stale import Unheard
 from agent.itsm.suggestions import Point
 from agent.store.reader import Reader
@@ -24,6 +25,7 @@ def report_desk(config: Config, parts: Parts, reader: Reader) -> ReportDesk:
         host=building.host_name(config),
         points=partial(points, config, parts, reader),
         audiences={channel.name: channel.audience for channel in config.channels},
+        overrides=partial(_overrides, parts),
     )
 
 
@@ -37,5 +39,10 @@ def points(config: Config, parts: Parts, reader: Reader, start: float, end: floa
             stale.silences(parts.situations.muting.silences.values(), now, config.review.stale_after),
             stale.packs(config.rules.packs, RuleOptions().packs),
             stale.approvals(unheard),
+            overrides.points(_overrides(parts)),
         )
     )
+
+
+def _overrides(parts: Parts) -> Sequence[Override]:
+    return parts.overrides.held() if parts.overrides is not None else ()

@@ -12,7 +12,7 @@ from agent.cli.grammar import group as _group
 from agent.cli.grammar import json_flag as _json
 from agent.cli.grammar import point_in_time
 from agent.cli.incident_parser import articles, capacity, incidents, oncall, problems, remediations
-from agent.cli.report_parser import reports, reviews, suggestions
+from agent.cli.report_parser import overrides, reports, reviews, suggestions
 from agent.cli.trial_parser import trials
 from agent.config.durations import parse as seconds
 
@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     capacity(commands)
     suggestions(commands)
     reviews(commands)
+    overrides(commands)
     _daemon(commands)
     _drill(commands)
     trials(commands)

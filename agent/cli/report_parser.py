@@ -88,3 +88,28 @@ def reviews(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pri
     listing = command(verbs, "list", "list reviews with their decisions and actions, newest first", module="reviews")
     for each in (due, record, listing):
         client(each)
+
+
+def overrides(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    override = group(commands, "override", "another limit for one service's alerts of a rule, until it expires")
+    verbs = override.add_subparsers(title="verbs", metavar="VERB", required=True)
+    put = command(
+        verbs,
+        "set",
+        "put another number into the rule's expression for a while; it goes on record, and into reviews",
+        module="overrides",
+        example='paramedic override set DiskSpaceLow 0.02 --service archive --for 7d --reason "migration"',
+    )
+    put.add_argument("rule", metavar="RULE", help="its `alert:`")
+    put.add_argument("limit", type=float, metavar="NUMBER", help="what its expression is to compare with")
+    put.add_argument("--instead-of", type=float, metavar="NUMBER", help="which number, if there is more than one")
+    put.add_argument("--service", default="", metavar="NAME", help="only alerts of this service; default: all")
+    put.add_argument(
+        "--for", dest="seconds", type=seconds, required=True, metavar="DURATION", help="e.g. 7d, at most 90d"
+    )
+    put.add_argument("--reason", required=True, help="why; it goes on record")
+    listing = command(verbs, "list", "list overrides that hold", module="overrides")
+    end = command(verbs, "end", "let the rule's own limit hold again, now", module="overrides")
+    end.add_argument("id", metavar="ID", help="as `override list` shows it")
+    for each in (put, listing, end):
+        client(each)

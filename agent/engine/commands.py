@@ -1,9 +1,10 @@
 """What operators and other programs can ask of the engine. Each is answered once its effect is durable."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from agent.engine.improvements import Improvement
 from agent.incidents.events import (
     Acknowledged,
     Approved,
@@ -17,7 +18,6 @@ from agent.incidents.events import (
 )
 from agent.incidents.posted import Post
 from agent.incidents.silences import Silence
-from agent.itsm.suggestions import Suggestion
 from collectors.sample import Failure, Origin, Reading
 
 if TYPE_CHECKING:
@@ -157,59 +157,6 @@ class KeepSurvey:
     """Write down what was found about capacity, and ask for the changes that follow. Answer: how many."""
 
     survey: "Survey"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishReport:
-    """Keep a report with what it was computed from, and send it. Answer: {"report": id, "new": it was not there}.
-
-    Without evidence nothing is reported: the period ended before anybody asked for reports about such ones.
-    """
-
-    actor: str
-    report_id: str
-    name: str
-    start: float
-    end: float
-    evidence: bytes = b""
-    digest: str = ""
-    suggestions: Sequence[Suggestion] = ()
-    """As they are after this report."""
-    notices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """What each channel is told."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssignSuggestion:
-    """Say who sees to a suggestion, by when (ISO date), or both. Answer: the suggestion."""
-
-    actor: str
-    suggestion_id: str
-    owner: str = ""
-    due: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseSuggestion:
-    """Declare a suggestion done, or accept for so many seconds that it is as it is. Answer: the suggestion."""
-
-    actor: str
-    suggestion_id: str
-    reason: str
-    accepted_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordReview:
-    """Write down what a review decided; each action (what, who, by when) becomes a suggestion. Answer: the review."""
-
-    actor: str
-    report: str
-    decisions: Sequence[str]
-    actions: Sequence[tuple[str, str, str]] = ()
-
-
-Improvement = PublishReport | AssignSuggestion | CloseSuggestion | RecordReview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

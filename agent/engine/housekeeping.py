@@ -128,6 +128,8 @@ def routine(parts: Parts, now: float) -> list[Write]:
         schedule.alive = now + ALIVE_SECONDS
         due.append(set_meta(ALIVE, repr(now)))
         parts.series.drop_old(now)
+        if parts.overrides is not None:
+            due += parts.overrides.expire(now)
     if now >= schedule.prune:
         forgotten, again = pruning.prune(parts, now)
         schedule.prune = now + again

@@ -7,15 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from agent.engine.batch import Batch
-from agent.engine.commands import (
-    AssignSuggestion,
-    CloseSuggestion,
-    CommandError,
-    Improvement,
-    PublishReport,
-    RecordReview,
-)
+from agent.engine.commands import CommandError
 from agent.engine.delivery import Delivery
+from agent.engine.improvements import AssignSuggestion, CloseSuggestion, Improvement, PublishReport, RecordReview
 from agent.incidents.effects import Effect, Kind
 from agent.incidents.identity import new_id
 from agent.itsm import suggestions
@@ -40,6 +34,8 @@ def carry_out(
             return _close(batch, connection, command)
         case RecordReview():
             return _review(batch, command)
+        case _:
+            raise CommandError("overrides are not kept here", 500)
 
 
 def _publish(

@@ -19,7 +19,6 @@ from agent.engine.commands import (
     ExpireSilence,
     ExplainProblem,
     Farewell,
-    Improvement,
     Ingest,
     KeepSurvey,
     OnIncident,
@@ -34,6 +33,7 @@ from agent.engine.commands import (
     SetStop,
 )
 from agent.engine.desk import Desk
+from agent.engine.improvements import Improvement
 from agent.engine.intake import Intake
 from agent.engine.situations import Situations
 from agent.incidents.events import PlanWord, TicketClosed

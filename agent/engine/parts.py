@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agent.clock import Clock
 from agent.engine.casebook import Casebook
@@ -17,6 +18,9 @@ from agent.store.database import Database
 from rules.alert import Alert
 from rules.ruleset import Ruleset
 from rules.series import SeriesStore
+
+if TYPE_CHECKING:
+    from agent.engine.overriding import OverrideBook
 
 IDLE_SECONDS = 60.0
 """How long the engine sleeps at most."""
@@ -53,5 +57,7 @@ class Parts:
     intake: Intake
     orders: Orders
     outside: Outside
+    overrides: "OverrideBook | None" = None
+    """Other limits for a while, where there are any."""
     crowded: frozenset[str] = frozenset()
     """Collectors for which there was no room in the series store."""

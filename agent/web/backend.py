@@ -5,10 +5,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agent.engine.commands import Command, PublishReport
+from agent.engine.commands import Command
+from agent.engine.improvements import PublishReport
 from agent.engine.judgements import Judgement
 from agent.incidents.muting import Muting
 from agent.incidents.posted import Glance
+from agent.itsm.overrides import Override
 from collectors.sample import Labels, Metric
 from rules.alert import Alert
 from rules.group import RuleGroup
@@ -55,6 +57,9 @@ class Reports(Protocol):
 
     def reviews(self) -> Sequence[Mapping[str, Any]]:
         """Return what was decided, newest first."""
+
+    def overrides(self) -> Sequence[Override]:
+        """Return the limits that hold instead of a rule's own."""
 
 
 class Backend(Protocol):

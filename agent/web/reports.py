@@ -1,5 +1,6 @@
 """The routes about reports, suggestions, reviews and the outlook on capacity, for the operators' commands."""
 
+import math
 import re
 from collections.abc import Callable
 from datetime import date
@@ -10,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.clock import Clock
-from agent.engine.commands import AssignSuggestion, CloseSuggestion, Command, RecordReview
+from agent.engine.commands import Command
+from agent.engine.improvements import AssignSuggestion, CloseSuggestion, EndOverride, RecordReview, SetOverride
 from agent.web.access import Peer
 from agent.web.backend import Backend, Reports
 from agent.web.caller import CALL_SECONDS, Caller
@@ -23,6 +25,7 @@ LONGEST_SECONDS = 400 * 86400.0
 """The record of incidents is kept no longer."""
 MAX_TEXT = 10_000
 MAX_ENTRIES = 100
+LONGEST_OVERRIDE_SECONDS = 90 * 86400.0
 DUE_SECONDS = 30 * 86400.0
 """What a review looks back on."""
 
@@ -55,6 +58,15 @@ class _Review(msgspec.Struct, forbid_unknown_fields=True):
     decisions: list[str] = []
     actions: list[_Action] = []
     report: str = ""
+
+
+class _Override(msgspec.Struct, forbid_unknown_fields=True):
+    rule: str
+    limit: float
+    seconds: float
+    reason: str
+    service: str = ""
+    instead_of: float | None = None
 
 
 class ReportsApi:
@@ -142,6 +154,30 @@ class ReportsApi:
             raise RequestError(400, f"at most {MAX_ENTRIES} decisions and actions")
         order = RecordReview(actor=peer.actor, report=_text(asked.report), decisions=decisions, actions=actions)
         return await self._ask(order)
+
+    async def overrides(self, _request: Request, _peer: Peer) -> Response:
+        return answer(await self._told(lambda desk: desk.overrides()))
+
+    async def override(self, request: Request, peer: Peer) -> Response:
+        asked = await fields_of(request, _Override)
+        reason = _text(asked.reason)
+        if not reason or not 0 < asked.seconds <= LONGEST_OVERRIDE_SECONDS:
+            raise RequestError(400, "say why (reason), and for how long: at most 90 days, after that change the rule")
+        if not math.isfinite(asked.limit):
+            raise RequestError(400, "limit must be a number")
+        order = SetOverride(
+            actor=peer.actor,
+            rule=asked.rule,
+            service=asked.service,
+            limit=asked.limit,
+            instead_of=asked.instead_of,
+            seconds=asked.seconds,
+            reason=reason,
+        )
+        return await self._ask(order)
+
+    async def end_override(self, request: Request, peer: Peer) -> Response:
+        return await self._ask(EndOverride(actor=peer.actor, override_id=request.path_params["id"]))
 
     async def _told(self, ask: Callable[[Reports], T]) -> T:
         """Return what the desk says; it is made on the caller's thread, for its first use takes a while."""

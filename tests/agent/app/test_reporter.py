@@ -7,7 +7,8 @@ import pytest
 
 from agent.app.reporter import Reporter
 from agent.app.reporting import ReportDesk
-from agent.engine.commands import AssignSuggestion, BusyError, CloseSuggestion, CommandError, RecordReview
+from agent.engine.commands import BusyError, CommandError
+from agent.engine.improvements import AssignSuggestion, CloseSuggestion, RecordReview
 from agent.engine.improving import carry_out
 from agent.itsm.schedules import Schedule
 from agent.itsm.suggestions import Point

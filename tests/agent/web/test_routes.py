@@ -73,6 +73,7 @@ def request_of(row):
             "/api/v2/silences": SILENCE,
             "/control/reports": {"id": "weekly", "name": "weekly", "start": 0.0, "end": 60.0},
             "/control/reviews": {"decisions": ["go on"]},
+            "/control/overrides": {"rule": "Down", "limit": 1.0, "seconds": 60.0, "reason": "sale"},
         }
         body = bodies.get(path, fields)
     return row.method, path, body
