@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
 
 from prometheus_client.metrics import Gauge
 
@@ -176,4 +175,4 @@ def _rolled(series: RangeSeries, limit: float | None, now: float, least: float) 
     values: Sequence[float] = [value for value in series.values if math.isfinite(value)]
     if limit is None or not math.isfinite(limit) or len(values) < max(1.0, least):
         return None
-    return Hour(at=now, low=min(values), mean=fmean(values), high=max(values), limit=limit)
+    return Hour(at=now, low=min(values), mean=math.fsum(values) / len(values), high=max(values), limit=limit)

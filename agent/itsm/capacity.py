@@ -17,6 +17,8 @@ _BUSY = 0.9
 """What counts of a day: nine of ten hours were not busier."""
 _STEADY_SHARE = 1 / 3
 """Each half of the history must have grown at least at this share of the pace of the whole."""
+_SURE_SHARE = 1 / 3
+"""The slowest growth that the history allows for must be at least this share of the likeliest."""
 _COVERED_SHARE = 0.7
 _FALL_RANGE = 1 / 3
 _FALL_LIMIT = 0.02
@@ -243,7 +245,7 @@ def _judged(points: Sequence[Point], limit: float, guard: Guard) -> _Course | Wh
         return Why.FLAT
     if line.high < 0:
         return Why.FALLING
-    if line.low <= 0 or line.fit < guard.fit:
+    if line.low < _SURE_SHARE * line.slope or line.fit < guard.fit:
         return Why.NOISY
     if not _is_steady(points, line.slope):
         return Why.UNSTEADY

@@ -6,9 +6,8 @@ are two weeks, only pairs of the same weekday count (Hirsch), so no weekend look
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 WEEK = 7
 _SEASONAL_DAYS = 2 * WEEK
@@ -84,6 +83,11 @@ def quantile(values: Sequence[float], share: float) -> float:
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def median(values: Iterable[float]) -> float:
+    """Return the value in the middle; the library's brings fractions and decimals along."""
+    return quantile(tuple(values), 0.5)
 
 
 def _slopes(points: Sequence[Point]) -> tuple[list[float], float] | None:

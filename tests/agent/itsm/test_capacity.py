@@ -67,10 +67,12 @@ def test_noise_widens_the_interval_and_the_truth_lies_near_it(seed, size):
     assert day_of(found.full_at) == pytest.approx(80, abs=1.0 + 0.8 * size)
 
 
-@given(seed=st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
-def test_noise_as_large_as_the_growth_gives_no_date(seed):
-    assert why(lambda day: 400 + 2 * day + noise(seed, 120)[int(day)]) is not None
+@pytest.mark.parametrize(("pace", "size"), [(0, 60), (2, 60), (2, 120)])
+def test_noise_as_large_as_the_growth_gives_no_date(pace, size):
+    """Of a hundred histories one may look like growth; by chance some do."""
+    levels = [lambda day, s=seed: 400 + pace * day + noise(s, size)[int(day)] for seed in range(100)]
+    dated = [level for level in levels if forecast(history(level), NOW).full_at is not None]
+    assert len(dated) <= 1
 
 
 @pytest.mark.parametrize(
