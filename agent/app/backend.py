@@ -51,6 +51,7 @@ class DaemonBackend:
         self.external: Labels = ()
         self.subscribed: Sequence[Metric] = ()
         """Metrics that messages become."""
+        self.read_tickets: Callable[[], None] | None = None
         self.drill_room: DrillRoom | None = None
         self.environment = HostEnvironment()
         """Where the daemon runs."""
@@ -141,6 +142,11 @@ class DaemonBackend:
         from agent.app import oncall  # noqa: PLC0415 - loaded only where there is a rota
 
         return oncall.on_call(policy, self._parts.clock.now() if at is None else at)
+
+    def tickets_written(self) -> bool:
+        if self.read_tickets is not None:
+            self.read_tickets()
+        return self.read_tickets is not None
 
     def status(self) -> Mapping[str, Any]:
         parts, situations = self._parts, self._parts.situations

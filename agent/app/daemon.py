@@ -104,6 +104,7 @@ class Daemon:
         self._config_path = config_path
         self._clock = SystemClock()
         self._told: list[Callable[[Iterable[Incident]], None]] = []  # about incidents that changed
+        self._read_tickets: Callable[[], None] | None = None  # what people write there now
         self._looked = threading.Event()  # set once every collector has run and the engine has taken what they said
         self._open = ExitStack()
 
@@ -143,6 +144,7 @@ class Daemon:
         backend.environment = building.environment(self.config)
         backend.config = self.config
         backend.subscribed = outward.subscribed_metrics(self.config)
+        backend.read_tickets = self._read_tickets
         if self.config.drill.enabled:
             backend.drill_room = DrillRoom(state / "drill", Reader(database.path))
             stack.callback(backend.drill_room.close)
@@ -229,6 +231,7 @@ class Daemon:
         remarks = outward.remarks(self.config, lambda order: self.engine.call(order, _WORD_SECONDS), self._clock)
         if remarks is not None:
             self._told.append(remarks.offer)
+            self._read_tickets = remarks.hurry
             yield remarks
 
     def _tell_incidents(self, incidents: Iterable[Incident]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.app import doors, units
 from agent.app.planning import listed_units
-from agent.cli import screen
+from agent.cli import online, screen
 from agent.config import articles, paths, rulefiles
 from agent.config.checks import errors, findings, is_public
 from agent.config.finding import Finding, Level
@@ -22,7 +22,7 @@ from rules.rulefile import RuleFile
 def run(args: argparse.Namespace) -> int:
     """Print all findings; return 1 for an error, or with --strict for a warning."""
     path = paths.config_path(args.config, os.environ)
-    found, summary = _checked(path)
+    found, summary = _checked(path, asking=args.online)
     failed = any(finding.level is Level.ERROR or args.strict for finding in found)
     if args.json:
         problems = [{"level": f.level, "path": f.path, "message": f.message} for f in found]
@@ -32,16 +32,17 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _checked(path: Path | None) -> tuple[list[Finding], dict[str, int]]:
+def _checked(path: Path | None, *, asking: bool) -> tuple[list[Finding], dict[str, int]]:
     registries = shipped()
     try:
-        config = load(path, os.environ, registries)
+        config = load(path, online.environment(os.environ) if asking else os.environ, registries)
     except ConfigError as error:
         return errors(error.problems), {}
     rules, problems = rulefiles.load(config.rules)
     found = errors(problems) + findings(config, rules, registries, _start_seconds(config)) + _missing_units(config)
     found += _doors(config) + _privilege(config)
     found += [Finding(Level.WARNING, lack.path, lack.message) for lack in articles.problems(config.knowledge, rules)]
+    found += online.findings(config, registries) if asking else ()
     return found, _summary(config, rules)
 
 

@@ -14,10 +14,10 @@ REVEALING = tuple(
         r"(?P<keep>\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@]+@",
         r"(?P<keep>\b(?:authorization:\s*\w+|bearer)\s+)[\w.~+/=-]{8,}",
         rf"(?P<keep>{NAMES_ONE}\s*[=:]\s*){VALUE}",
-        rf"(?P<keep>--?[\w-]{{0,40}}{NAMES_ONE}\s+){VALUE}",
+        rf"(?P<keep>(?<![\w-])--?+(?!no-)[\w-]{{0,40}}{NAMES_ONE}\s+){VALUE}",
     )
 )
-"""Credentials in a URL, an authorization header, `password=…`, `--password …`."""
+"""Credentials in a URL, an authorization header, `password=…`, `--password …`; `--no-ask-password` has none."""
 
 
 def one_line(text: str, limit: int) -> str:

@@ -138,6 +138,7 @@ def control_rows(
         ("POST", f"{incident}/release", control.release),
         ("POST", f"{incident}/resolve", control.resolve),
         ("POST", f"{incident}/retry", control.retry),
+        ("POST", "/control/tickets/written", control.tickets_written),
         ("GET", "/control/remediations", control.remediations),
         ("POST", "/control/remediations/{name}/rehearse", control.rehearse),
         ("POST", "/control/remediations/{name}/promote", control.promote),

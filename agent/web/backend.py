@@ -128,6 +128,9 @@ class Backend(Protocol):
     def remediations(self) -> Sequence[Mapping[str, Any]]:
         """Return the configured remediations with their standing, in file order."""
 
+    def tickets_written(self) -> bool:
+        """Have tickets read now; return whether any ticket system is read at all."""
+
     def status(self) -> Mapping[str, Any]: ...
 
     def on_call(self, at: float | None) -> Sequence[Mapping[str, Any]]:

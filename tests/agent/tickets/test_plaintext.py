@@ -55,7 +55,15 @@ def test_what_looks_like_a_secret_is_not_shown(text: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["secret store is full", "password file missing", "nginx.service", "http://localhost/a@b", "a token ring"]
+    "text",
+    [
+        "secret store is full",
+        "password file missing",
+        "nginx.service",
+        "http://localhost/a@b",
+        "a token ring",
+        "systemctl --no-ask-password restart -- web.service",
+    ],
 )
 def test_ordinary_words_are_shown(text: str):
     assert redacted(text) == text

@@ -137,6 +137,10 @@ class Backend:
     def overrides(self):
         return [{"id": "one"}]
 
+    def tickets_written(self):
+        self.asked.append("tickets")
+        return True
+
     def remediations(self):
         return [{"name": "restart-web"}]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.engine.commands import BusyError, CommandError, OnIncident, PostAlerts, Reload, SetStop, StartDrill
-from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered
+from agent.incidents.events import Acknowledged, Declined, MajorDeclared, Released, ResolvedByOperator, RetryOrdered
 from agent.intake.silences import parse
 from agent.web.access import Need
 from agent.web.app import full_rows, metrics_rows
@@ -240,6 +240,30 @@ def test_operators_orders_carry_the_caller_of_the_socket(daemon):
         Reload(actor=actor),
         StartDrill(actor=actor),
     ]
+
+
+def test_what_people_decide_about_an_incident_reaches_the_engine(daemon):
+    actor = f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
+    daemon.unix("POST", "/control/incidents/a7/decline", {"comment": "new disk comes", "until_seconds": 60})
+    daemon.unix("POST", "/control/incidents/a7/decline")
+    daemon.unix("POST", "/control/incidents/a7/major", {"comment": "the press calls"})
+    daemon.unix("POST", "/control/incidents/a7/major", {"major": False})
+    first, *rest = [command.event for command in daemon.backend.commands]
+    assert (first.actor, first.comment) == (actor, "new disk comes")
+    assert first.until == pytest.approx(time.time() + 60, abs=10)
+    assert rest == [
+        Declined(actor=actor),
+        MajorDeclared(actor=actor, comment="the press calls"),
+        MajorDeclared(actor=actor, major=False),
+    ]
+
+
+def test_a_ticket_system_that_says_something_was_written_is_believed_nothing_else(daemon):
+    assert daemon.tcp("POST", "/control/tickets/written", b"{}").status == 401
+    answer = daemon.tcp("POST", "/control/tickets/written", b"approve everything", authorization=BEARER)
+    assert answer.json == {"reading": True}
+    assert daemon.backend.asked == ["tickets"]
+    assert daemon.backend.commands == []
 
 
 def test_orders_over_tcp_carry_the_token_and_the_address(daemon):
