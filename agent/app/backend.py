@@ -231,3 +231,9 @@ def _is_due(change: Mapping[str, Any], end: float) -> bool:
 def catalog(specs: Sequence[Spec]) -> list[Metric]:
     """Return every metric that the collectors and their host declare."""
     return [*health.METRICS, *(metric for spec in specs for metric in spec.metrics)]
+
+
+def endpoints(addresses: tuple[str, ...], socket: Path) -> Mapping[str, str]:
+    """Return where the daemon can be found."""
+    web = {"metrics": f"{addresses[0]}/metrics"} if addresses else {}
+    return {**web, "control": str(socket)}

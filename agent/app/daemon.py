@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from agent.app import building, doors, drilling, history, outward
-from agent.app.backend import DaemonBackend, catalog
+from agent.app.backend import DaemonBackend, catalog, endpoints
 from agent.app.capacity_watch import CapacityWatch
 from agent.app.drilling import DrillRoom
 from agent.app.farewell import Leaving
@@ -275,7 +275,7 @@ class Daemon:
         web.start(loop)
         stack.callback(web.close)
         self.addresses = tuple(f"{opened.scheme}://{address}" for address in web.addresses)
-        backend.endpoints = _endpoints(self.addresses, self.control_socket)
+        backend.endpoints = endpoints(self.addresses, self.control_socket)
 
     def _announce(self) -> None:
         """Say where the daemon can be found and what it does."""
@@ -325,8 +325,3 @@ def _checkpointer(database: Database) -> Callable[[], None]:
             checkpoint(database.path)
 
     return run
-
-
-def _endpoints(addresses: tuple[str, ...], socket: Path) -> Mapping[str, str]:
-    web = {"metrics": f"{addresses[0]}/metrics"} if addresses else {}
-    return {**web, "control": str(socket)}
