@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.app import targeting
-from agent.app.drilling import DrillRoom
+from agent.app.drills.room import DrillRoom
 from agent.collecting import health
 from agent.collecting.sink import Settings
 from agent.config.options import Config
@@ -51,7 +51,7 @@ class DaemonBackend:
         self.collectors: Mapping[str, Settings] = {}
         self.external: Labels = ()
         self.subscribed: Sequence[Metric] = ()
-        """Metrics that messages become."""
+        """Metrics of no collector: what drills measure, and what messages become."""
         self.read_tickets: Callable[[], None] | None = None
         self.drill_room: DrillRoom | None = None
         self.environment = HostEnvironment()
@@ -75,7 +75,7 @@ class DaemonBackend:
         if isinstance(command, StartDrill):
             if self.drill_room is None:
                 raise CommandError("drills are switched off: set [drill] enabled = true")
-            return self.drill_room.start(command.actor)
+            return self.drill_room.start(command)
         return self._engine.call(command, timeout_seconds)
 
     def incidents(self, state: str, limit: int) -> Sequence[Mapping[str, Any]]:
@@ -176,6 +176,9 @@ class DaemonBackend:
             ],
             "dead_letters": self._reader.dead_letters(20),
         }
+
+    def drills(self) -> Sequence[Mapping[str, Any]]:
+        return self._reader.drills()
 
     def drill(self, drill_id: str) -> Mapping[str, Any] | None:
         return self.drill_room.progress(drill_id) if self.drill_room is not None else None

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.app import drilling, planning, presenting, quieting
+from agent.app import planning, presenting, quieting
+from agent.app.drills import preparing
 from agent.clock import Clock
 from agent.collecting.presence import Opened, Places, presence
 from agent.config import amounts, people, rulefiles, services
@@ -68,7 +69,7 @@ def groups(config: Config) -> list[RuleGroup]:
     if problems:
         raise ConfigError(problems)
     if config.drill.enabled:
-        files.append(drilling.rules(config.rules.interval))
+        files.append(preparing.file(config.rules.interval))
     return [group for file in files for group in file.groups]
 
 

@@ -11,10 +11,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from agent.app import building, doors, drilling, history, outward
+from agent.app import building, doors, history, outward
 from agent.app.backend import DaemonBackend, catalog, endpoints
 from agent.app.capacity_watch import CapacityWatch
-from agent.app.drilling import DrillRoom
+from agent.app.drills import preparing, scenarios
+from agent.app.drills.room import DrillRoom
 from agent.app.farewell import Leaving
 from agent.app.reloading import Reloading
 from agent.app.signals import Signals
@@ -143,10 +144,10 @@ class Daemon:
         backend.collectors, backend.external = self.config.collectors, building.external(self.config)
         backend.environment = building.environment(self.config)
         backend.config = self.config
-        backend.subscribed = outward.subscribed_metrics(self.config)
+        backend.subscribed = [*scenarios.METRICS, *outward.subscribed_metrics(self.config)]
         backend.read_tickets = self._read_tickets
         if self.config.drill.enabled:
-            backend.drill_room = DrillRoom(state / "drill", Reader(database.path))
+            backend.drill_room = DrillRoom(state / "drill", Reader(database.path), self.engine)
             stack.callback(backend.drill_room.close)
         self._start_web(stack, loop, backend)
         self._outside.refresh = collecting.refresh
@@ -259,7 +260,7 @@ class Daemon:
         """Return the configuration with what drills need, if they are allowed, and where the journal was read to."""
         state = paths.state_directory(config, os.environ)
         config = building.with_cursor(config, state)
-        return drilling.prepared(config, state / "drill") if config.drill.enabled else config
+        return preparing.prepared(config, state / "drill") if config.drill.enabled else config
 
     def _start_web(self, stack: ExitStack, loop: LoopThread, backend: DaemonBackend) -> None:
         opened = doors.doors(self.config.web)

@@ -1,12 +1,15 @@
 """Everything that talks to the world outside, made from the configuration."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.app.building import host_name, pushed
+from agent.app.drills.scenarios import TICKETS
 from agent.clock import Clock
+from agent.config import paths
 from agent.config.mqtt_options import SubscriptionOptions
 from agent.config.options import Config, TicketOptions
 from agent.config.people_options import ChannelOptions
@@ -15,6 +18,8 @@ from agent.executor import ticketing
 from agent.executor.helped import HelpedRepairs
 from agent.executor.pool import Performer
 from agent.executor.repairs import Repairs
+from agent.incidents.effects import OutboxRow
+from agent.incidents.events import EffectSettled
 from agent.incidents.incident import Incident
 from agent.intake import topics
 from agent.mqtt.client import MqttClient
@@ -132,7 +137,20 @@ def performers(
         table["mqtt"] = client.perform
     table |= {options.name: _channel(config, options, client) for options in config.channels}
     table |= {name(options): _ticketing(options) for options in config.tickets if options.system != "book"}
+    if config.drill.enabled:
+        table[TICKETS] = _drilled(paths.state_directory(config, os.environ) / "drill")
     return table
+
+
+def _drilled(folder: Path) -> Performer:
+    """Return what tells the scratch ticket system of a drill, if there is one."""
+
+    def perform(row: OutboxRow) -> EffectSettled | None:
+        from agent.app.drills import tickets  # noqa: PLC0415 - brings requests
+
+        return tickets.perform(folder, row)
+
+    return perform
 
 
 def name(options: TicketOptions) -> str:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
+from agent.app.drills import preparing
 from agent.config import acting, people, services
 from agent.config.acting import RemediationOptions, StepOptions
 from agent.config.options import Config
@@ -27,11 +28,12 @@ _AS_ROOT = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SYS_
 def policy(config: Config, *, publish: Sequence[str]) -> Policy:
     """Return what deciding needs of the configuration."""
     systems = tuple(TicketPolicy(name=t.name or t.system, open=t.open, drills=t.drills) for t in config.tickets)
+    systems = systems or (TicketPolicy(name="book"),)
     return Policy(
         ladders=tuple(_ladder(options, config) for options in config.remediations),
         kinds=_kinds(config),
         worth={name: acting.worth(options) for name, options in config.actions.items()},
-        tickets=systems or (TicketPolicy(name="book"),),
+        tickets=(*systems, preparing.TICKET_POLICY) if config.drill.enabled else systems,
         publish=tuple(publish),
         catalogue=services.catalogue(config),
         priorities=services.priorities(config),
@@ -84,7 +86,8 @@ def planner(config: Config, environment: HostEnvironment) -> Planner:
         options = by_name[ladder.name]
         render = _renderer(incident)
         steps = (*options.steps, *((options.compensate,) if options.compensate is not None else ()))
-        planned = (_listed(_plan(step, render, actions, environment), units) for step in steps)
+        where = preparing.OWN if preparing.is_own(ladder.name) else environment
+        planned = (_listed(_plan(step, render, actions, where), units) for step in steps)
         return tuple(_prefaced(each, options, render) for each in planned)
 
     return plans

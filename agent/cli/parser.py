@@ -13,7 +13,7 @@ from agent.cli.grammar import json_flag as _json
 from agent.cli.grammar import point_in_time
 from agent.cli.incident_parser import articles, capacity, incidents, oncall, problems, remediations
 from agent.cli.report_parser import overrides, reports, reviews, suggestions
-from agent.cli.trial_parser import trials
+from agent.cli.trial_parser import drills, trials
 from agent.config.durations import parse as seconds
 
 _EPILOG = """\
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     reviews(commands)
     overrides(commands)
     _daemon(commands)
-    _drill(commands)
+    drills(commands)
     trials(commands)
     _test(commands)
     _query(commands)
@@ -259,22 +259,6 @@ def _daemon(commands: Any) -> None:  # noqa: ANN401 - see above
     reload = _command(commands, "reload", "make the daemon read its configuration again", module="daemon")
     for command in (status, stop, resume, maintenance, reload):
         _client(command)
-
-
-def _drill(commands: Any) -> None:  # noqa: ANN401 - see above
-    drill = _command(
-        commands,
-        "drill",
-        "kill a scratch service and see it noticed, repaired, proven and ticketed",
-        module="drill",
-        example="paramedic drill --against http://127.0.0.1:8911 --token-file token",
-    )
-    drill.add_argument(
-        "--against", metavar="ADDRESS", help="URL or control socket of a running daemon; default: a daemon of its own"
-    )
-    drill.add_argument("--token-file", type=Path, metavar="FILE", help="the token that a URL needs")
-    drill.add_argument("--timeout", type=seconds, default=60.0, metavar="DURATION", help='give up after; default: "1m"')
-    _json(drill)
 
 
 def _about(commands: Any) -> None:  # noqa: ANN401 - see above

@@ -6,6 +6,9 @@ from typing import Any
 from agent.cli.grammar import client, command, config, json_flag
 from agent.config.durations import parse as seconds
 
+DRILLS = ("service-down", "disk-filling", "memory-pressure", "ticket-system-down", "all", "list", "operators")
+"""What can be drilled, and what can be shown about drills."""
+
 
 def trials(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
     record = command(
@@ -47,3 +50,30 @@ def trials(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is priv
     simulate.add_argument("--took", type=seconds, default=1.0, metavar="DURATION", help='after how long; default: "1s"')
     config(simulate)
     json_flag(simulate)
+
+
+def drills(commands: Any) -> None:  # noqa: ANN401 - see above
+    drill = command(
+        commands,
+        "drill",
+        "break something of its own, and see it noticed, repaired, proven and ticketed; or show what drills came to",
+        module="drill",
+        example="paramedic drill all   or   paramedic drill disk-filling --against /run/paramedic/paramedic.sock",
+    )
+    drill.add_argument(
+        "scenario", nargs="?", choices=DRILLS, default=DRILLS[0], help=f"what to break; default: {DRILLS[0]}"
+    )
+    drill.add_argument(
+        "--against",
+        metavar="ADDRESS",
+        help="URL or control socket of a running daemon, which keeps the result; default: a daemon of its own",
+    )
+    drill.add_argument("--token-file", type=Path, metavar="FILE", help="the token that a URL needs")
+    drill.add_argument(
+        "--people", type=seconds, metavar="DURATION", help="do nothing until somebody acknowledges, for so long"
+    )
+    drill.add_argument("--report", type=Path, metavar="FILE", help="write the report there, as Markdown")
+    drill.add_argument(
+        "--timeout", type=seconds, default=90.0, metavar="DURATION", help='give up after; default: "90s"'
+    )
+    client(drill)

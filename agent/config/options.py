@@ -215,9 +215,9 @@ class CollectorOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillOptions:
-    """Drills: a fault on purpose, in a service of the daemon's own."""
+    """Drills: a fault on purpose, in something of the daemon's own. They count in no figure, limit or promise."""
 
-    enabled: bool = option(True, "Allow `paramedic drill --against` this daemon.")
+    enabled: bool = option(True, "Allow `paramedic drill --against` this daemon, which keeps what they came to.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

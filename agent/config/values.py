@@ -10,12 +10,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:\s]*):(?P<port>\d{1,5})")
 GREATEST_PORT = 65535
+RESERVED = "paramedic-drill"
+"""Begins the names of what drills bring with them."""
 
 
 def check_name(text: str) -> None:
     """Names become label values, topics and file names, so they are plain."""
     if not _NAME.fullmatch(text):
         raise ValueError(f"must be 1 to 64 letters, digits, dots, dashes or underscores, not {text!r}")
+    if text.startswith(RESERVED):
+        raise ValueError(f"names that begin with {RESERVED} are the drills' own: choose another than {text!r}")
 
 
 def check_listen(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.engine.improvements import Improvement
 from agent.incidents.events import (
@@ -222,9 +222,19 @@ ChangeCommand = ProposeChange | AnswerChange | CloseChange | ReviewChange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartDrill:
-    """Break the daemon's own drill service; not for the engine. Answer: {"drill": id, "killed_at": wall seconds}."""
+    """Break something of the daemon's own; not for the engine. Answer: {"drill": id, "killed_at": wall seconds}."""
 
     actor: str
+    scenario: str = "service-down"
+    people_seconds: float = 0.0
+    """Within which somebody must acknowledge before anything is done about it; 0: no people take part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordDrill:
+    """Keep what a drill came to, as JSON knows it; its "drill" is the id. Answer: {}."""
+
+    result: Mapping[str, Any]
 
 
 Command = (
@@ -245,4 +255,5 @@ Command = (
     | Reload
     | Farewell
     | StartDrill
+    | RecordDrill
 )

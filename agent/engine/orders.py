@@ -26,6 +26,7 @@ from agent.engine.commands import (
     Promote,
     ProposeChange,
     PutSilence,
+    RecordDrill,
     Rehearse,
     Reload,
     ReviewChange,
@@ -126,6 +127,9 @@ class Orders:
 
     def _by_application(self, batch: Batch, command: Command) -> Mapping[str, Any]:
         match command:
+            case RecordDrill():
+                batch.writes += writes.put_drill(command.result, batch.now)
+                return {}
             case Reload() if self.reload is not None:
                 return self.reload(batch, command.actor)
             case Farewell() if self.farewell is not None:

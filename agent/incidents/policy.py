@@ -57,6 +57,8 @@ class TicketPolicy:
     name: str
     open: Literal["always", "on_escalation", "never"] = "always"
     drills: bool = False
+    alertname: str = ""
+    """Only incidents of this alert get one; empty: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,7 @@ class Policy:
     def ticket_systems(self, incident: Incident, *, escalated: bool) -> tuple[str, ...]:
         """Return the systems that should have a ticket for this incident."""
         if incident.drill:
-            return tuple(t.name for t in self.tickets if t.drills or t.name == "book")
+            fit = (t for t in self.tickets if t.alertname in ("", incident.alertname))
+            return tuple(t.name for t in fit if t.drills or t.name == "book") or ("book",)
         wanted = {"always", "on_escalation"} if escalated else {"always"}
         return tuple(t.name for t in self.tickets if t.open in wanted)

@@ -139,6 +139,12 @@ class Reader:
             row = connection.execute("SELECT document FROM changes WHERE id = ?", (change_id,)).fetchone()
             return json.loads(row["document"]) if row is not None else None
 
+    def drills(self, limit: int = 1000) -> list[dict[str, Any]]:
+        """Return what drills came to, newest first."""
+        query = "SELECT document FROM drills ORDER BY held_at DESC, id LIMIT ?"
+        with self.opened() as connection:
+            return [json.loads(row["document"]) for row in connection.execute(query, (limit,))]
+
     def drafts(self) -> list[dict[str, Any]]:
         """Return the drafts of articles, newest first: name, text, incident_id, written_at."""
         with self.opened() as connection:

@@ -1,9 +1,10 @@
 """Every statement that changes the state."""
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from agent.incidents.decision import Decision
 from agent.incidents.effects import Effect
@@ -22,6 +23,7 @@ T = TypeVar("T")
 _ROWS = 100
 """Of one statement."""
 MOST_DRAFTS = 200
+MOST_DRILLS = 500
 """The oldest make room for new ones."""
 
 
@@ -227,6 +229,15 @@ def drop_changes(before: float, most: int) -> Write:
     """Forget what was closed long ago, the oldest first; what somebody has to look at never."""
     old = "SELECT id FROM changes WHERE wanted = 0 AND updated_at < ? ORDER BY updated_at LIMIT ?"
     return (f"DELETE FROM changes WHERE id IN ({old})", (before, most))  # noqa: S608 - a constant
+
+
+def put_drill(result: Mapping[str, Any], at: float) -> list[Statement]:
+    """Keep what a drill came to; of the oldest there are not more than `MOST_DRILLS`."""
+    keep = "SELECT id FROM drills ORDER BY held_at DESC LIMIT ?"
+    return [
+        ("INSERT OR REPLACE INTO drills VALUES (?, ?, ?)", (result["drill"], at, json.dumps(result))),
+        (f"DELETE FROM drills WHERE id NOT IN ({keep})", (MOST_DRILLS,)),  # noqa: S608 - a constant
+    ]
 
 
 def put_draft(name: str, incident_id: str, text: str, at: float) -> list[Statement]:

@@ -167,6 +167,7 @@ def control_rows(
         ("POST", "/control/reload", control.reload),
         ("POST", "/control/farewell", control.farewell),
         ("POST", "/control/drill", control.start_drill),
+        ("GET", "/control/drill", control.drills),
         ("GET", "/control/drill/{id}", control.drill),
     )
     return _operators(table)

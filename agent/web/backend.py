@@ -136,6 +136,8 @@ class Backend(Protocol):
     def on_call(self, at: float | None) -> Sequence[Mapping[str, Any]]:
         """Return every rota with who is on call at a time (wall seconds; None: now). Never waits."""
 
+    def drills(self) -> Sequence[Mapping[str, Any]]: ...
+
     def drill(self, drill_id: str) -> Mapping[str, Any] | None: ...
 
     def alerts(self) -> Sequence[Alert]:

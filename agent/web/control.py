@@ -44,6 +44,7 @@ STATES = frozenset(
 LATEST_SECONDS = 2.0**35
 """Calendars end some centuries after this."""
 MAX_MAINTENANCE_SECONDS = 30 * 86400
+MAX_PEOPLE_SECONDS = 3600
 """Longer is no maintenance but a forgotten switch."""
 
 
@@ -85,6 +86,11 @@ class _Rehearsal(msgspec.Struct, forbid_unknown_fields=True):
     origin: Origin = Origin.LOCAL
 
 
+class _Drill(msgspec.Struct, forbid_unknown_fields=True):
+    scenario: str = "service-down"
+    people_seconds: float = 0.0
+
+
 class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
     pass
 
@@ -116,6 +122,9 @@ class Control:
     async def incident(self, request: Request, _peer: Peer) -> Response:
         found = await self._caller.call(self._backend.incident, request.path_params["id"])
         return _found(found, "incident")
+
+    async def drills(self, _request: Request, _peer: Peer) -> Response:
+        return answer(await self._caller.call(self._backend.drills))
 
     async def drill(self, request: Request, _peer: Peer) -> Response:
         found = await self._caller.call(self._backend.drill, request.path_params["id"])
@@ -203,8 +212,11 @@ class Control:
         return await self._ask(Farewell(actor=peer.actor))
 
     async def start_drill(self, request: Request, peer: Peer) -> Response:
-        await fields_of(request, _Nothing)
-        return await self._ask(StartDrill(actor=peer.actor))
+        wanted = await fields_of(request, _Drill)
+        if not 0 <= wanted.people_seconds <= MAX_PEOPLE_SECONDS:
+            raise RequestError(400, f"people_seconds must be 0 to {MAX_PEOPLE_SECONDS}")
+        order = StartDrill(actor=peer.actor, scenario=wanted.scenario, people_seconds=wanted.people_seconds)
+        return await self._ask(order)
 
     async def _ask(self, command: Command) -> Response:
         return answer(await self._caller.call(self._backend.call, command, CALL_SECONDS))

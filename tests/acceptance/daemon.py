@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agent.app import scratch_service
+from agent.app.drills import scratch_service
+from agent.app.drills.faults import answering_at
 from agent.cli.client import Client, ControlError, over_socket
-from agent.cli.scratch_daemon import answering
 from agent.config import toml
 from collectors.registry import SPECS
 from tests.services.service import free_port, pause, private_directory
@@ -79,7 +79,7 @@ class Watched:
 
     def answers(self) -> bool:
         """Whether it answers, and not as the process that was killed."""
-        return answering(self.port) not in {None, self.killed}
+        return answering_at(self.port) not in {None, self.killed}
 
     def close_gate(self) -> None:
         os.mkfifo(self.gate)

@@ -1,4 +1,4 @@
-"""Drills: the phases, following them, and one whole drill."""
+"""`paramedic drill`: following a drill, showing what drills came to, and leaving nothing behind."""
 
 import json
 import os
@@ -6,102 +6,45 @@ import signal
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from agent.app import scratch_service
-from agent.app.phases import PHASES, Progress, failure, seen
+from agent.app.drills import scratch_service
+from agent.app.drills.scenarios import SCENARIOS, with_people
+from agent.app.drills.scoring import Held, document
 from agent.cli import drill, scratch_daemon
 from agent.cli.main import main
 from agent.config.load import load
 from tests.agent.cli.daemons import daemon
 
-OPEN = {
-    "id": "i",
-    "state": "remediating",
-    "active_at": 10.0,
-    "opened_at": 10.5,
-    "attempts": [{"started_at": 11.0}, {"started_at": 12.0}],
-    "ticket_links": [{"state": "open", "updated_at": 10.6}],
-}
-FIXED = OPEN | {
-    "state": "resolved",
-    "resolution": "fixed",
-    "resolved_at": 15.0,
-    "ticket_links": [{"state": "closed", "updated_at": 16.0}],
-}
+PHASES = [phase.name for phase in SCENARIOS["service-down"].phases]
 
 
-def test_the_record_of_an_incident_shows_its_phases():
-    assert seen(OPEN) == {"detected": 10.0, "opened": 10.5, "action started": 11.0, "ticket opened": 10.6}
-    assert seen(FIXED)["verified"] == 15.0
-    assert seen(FIXED)["ticket closed"] == 16.0
-
-
-def test_recovery_by_itself_is_no_verified_repair():
-    by_itself = FIXED | {"resolution": "by_itself"}
-    assert "verified" not in seen(by_itself)
-    assert failure(by_itself) == "resolved without the repair: by_itself"
-
-
-def test_an_escalated_incident_fails_the_drill_with_the_reason():
-    assert failure(OPEN | {"state": "escalated", "refusals": ["stop: the file exists"]}) == (
-        "escalated: stop: the file exists"
-    )
-    assert (failure(OPEN), failure(FIXED)) == ("", "")
-
-
-def progress(count, failed=""):
-    at = {phase: 100.0 + number for number, phase in enumerate(PHASES[:count])}
-    return Progress(drill="d", killed_at=100.0, at=at, failed=failed)
+def result(seen=7, *, finished=True, **changes):
+    at = dict.fromkeys(PHASES[:seen], 101.0)
+    made = {"id": "d7", "scenario": SCENARIOS["service-down"], "actor": "ann", "struck_at": 100.0}
+    return document(Held(**(made | {"at": at, "finished": finished} | changes)))
 
 
 def test_following_tells_each_phase_once_and_ends_with_the_last():
-    looks = iter([progress(0), progress(2), progress(2), progress(7)])
+    looks = iter([result(0, finished=False), result(2, finished=False), result(2, finished=False), result()])
     told = []
-    assert drill.follow(lambda: next(looks), 60.0, lambda *each: told.append(each)).complete
-    assert told == [(phase, float(number)) for number, phase in enumerate(PHASES)]
+    assert drill.follow(lambda: next(looks), 60.0, lambda *each: told.append(each[:2]))["ok"]
+    assert told == [(phase, 1.0) for phase in PHASES]
 
 
 def test_following_ends_when_the_drill_failed_or_time_is_up():
-    assert drill.follow(lambda: progress(3, "escalated"), 60.0, lambda *_: None).failed == "escalated"
-    assert drill.follow(lambda: progress(3), 0.0, lambda *_: None).failed == "not over after 0 s"
+    assert drill.follow(lambda: result(3, failed="escalated"), 60.0, lambda *_: None)["failed"] == "escalated"
+    late = drill.follow(lambda: result(3, finished=False), 0.0, lambda *_: None)
+    assert (late["ok"], late["failed"]) == (False, "not over after 0 s")
 
 
-def test_the_result_names_every_phase_with_its_time_since_the_kill():
-    result = drill.document(progress(6, "too late"))
-    assert (result["ok"], result["failed"]) == (False, "too late")
-    assert [phase["seconds"] for phase in result["phases"]] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, None]
-
-
-def test_the_generated_configuration_and_rule_are_good(tmp_path):
-    command = scratch_daemon.service_command(tmp_path, 4242)
-    text = scratch_daemon.configuration(tmp_path, command)
-    (tmp_path / "a.toml").write_text(text)
-    (tmp_path / "drill.yml").write_text(scratch_daemon.rules())
+def test_the_generated_configuration_is_good(tmp_path):
+    (tmp_path / "a.toml").write_text(scratch_daemon.configuration(tmp_path))
     config = load(tmp_path / "a.toml", {})
     assert [name for name, collector in config.collectors.items() if collector.enabled] == ["processes"]
-    assert tomllib.loads(text)["remediations"][0]["steps"][0]["argv"] == command
     assert main(["check", "--strict", "--config", str(tmp_path / "a.toml")]) == 0
-
-
-def test_the_scratch_service_answers_with_its_pid_until_it_is_killed(tmp_path):
-    port = scratch_daemon._free_port()
-    command = scratch_daemon.service_command(tmp_path, port)
-    assert scratch_daemon.answering(port) is None
-    try:
-        subprocess.run(command, check=True, timeout=20)
-        pid = int((tmp_path / scratch_service.PIDFILE).read_text())
-        assert scratch_daemon.answering(port) == pid
-
-        taken = subprocess.run(command, check=False, timeout=20, capture_output=True)
-        assert (taken.returncode, b"cannot listen" in taken.stderr) == (1, True)
-        assert int((tmp_path / scratch_service.PIDFILE).read_text()) == pid
-    finally:
-        scratch_daemon._end_service(tmp_path)
-    assert scratch_daemon.answering(port) is None
 
 
 @pytest.fixture
@@ -111,26 +54,39 @@ def folder():
         yield Path(name)
 
 
-def test_a_drill_sees_every_phase_and_leaves_nothing_behind(folder):
-    command = [sys.executable, "-m", "agent.cli.main", "drill", "--json"]
+def drilling(folder, *words, **options):
+    command = [sys.executable, "-m", "agent.cli.main", "drill", *words]
     environ = os.environ | {"TMPDIR": str(folder), "PARAMEDIC_WEB_LISTEN": "nonsense", "STATE_DIRECTORY": "/nowhere"}
-    done = subprocess.run(command, check=False, timeout=60, capture_output=True, env=environ)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert [phase["name"] for phase in result["phases"] if phase["seconds"] >= 0] == list(PHASES)
-    assert list(folder.iterdir()) == []
-    assert not _processes_below(folder)
+    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 def test_a_drill_that_is_terminated_cleans_up(folder):
-    command = [sys.executable, "-m", "agent.cli.main", "drill"]
-    environ = os.environ | {"TMPDIR": str(folder)}
-    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        _wait_for(folder, f"paramedic-drill-*/{scratch_service.PIDFILE}", running)
+    with drilling(folder) as running:
+        _wait_for(folder, f"paramedic-drill-*/drill/{scratch_service.PIDFILE}", running)
         running.send_signal(signal.SIGTERM)
-        assert running.wait(30) == 143
+        running.communicate(timeout=30)
+        assert running.returncode == 143
     assert list(folder.iterdir()) == []
     assert not _processes_below(folder)
+
+
+def test_what_a_drill_that_is_killed_leaves_goes_with_the_next_one(folder):
+    with drilling(folder) as running:
+        _wait_for(folder, f"paramedic-drill-*/drill/{scratch_service.PIDFILE}", running)
+        running.kill()
+        running.communicate(timeout=30)
+    assert list(folder.iterdir()) != []
+    scratch_daemon.sweep(folder)
+    assert list(folder.iterdir()) == []
+    _wait_until(lambda: not _processes_below(folder))
+
+
+def test_the_folder_of_a_drill_that_goes_on_is_left_alone(folder):
+    mine = folder / f"{scratch_daemon.PREFIX}mine"
+    mine.mkdir()
+    (mine / "owner").write_text(scratch_daemon._born(os.getpid()))
+    scratch_daemon.sweep(folder)
+    assert mine.exists()
 
 
 def _wait_for(folder, pattern, process):
@@ -140,6 +96,14 @@ def _wait_for(folder, pattern, process):
         except subprocess.TimeoutExpired:
             continue
         pytest.fail("it ended before its time")
+
+
+def _wait_until(look, looks=500):
+    for _ in range(looks):
+        if look():
+            return
+        subprocess.run(["sleep", "0.02"], check=True)
+    pytest.fail("not so in time")
 
 
 def _processes_below(folder):
@@ -155,25 +119,52 @@ def _processes_below(folder):
     return found
 
 
-def test_a_drill_against_a_daemon_follows_what_it_tells(tmp_path, capsys):
-    phases = [{"name": name, "at": 100.0 + number} for number, name in enumerate(PHASES)]
-    answers = {
-        "POST /control/drill": (200, {"drill": "d7", "killed_at": 99.0}),
-        "GET /control/drill/d7": (200, {"id": "d7", "finished": True, "failed": None, "phases": phases}),
+def started(**result):
+    return {
+        "POST /control/drill": (200, {"drill": "d7", "killed_at": 100.0}),
+        "GET /control/drill/d7": (200, result),
     }
-    with daemon(tmp_path / "sock", answers):
-        code = main(["drill", "--against", str(tmp_path / "sock"), "--json"])
-    result = json.loads(capsys.readouterr().out)
-    assert (code, result["drill"], result["phases"][0]["seconds"]) == (0, "d7", 1.0)
+
+
+def test_a_drill_against_a_daemon_follows_what_it_tells(tmp_path, capsys):
+    report = tmp_path / "report.md"
+    with daemon(tmp_path / "sock", started(**result())) as asked:
+        words = ["drill", "disk-filling", "--against", str(tmp_path / "sock"), "--json", "--report", str(report)]
+        code = main(words)
+    shown = json.loads(capsys.readouterr().out)
+    assert asked[0] == ("POST /control/drill", {"scenario": "disk-filling", "people_seconds": 0.0})
+    assert (code, shown["drill"], shown["phases"][0]["seconds"]) == (0, "d7", 1.0)
+    assert "100 of 100 points" in report.read_text()
 
 
 def test_a_drill_that_the_daemon_gave_up_fails(tmp_path, capsys):
-    answers = {
-        "POST /control/drill": (200, {"drill": "d7", "killed_at": 99.0}),
-        "GET /control/drill/d7": (200, {"id": "d7", "finished": True, "failed": None, "phases": []}),
-    }
-    with daemon(tmp_path / "sock", answers):
+    with daemon(tmp_path / "sock", started(**result(0, failed="the daemon was stopped"))):
         assert main(["drill", "--against", str(tmp_path / "sock")]) == 1
     out = capsys.readouterr().out
-    assert out.count("not seen") == 7
-    assert "the daemon ended the drill" in out
+    assert out.count("missing") == 7
+    assert "failed: the daemon was stopped, 0 of 100 points" in out
+
+
+def test_with_people_the_command_to_acknowledge_is_told(tmp_path, capsys):
+    people = with_people(SCENARIOS["service-down"], 60.0)
+    at = {"acknowledged": 103.0} | dict.fromkeys(PHASES, 103.5) | {"opened": 101.0, "detected": 101.0}
+    passed = result(scenario=people, at=at, incidents=["inc1"], acknowledged_by="ann")
+    with daemon(tmp_path / "sock", started(**passed)) as asked:
+        main(["drill", "--people", "1m", "--against", str(tmp_path / "sock")])
+    assert asked[0][1] == {"scenario": "service-down", "people_seconds": 60.0}
+    said = capsys.readouterr()
+    assert f"paramedic incident ack inc1 --socket {tmp_path / 'sock'}" in said.err
+    assert "passed, 100 of 100 points, acknowledged by ann" in said.out
+
+
+def test_the_record_shows_drills_and_who_is_certified_by_them(tmp_path, capsys):
+    people = with_people(SCENARIOS["service-down"], 60.0)
+    at = {"acknowledged": 103.0} | dict.fromkeys(PHASES, 103.5) | {"opened": 101.0, "detected": 101.0}
+    kept = [result(scenario=people, at=at, acknowledged_by="ann"), result(2, failed="no")]
+    with daemon(tmp_path / "sock", {"GET /control/drill": (200, kept)}):
+        assert main(["drill", "list", "--socket", str(tmp_path / "sock")]) == 0
+        listed = capsys.readouterr().out
+        assert main(["drill", "operators", "--socket", str(tmp_path / "sock")]) == 0
+    assert "ann after 2 s" in listed
+    assert [line.split()[4] for line in listed.splitlines()[1:]] == ["passed", "failed"]
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["ann", "service-down"]

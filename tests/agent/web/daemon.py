@@ -158,6 +158,9 @@ class Backend:
         self.asked.append(at)
         return [{"rota": "web", "person": "ann"}]
 
+    def drills(self):
+        return [{"drill": "one"}]
+
     def drill(self, drill_id):
         return {"drill": drill_id} if drill_id == "one" else None
 

@@ -227,6 +227,7 @@ def test_operators_orders_carry_the_caller_of_the_socket(daemon):
     daemon.unix("POST", "/control/resume")
     daemon.unix("POST", "/control/reload")
     daemon.unix("POST", "/control/drill")
+    daemon.unix("POST", "/control/drill", {"scenario": "disk-filling", "people_seconds": 60})
     acknowledged, *rest = daemon.backend.commands
     assert isinstance(acknowledged.event, Acknowledged)
     assert (acknowledged.event.actor, acknowledged.event.comment) == (actor, "mine")
@@ -239,6 +240,7 @@ def test_operators_orders_carry_the_caller_of_the_socket(daemon):
         SetStop(actor=actor, reason=""),
         Reload(actor=actor),
         StartDrill(actor=actor),
+        StartDrill(actor=actor, scenario="disk-filling", people_seconds=60.0),
     ]
 
 
@@ -281,6 +283,8 @@ def test_orders_over_tcp_carry_the_token_and_the_address(daemon):
         ("/control/incidents/one/ack", {"until_seconds": -1}),
         ("/control/incidents/one/ack", {"until_seconds": "soon"}),
         ("/control/reload", {"reason": "x"}),
+        ("/control/drill", {"people_seconds": -1}),
+        ("/control/drill", {"people_seconds": 7200}),
     ],
 )
 def test_a_bad_order_is_refused_before_it_reaches_the_engine(daemon, path, body):
