@@ -116,6 +116,8 @@ def test_a_signed_message_on_the_command_topic_is_a_word_and_a_forged_one_is_not
             after = daemon.await_incident("Broken", lambda each: each["attempts"] and each["attempts"][0]["outcome"])
 
             assert after["attempts"][0]["approval"]["via"] == "mqtt"
+            (change,) = after["changes"]
+            assert (change["approval"]["by"], change["approval"]["via"]) == ("ann", "mqtt")
             assert "approval_refused" not in [row["reason"] for row in after["timeline"]], "no forgery got that far"
             assert "not signed with the key" in daemon.log.read_text()
 
@@ -162,3 +164,9 @@ def test_a_comment_on_the_ticket_is_the_word_of_its_author(tmp_path: Path, rt: S
 
         approval = after["attempts"][0]["approval"]
         assert (approval["by"], approval["via"], approval["comment"]) == ("root", "rt", "go on")
+        (change,) = after["changes"]
+        assert (change["approval"]["by"], change["approval"]["via"], change["approval"]["comment"]) == (
+            "root",
+            "rt",
+            "go on",
+        )

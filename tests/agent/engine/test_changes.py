@@ -197,6 +197,14 @@ def test_a_run_that_ends_after_somebody_resolved_its_incident_closes_its_change(
     assert (only(bench)["state"], only(bench)["result"]) == ("done", "succeeded, not verified")
 
 
+def test_a_run_that_never_began_after_its_incident_was_resolved_leaves_an_expired_change(bench):
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    order(bench, OnIncident(incident_id=bench.incident()["id"], event=ResolvedByOperator(actor="ann")))
+    bench.settle(row, never_began=True)
+    assert (only(bench)["state"], only(bench)["result"]) == ("expired", "it never began: nothing was done")
+
+
 @pytest.fixture
 def asking(bench):
     with_ladder(bench, mode=Mode.APPROVE, approvers=("ann",))

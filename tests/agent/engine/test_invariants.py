@@ -8,7 +8,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.engine.commands import ExpireSilence, PutSilence
+from agent.engine.commands import ExpireSilence, OnIncident, PutSilence
+from agent.incidents.events import ResolvedByOperator
 from agent.incidents.silences import Silence
 from rules import matchers
 from tests.agent.engine.conftest import Bench
@@ -17,7 +18,9 @@ NAMES = ("a", "b", "c")
 STEP = st.one_of(
     st.tuples(st.just("process"), st.sampled_from(NAMES), st.booleans()),
     st.tuples(st.just("time"), st.sampled_from([0.5, 5.0, 11.0, 61.0, 400.0, 4000.0])),
-    st.tuples(st.just("settle"), st.sampled_from(["succeeded", "failed", "timed_out"])),
+    st.tuples(st.just("settle"), st.sampled_from(["succeeded", "failed", "timed_out", "refused"])),
+    st.tuples(st.just("never_began")),
+    st.tuples(st.just("resolve")),
     st.tuples(st.just("fail")),
     st.tuples(st.just("restart")),
     st.tuples(st.just("step"), st.sampled_from([-3600.0, 86400.0])),
@@ -59,6 +62,15 @@ class Run:
             self.bench.clock.advance(0.1)
             self.bench.settle(self.open.pop(0), outcome=outcome)
 
+    def never_began(self):
+        if self.open:
+            row = self.open.pop(0)
+            self.bench.settle(row, never_began=True)
+
+    def resolve(self):
+        for incident in self.bench.parts.casebook.active()[:1]:
+            self.order(OnIncident(incident_id=incident.id, event=ResolvedByOperator(actor="ann")))
+
     def silences(self):
         return self.bench.parts.situations.muting.silences.values()
 
@@ -93,6 +105,26 @@ class Run:
         self.bench.turn()
 
 
+def unrecorded(bench):
+    """Return what is wrong with the changes of runs: each has one, over when nothing more will come of the run."""
+    rows = bench.database.connection.execute("SELECT run_id, incident_id, outcome FROM runs").fetchall()
+    changes = bench.reader.changes(limit=10_000)
+    recorded = Counter(each["run_id"] for each in changes)
+    states = {each["run_id"]: each["state"] for each in changes}
+    worked_on = {i.work.run_id for i in bench.parts.casebook.working()}
+    wrong = [f"{run} has {recorded[run]} changes" for run, _, _ in rows if recorded[run] != 1]
+    for run, _, outcome in rows:
+        is_open = outcome is None or run in worked_on
+        if (states.get(run) == "in-progress") is not is_open:
+            wrong.append(f"{run} has ended as {outcome}, and its change is {states.get(run)}")
+    known = {run for run, _, _ in rows}
+    return wrong + [
+        f"{run} never ran, and its change is {state}"
+        for run, state in states.items()
+        if run not in known and state != "expired"
+    ]
+
+
 @given(st.lists(STEP, max_size=40))
 @settings(max_examples=settings.default.max_examples * 3 // 5)
 def test_no_history_breaks_a_guard_or_repeats_a_run(steps):
@@ -105,6 +137,7 @@ def test_no_history_breaks_a_guard_or_repeats_a_run(steps):
         assert run.most_at_once <= 1, "all of them act on one resource"
         assert set(run.started.values()) <= {1}
         assert run.muted_starts == []
+        assert unrecorded(run.bench) == []
         for incident in run.bench.incidents():
             record = run.bench.reader.incident(incident["id"])
             assert all(entry["reason"] for entry in record["timeline"])
