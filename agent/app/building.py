@@ -30,7 +30,7 @@ from agent.engine.judging import stopped_on_purpose, unmet
 from agent.engine.ledger import Ledger
 from agent.engine.library import Library
 from agent.engine.orders import Improver, Keep, Orders, Rehearser, Surveyor
-from agent.engine.parts import Outside, Parts
+from agent.engine.parts import Appointments, Outside, Parts
 from agent.engine.situations import Presence, Situations
 from agent.executor import ticketing
 from agent.incidents.effects import OutboxRow
@@ -131,6 +131,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
     orders.rehearse = rehearser(config, made)
     orders.survey = surveyor(config, made)
     orders.improve = _improver(made)
+    made.appointments = appointments(config, made)
     return made
 
 
@@ -196,11 +197,38 @@ def _delivery(config: Config, database: Database, clock: Clock, library: Library
         host_name=host_name(config),
         topic_prefix=config.mqtt.prefix,
         advice=library.advice,
-        audiences={channel.name: channel.audience for channel in config.channels},
+        audiences=people.audiences(config),
         addresses=people.addresses(config),
     )
     next_row = recovery.next_row(database.connection, "outbox")
-    return Delivery(owner=owner, next_row=next_row, presenter=presenter, inline={"book": _book(clock)})
+    return Delivery(owner=owner, next_row=next_row, presenter=presenter, inline=_inline(config, clock))
+
+
+def _inline(config: Config, clock: Clock) -> Mapping[str, Inline]:
+    """Return what is performed within the transaction of the decision."""
+    if not config.digests:
+        return {"book": _book(clock)}
+    from agent.engine.appointments import collector  # noqa: PLC0415 - loaded only where there is a digest
+
+    return {"book": _book(clock), **{digest.name: collector(clock.now) for digest in config.digests}}
+
+
+def appointments(config: Config, parts: Parts) -> Appointments:
+    """Return what is told at times of the calendar."""
+    if not (config.rotas or config.digests):
+        return Appointments()
+    from agent.app.announcing import Announcements  # noqa: PLC0415 - loaded only where there is something to announce
+    from agent.engine.appointments import KEPT, CalendarAppointments  # noqa: PLC0415 - same
+
+    return CalendarAppointments(
+        policy=lambda: parts.situations.policy,
+        casebook=parts.casebook,
+        delivery=parts.delivery,
+        connection=parts.database.connection,
+        announcer=Announcements(host_name(config), people.audiences(config), people.addresses(config)),
+        digests=people.digests(config),
+        kept=parts.database.meta(KEPT),
+    )
 
 
 def _series(config: Config) -> SeriesStore:

@@ -109,6 +109,7 @@ class Reloading:
         for change in changes:
             parts.desk.alert_changed(batch, change)
         quieting.configure(parts, new, batch.now)
+        parts.appointments = building.appointments(new, parts)
         for incident in parts.casebook:
             situations.note(incident, batch.now)
         self._close_orphans(batch)

@@ -14,7 +14,7 @@ from agent.app import building, planning
 from agent.config.options import Config
 from agent.engine import recovery
 from agent.engine.engine import Engine
-from agent.engine.parts import Outside, Parts
+from agent.engine.parts import Appointments, Outside, Parts
 from agent.engine.queue import Item
 from agent.engine.situations import Presence
 from agent.incidents.decision import Reason
@@ -204,6 +204,7 @@ def _parts(config: Config, header: Header, database: Database, clock: SimulatedC
     config = _alone(config, header)
     outside = Outside(hand_over=answers.take)
     parts = building.parts(config, database, clock, outside, owner="simulation", publish=False)
+    parts.appointments = Appointments()
     situations = parts.situations
     if header.environment:
         situations.planner = planning.planner(config, HostEnvironment(**header.environment))

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from typing import Literal
 
 from agent.config.option import Seconds, option, required
 from agent.config.service_options import check_date
@@ -123,6 +124,27 @@ class WhomOptions:
     def __post_init__(self) -> None:
         if not (self.channels or self.people or self.teams or self.rotas):
             raise ValueError("tells nobody: name channels, people, teams or rotas")
+
+
+def parse_digest_time(text: str) -> list[int]:
+    """Return the minutes of the day of "08:00", or of "*:30": every hour."""
+    if re.fullmatch(r"\*:[0-5]\d", text):
+        return [60 * hour + int(text[2:]) for hour in range(24)]
+    check_clock(text)
+    return [60 * int(text[:2]) + int(text[3:])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestOptions(WhomOptions):
+    """A channel that waits: what routes send to its name is collected and told together."""
+
+    name: str = required("Its name, for `channels` of routes.", example="daily", check=check_name)
+    at: tuple[str, ...] = option(
+        ("08:00",), 'Times of the day; "*:00" is every hour.', check=parse_digest_time, filled=True
+    )
+    days: tuple[str, ...] = option((), "Weekdays; none: all.", example=["mon-fri"], check=parse_days)
+    zone: str = option("UTC", "Time zone by its IANA name.", example="Europe/Berlin", check=parse_zone)
+    audience: Literal["technical", "business"] = option("technical", "As of a channel.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

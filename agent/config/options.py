@@ -12,7 +12,14 @@ from agent.config import amounts
 from agent.config.acting import ActionOptions, ApprovalOptions, GuardOptions, RemediationOptions
 from agent.config.capacity_options import CapacityOptions
 from agent.config.mqtt_options import MqttOptions
-from agent.config.oncall_options import ChainOptions, PersonOptions, RotaOptions, RouteOptions, TeamOptions
+from agent.config.oncall_options import (
+    ChainOptions,
+    DigestOptions,
+    PersonOptions,
+    RotaOptions,
+    RouteOptions,
+    TeamOptions,
+)
 from agent.config.option import Seconds, option, required
 from agent.config.people_options import ChannelOptions
 from agent.config.quiet_options import FreezeOptions, InhibitionOptions
@@ -246,6 +253,7 @@ class Config:
     inhibitions: tuple[InhibitionOptions, ...] = ()
     tickets: tuple[TicketOptions, ...] = ()
     channels: tuple[ChannelOptions, ...] = ()
+    digests: tuple[DigestOptions, ...] = ()
     people: tuple[PersonOptions, ...] = ()
     teams: tuple[TeamOptions, ...] = ()
     rotas: tuple[RotaOptions, ...] = ()

@@ -1,18 +1,23 @@
 """Routes and who is known by name, made of the configuration, and what is wrong between them and the other tables."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from agent.config import rotas
-from agent.config.oncall_options import ChainOptions, RouteOptions, WhomOptions
+from agent.config.oncall_options import ChainOptions, RouteOptions, WhomOptions, parse_digest_time
 from agent.config.options import Config
 from agent.config.problems import Problem, unknown
 from agent.config.services import calendars
 from agent.incidents.routes import Chain, Level, Route
+from agent.incidents.windows import parse_days, parse_zone
 from agent.itsm.calendars import ALWAYS
 from agent.itsm.catalogue import DEFAULT
 from agent.itsm.teams import NOBODY, Person, Roster, Team
+
+if TYPE_CHECKING:
+    from agent.itsm.digests import Digest
 
 MISSING = "needs the package apprise: pip install 'paramedic[notify]'"
 TARGETS = ("book", "helper", "mqtt", "runner")
@@ -73,6 +78,33 @@ def roster(config: Config) -> Roster:
     )
 
 
+def digests(config: Config) -> list["Digest"]:
+    """Return what is told together."""
+    from agent.itsm.digests import Digest  # noqa: PLC0415 - loaded only where there is one
+
+    return [
+        Digest(
+            name=options.name,
+            times=tuple(sorted({minute for text in options.at for minute in parse_digest_time(text)})),
+            days=frozenset(day for text in options.days for day in parse_days(text)) or frozenset(range(7)),
+            zone=parse_zone(options.zone),
+            audience=options.audience,
+            channels=options.channels,
+            people=options.people,
+            teams=options.teams,
+            rotas=options.rotas,
+        )
+        for options in config.digests
+    ]
+
+
+def audiences(config: Config) -> Mapping[str, str]:
+    """Return for whom a channel or digest is."""
+    return {each.name: each.audience for each in config.channels} | {
+        each.name: each.audience for each in config.digests
+    }
+
+
 def addresses(config: Config) -> dict[str, str]:
     """Return where e-mail reaches people, by their names."""
     return {each.name: each.address for each in config.people if each.address}
@@ -116,10 +148,11 @@ def _covers(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 def _taken(config: Config) -> Iterator[Problem]:
     taken = Counter([*TARGETS, *(t.name or t.system for t in config.tickets)])
-    for index, channel in enumerate(config.channels):
-        taken[channel.name] += 1
-        if taken[channel.name] > 1:
-            yield Problem(f"channels[{index}].name", f"{channel.name!r} is taken: choose another name")
+    for kind in ("channels", "digests"):
+        for index, each in enumerate(getattr(config, kind)):
+            taken[each.name] += 1
+            if taken[each.name] > 1:
+                yield Problem(f"{kind}[{index}].name", f"{each.name!r} is taken: choose another name")
 
 
 def _channels(config: Config) -> Iterator[Problem]:
@@ -138,6 +171,8 @@ def _teams(config: Config) -> Iterator[Problem]:
     teams = {each.name for each in config.teams}
     for index, person in enumerate(config.people):
         yield from _unknown(f"people[{index}].channels", "channel", person.channels, channels)
+    for index, digest in enumerate(config.digests):
+        yield from whom(config, f"digests[{index}]", digest, channels)
     for index, team in enumerate(config.teams):
         yield from _unknown(f"teams[{index}].members", "person", team.members, people)
         yield from _unknown(f"teams[{index}].channels", "channel", team.channels, channels)
@@ -146,10 +181,11 @@ def _teams(config: Config) -> Iterator[Problem]:
             yield from _unknown(f"services[{index}].team", "team", (service.team,), teams)
 
 
-def whom(config: Config, path: str, options: WhomOptions) -> Iterator[Problem]:
-    """Name those who are to be told and are not there."""
+def whom(config: Config, path: str, options: WhomOptions, channels: set[str] | None = None) -> Iterator[Problem]:
+    """Name those who are to be told and are not there. A digest is a channel that waits, except to another one."""
+    reached = audiences(config).keys() if channels is None else channels
     for kind, what in (("channels", "channel"), ("people", "person"), ("teams", "team"), ("rotas", "rota")):
-        known = {each.name for each in getattr(config, kind)}
+        known = reached if kind == "channels" else {each.name for each in getattr(config, kind)}
         yield from _unknown(f"{path}.{kind}", what, getattr(options, kind), known)
 
 
@@ -159,7 +195,7 @@ def concerned(config: Config, path: str, options: RouteOptions | ChainOptions) -
     yield from _unknown(f"{path}.services", "service", options.services, services)
 
 
-def _unknown(path: str, what: str, names: tuple[str, ...], known: set[str]) -> Iterator[Problem]:
+def _unknown(path: str, what: str, names: tuple[str, ...], known: Collection[str]) -> Iterator[Problem]:
     for name in names:
         if name not in known:
             yield Problem(path, unknown(what, name, known))

@@ -78,7 +78,7 @@ class Delivery:
 
         def write(connection: sqlite3.Connection) -> None:
             settled = perform(connection, owed)
-            if settled.done:
+            if settled.done and effect.kind is Kind.TICKET:
                 connection.execute(*writes.put_ticket(effect.incident_id, effect.target, _link(settled), now))
 
         metrics.EFFECTS.labels(effect.target, "done").inc()

@@ -191,6 +191,7 @@ class Engine:
             self._p.delivery.outbox.next_at(),
             self._p.intake.next_at(),
             self._p.situations.muting.next_at(),
+            self._p.appointments.next_at(),
             self._p.situations.settled_at if self._p.desk.first_start else None,
             self._refresh_at,
         ]
@@ -230,6 +231,7 @@ class Engine:
             self._p.desk.mutes_changed(batch)
         for incident in self._p.casebook.due(batch.now):
             self._wake(batch, incident)
+        self._p.appointments.keep(batch)
 
     def _between(self, batch: Batch) -> None:
         """Between two rules: a repair that has become due does not wait for the rest of a long evaluation."""
@@ -257,6 +259,7 @@ class Engine:
         clock.follow()
         _log.warning("the wall clock was stepped", seconds=round(delta, 3))
         metrics.CLOCK_STEPS.inc()
+        self._p.appointments.again()
         self._p.situations.muting.changed = True  # what is told in dates holds again, or no longer
         self._durable.unwritten += housekeeping.shift(self._p, delta)
         self.schedule_groups()

@@ -1,10 +1,11 @@
 """What the engine is made of, and whom it tells."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.clock import Clock
+from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.delivery import Delivery
 from agent.engine.desk import Desk
@@ -41,6 +42,19 @@ class Outside:
     watchdog_seconds: float = IDLE_SECONDS
 
 
+class Appointments:
+    """What is told at times of the calendar: nothing, unless there are rotas or digests (`appointments.py`)."""
+
+    def next_at(self) -> float | None:
+        return None
+
+    def again(self) -> None:
+        """Look anew: the clock was set."""
+
+    def keep(self, batch: Batch) -> None:
+        """Owe what is due."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Parts:
     """What the engine is made of; everything in here belongs to its thread."""
@@ -59,5 +73,6 @@ class Parts:
     outside: Outside
     overrides: "OverrideBook | None" = None
     """Other limits for a while, where there are any."""
+    appointments: Appointments = field(default_factory=Appointments)
     crowded: frozenset[str] = frozenset()
     """Collectors for which there was no room in the series store."""

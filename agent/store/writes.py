@@ -240,6 +240,16 @@ def put_drill(result: Mapping[str, Any], at: float) -> list[Statement]:
     ]
 
 
+def collect(digest: str, incident_id: str, notice: Mapping[str, Any], at: float) -> Statement:
+    """Put a notice by for a digest: of one incident only the last is kept, and how many there were."""
+    headline = str(notice["text"]).partition("\n")[0]
+    return (
+        """INSERT INTO collected VALUES (?1, ?2, ?3, ?4, ?4, 1, ?5, ?6) ON CONFLICT (digest, incident_id) DO UPDATE
+        SET priority = ?3, last_at = ?4, times = times + 1, subject = ?5, text = ?6""",
+        (digest, incident_id, notice["priority"], at, notice["subject"], headline),
+    )
+
+
 def put_draft(name: str, incident_id: str, text: str, at: float) -> list[Statement]:
     """Keep the draft of an article; one that is there already stays as it is."""
     keep = "SELECT name FROM drafts ORDER BY written_at DESC, name LIMIT ?"
