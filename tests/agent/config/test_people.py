@@ -24,8 +24,18 @@ url_file = "slack"
 """
 
 
+DIGEST = "[[digests]]\nname = 'd'\nchannels = ['mail']\n"
 LEVEL = '{ after = "5m", channels = ["mail"] }'
 CHAIN = f'[[chains]]\nname = "x"\nlevels = [{LEVEL}]\n'
+
+
+def test_a_digest_is_a_channel_that_waits_for_its_times(tmp_path):
+    text = DIGEST + 'at = ["08:00", "*:30"]\ndays = ["mon-fri"]\naudience = "business"\n[[routes]]\nchannels = ["d"]'
+    config = loaded(tmp_path, GOOD + text)
+    (digest,) = people.digests(config)
+    assert digest.times == (30, 90, 150, 210, 270, 330, 390, 450, 480, *range(510, 1440, 60))
+    assert (digest.days, digest.audience, digest.channels) == (frozenset(range(5)), "business", ("mail",))
+    assert people.audiences(config)["d"] == "business"
 
 
 def test_the_first_chain_that_fits_is_taken(tmp_path):
@@ -56,6 +66,12 @@ def test_a_route_names_channels_services_priorities_and_hours(tmp_path):
         ('[[routes]]\nchannels = ["mail"]\ncalendar = "x"', "routes[0].calendar", "x"),
         ('[[routes]]\nchannels = ["mail"]\nwithin = false', "routes[0].within", "never holds"),
         ('[[routes]]\nchannels = ["mail"]\npriorities = ["P9"]', "routes[0].priorities[0]", "P1"),
+        (f"{DIGEST}at = ['25:00']", "digests[0].at[0]", "such as"),
+        (f"{DIGEST}at = []", "digests[0].at", "must not be empty"),
+        (f"{DIGEST}zone = 'Mars'", "digests[0].zone", "time zone"),
+        (DIGEST.replace("'mail'", "'d'"), "digests[0].channels", "unknown channel 'd'"),
+        (DIGEST.replace("'d'", "'mail'"), "digests[0].name", "'mail' is taken"),
+        (DIGEST.replace("channels = ['mail']", ""), "digests[0]", "tells nobody"),
         ('[[chains]]\nname = "x"\nlevels = []', "chains[0].levels", "must not be empty"),
         ('[[chains]]\nname = "x"\nlevels = [{ after = "5m" }]', "chains[0].levels[0]", "tells nobody"),
         ('[[chains]]\nname = "x"\nlevels = [{ channels = ["mail"] }]', "chains[0].levels[0].after", "missing"),
