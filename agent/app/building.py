@@ -128,11 +128,17 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         orders=orders,
         outside=outside,
     )
+    _attach(config, made)
+    return made
+
+
+def _attach(config: Config, made: Parts) -> None:
+    """Give the parts what needs the others."""
+    orders = made.orders
     orders.rehearse = rehearser(config, made)
     orders.survey = surveyor(config, made)
     orders.improve = _improver(made)
     made.appointments = appointments(config, made)
-    return made
 
 
 def surveyor(config: Config, parts: Parts) -> Surveyor:
