@@ -225,6 +225,11 @@ CASES = {
         [line("paramedic_remediation_demoted", 1, remediation="restart-web")],
         [line("paramedic_remediation_demoted", 0, remediation="restart-web")],
     ),
+    "ParamedicEmergencyUnreviewed": (
+        8 * 60 * MINUTE,
+        [line("paramedic_changes_unreviewed", 1)],
+        [line("paramedic_changes_unreviewed", 0)],
+    ),
     "ParamedicMqttInputDown": (
         5 * MINUTE,
         [line("paramedic_mqtt_input_connected", 0, broker="b:1883")],
