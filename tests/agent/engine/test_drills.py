@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from agent.app import reporting
-from agent.engine.commands import OnIncident
+from agent.engine.commands import OnIncident, RecordDrill
 from agent.incidents.events import Acknowledged
 from agent.itsm import catalogue
 from agent.itsm.catalogue import Catalogue, Service
-from agent.itsm.report import report
+from agent.itsm.report import markdown, report
 from agent.telemetry.metrics import REGISTRY
 from collectors.sample import Reading, Sample, Source, labels
 from remediations.limits import BreakerLimits, Limits, Target
@@ -200,3 +200,32 @@ def counted():
 
 def moved(before, after):
     return {key: (before.get(key), value) for key, value in after.items() if before.get(key) != value}
+
+
+def kept(drill, at, *, by="", ok=True):
+    phases = [{"name": "acknowledged", "took": 12.0}] if by else []
+    named = {"drill": drill, "scenario": "service-down", "acknowledged_by": by or None}
+    return named | {"killed_at": at, "ok": ok, "points": 100 if ok else 50, "phases": phases}
+
+
+def test_what_drills_came_to_survives_a_restart_and_is_a_part_of_the_report_of_its_own(both):
+    now = both.clock.now()
+    held = [
+        kept("d1", now),
+        kept("d2", now + 1, by="ann"),
+        kept("d3", now + 2, by="bob", ok=False),
+        kept("d4", now + 9e6),
+    ]
+    for result in held:
+        both.engine.queue.order(RecordDrill(result=result))
+        both.turn()
+        both.clock.advance(1)
+    both.restart()
+    assert [each["drill"] for each in both.reader.drills()] == ["d4", "d3", "d2", "d1"]
+    text = markdown(report(reporting.evidence(both.reader, both.policy, "web1", now, now + 60)))
+    rows = [line.split(" | ") for line in text.partition("## Drills")[2].splitlines() if "service-down" in line]
+    assert [row[2:] for row in rows] == [
+        ["passed", "100", "-", "- |"],
+        ["passed", "100", "ann after 12.0 s", "ann |"],
+        ["failed", "50", "bob after 12.0 s", "- |"],
+    ]
