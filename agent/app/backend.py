@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +121,9 @@ class DaemonBackend:
         return knowledge.drafted(self._reader, incident_id)
 
     def capacity(self) -> Sequence[Mapping[str, Any]]:
-        now = self._parts.clock.now()
-        return [{**asdict(outlook), "plan": plan and asdict(plan)} for outlook, plan in self._reader.outlooks(now)]
+        from agent.app import capacity_view  # noqa: PLC0415 - once in a while
+
+        return capacity_view.newest(self._reader, self._parts.clock.now())
 
     @property
     def reports(self) -> "ReportDesk":

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from agent.config.capacity_options import CapacityOptions
@@ -13,13 +12,13 @@ from agent.incidents.effects import Effect, Kind, TicketOp
 from agent.itsm import capacity_plan
 from agent.itsm.capacity import DAY, SAYS, Forecast
 from agent.itsm.capacity_plan import Outlook, Plan, Step
+from agent.itsm.capacity_words import amount, day, figures
 from agent.itsm.catalogue import Service
 from agent.itsm.changes import OPEN, Change, ChangeKind, Proposal
 from agent.store import rollups, writes
 from agent.telemetry import log
 from agent.tickets.contract import Draft, Update
 from agent.tickets.plaintext import one_line, redacted
-from rules.gotemplate.humanize import humanize_1024, humanize_percentage
 
 _log = log.get("capacity")
 _REQUESTER = "capacity"
@@ -89,9 +88,9 @@ class CapacityDesk:
         subject = case.outlook.subject
         batch.writes.append(rollups.put_plan(subject, Plan(change=change.id, full_at=full_at, tickets=systems)))
         if plan is not None:
-            detail = f"{change.id}: {subject} is full on {_day(full_at)}, no longer on {_day(plan.full_at)}"
+            detail = f"{change.id}: {subject} is full on {day(full_at)}, no longer on {day(plan.full_at)}"
             batch.writes.append(writes.audit_order(batch.now, "capacity_moved", actor="", detail=detail))
-        _log.warning("capacity", subject=str(subject), full=_day(full_at), change=change.id, moved=plan is not None)
+        _log.warning("capacity", subject=str(subject), full=day(full_at), change=change.id, moved=plan is not None)
         return True
 
     def _prolong(self, case: _Case, change: Change) -> None:
@@ -121,17 +120,17 @@ class CapacityDesk:
             key=subject.key,
             kind=ChangeKind.CAPACITY,
             subject=str(subject),
-            reason=f"{subject} will be full on {_day(full_at)}",
+            reason=f"{subject} will be full on {day(full_at)}",
             requested_by=_REQUESTER,
-            details=tuple(_figures(case.outlook)),
-            before=_amount(found.used, case.outlook.unit),
+            details=tuple(figures(case.outlook)),
+            before=amount(found.used, case.outlook.unit),
             fallback="none: it is left as it is",
             starts_at=starts_at,
             ends_at=max(full_at, now + _LEAST_DAYS * DAY),
         )
 
     def _news(self, case: _Case) -> str:
-        return "\n".join((f"It will now be full on {_day(case.found.full_at or 0.0)}.", *_figures(case.outlook)))
+        return "\n".join((f"It will now be full on {day(case.found.full_at or 0.0)}.", *figures(case.outlook)))
 
     def _tell(self, case: _Case, change: str, system: str, op: TicketOp, words: str) -> None:
         now = case.batch.now
@@ -149,8 +148,8 @@ class CapacityDesk:
         lines = [
             f"{proposal.reason[0].upper()}{proposal.reason[1:]}, on {self._host_name}.",
             "",
-            *_figures(case.outlook),
-            f"To be begun by {_day(proposal.starts_at or 0.0)}: {options.lead / DAY:g} days before, in working time.",
+            *figures(case.outlook),
+            f"To be begun by {day(proposal.starts_at or 0.0)}: {options.lead / DAY:g} days before, in working time.",
             "",
             f"Change: {change} (paramedic change show {change})",
             f"This is brought up to date when the date moves, and closed once it is far enough away ({far:g} days).",
@@ -165,32 +164,7 @@ class CapacityDesk:
         )
 
 
-def _figures(outlook: Outlook) -> list[str]:
-    found, unit = outlook.forecast, outlook.unit
-    lines = [f"Used: {_amount(found.used, unit)} of {_amount(found.limit, unit)}"]
-    if found.per_day is not None:
-        lines.append(f"Growth: {_amount(found.per_day, unit)} a day")
-    if found.earliest is not None:
-        latest = _day(found.latest) if found.latest is not None else "open"
-        lines.append(f"Full between {_day(found.earliest)} and {latest}")
-    if found.fit is not None and found.since is not None:
-        lines.append(f"Trend since {_day(found.since)}, which explains {found.fit:.0%} of the spread")
-    return [*lines, *([found.note[0].upper() + found.note[1:]] if found.note else [])]
-
-
 def _why_not(found: Forecast, now: float) -> str:
     if found.full_at is not None:
         return f"it will be full in {(found.full_at - now) / DAY:.0f} days only"
     return SAYS[found.why] if found.why is not None else ""
-
-
-def _amount(value: float | None, unit: str) -> str:
-    if value is None:
-        return "unknown"
-    if unit == "bytes":
-        return f"{humanize_1024(value)}B"
-    return humanize_percentage(value) if unit == "ratio" else f"{value:.6g}"
-
-
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")

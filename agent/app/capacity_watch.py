@@ -29,12 +29,16 @@ class CapacityWatch:
 
     def look(self) -> None:
         first, self._started = not self._started, True
-        if first and not self._reader.knows_capacity():
+        if first and not self._has_history():
             return
         if self._surveying is None:
             self._surveying = self._opened()
         if not first:
             self._surveying.look()
+
+    def _has_history(self) -> bool:
+        with self._reader.opened() as connection:
+            return connection.execute("SELECT 1 FROM capacity_subjects LIMIT 1").fetchone() is not None
 
     def _opened(self) -> "Surveying":
         from agent.app.surveying import Surveying  # noqa: PLC0415 - once an hour

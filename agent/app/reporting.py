@@ -12,6 +12,7 @@ from agent.engine.commands import CommandError
 from agent.engine.improvements import PublishReport
 from agent.incidents.policy import Policy
 from agent.itsm import review
+from agent.itsm.capacity_plan import Outlook
 from agent.itsm.evidence import Evidence, terms
 from agent.itsm.measures import measures
 from agent.itsm.overrides import Override
@@ -61,18 +62,20 @@ class ReportDesk:
         points: Callable[[float, float], Sequence[Point]],
         audiences: Mapping[str, str],
         overrides: Callable[[], Sequence[Override]] = tuple,
+        capacity: Callable[[float], tuple[Outlook, ...]] = lambda _at: (),
     ) -> None:
         self._reader = reader
         self._policy = policy
         self._host = host
         self._points = points
         self.overrides = overrides
+        self._capacity = capacity
         self._audiences = audiences
         """For whom each channel is: a business one leaves out what only those who run the host understand."""
 
     def evidence(self, start: float, end: float) -> Evidence:
         known = evidence(self._reader, self._policy(), self._host, start, end)
-        return replace(known, points=tuple(self._points(start, end)))
+        return replace(known, points=tuple(self._points(start, end)), capacity=self._capacity(end))
 
     def text(self, start: float, end: float, form: str) -> str:
         return FORMS[form](report(self.evidence(start, end)))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 
-from agent.app import building
+from agent.app import building, capacity_view
 from agent.app.reporting import ReportDesk
 from agent.config.options import Config, RuleOptions
 from agent.engine.parts import Parts
@@ -26,6 +26,7 @@ def report_desk(config: Config, parts: Parts, reader: Reader) -> ReportDesk:
         points=partial(points, config, parts, reader),
         audiences={channel.name: channel.audience for channel in config.channels},
         overrides=partial(_overrides, parts),
+        capacity=partial(capacity_view.as_of, config, reader),
     )
 
 

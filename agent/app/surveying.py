@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from prometheus_client.metrics import Gauge
 
+from agent.app.capacity_view import HISTORY_DAYS
 from agent.clock import Clock
 from agent.config import capacity as configured
 from agent.config.capacity_options import ResourceOptions
@@ -13,6 +14,7 @@ from agent.config.options import Config
 from agent.engine.commands import CommandError
 from agent.itsm.capacity import DAY, Forecast, Hour, forecast
 from agent.itsm.capacity_plan import FORGOTTEN_SECONDS, Outlook, Subject, Survey
+from agent.store import rollups
 from agent.store.reader import Reader
 from agent.telemetry import log, metrics
 from collectors.sample import Labels
@@ -25,8 +27,6 @@ _STEPS = 12
 """A roll-up is made of so many values, at equal distances."""
 _SEEN_SHARE = 0.5
 """Of these, so many must be there: less is a gap."""
-_HISTORY_DAYS = 90.0
-"""What forecasts are made of at most."""
 _SUBJECTS = 200
 """Of one resource; more are left out."""
 _LIMITS = Limits(max_series=10_000)
@@ -56,7 +56,8 @@ class Surveying:
         self._reader = reader
         self._clock = clock
         self._order = order
-        self._known = {each.subject: each for each, _ in reader.outlooks(clock.now())}
+        with reader.opened() as connection:
+            self._known = {each.subject: each for each, _ in rollups.outlooks(connection, clock.now())}
         self._fresh: set[Subject] = set()
         """Subjects with a forecast of this life."""
         self._last_at = max((each.measured_at for each in self._known.values()), default=0.0)
@@ -138,7 +139,8 @@ class Surveying:
         return known.subject in self._fresh and known.at // DAY == now // DAY and known.forecast.limit == hour.limit
 
     def _forecast(self, subject: Subject, hour: Hour | None, now: float) -> Forecast:
-        hours = self._reader.hours(subject, now - _HISTORY_DAYS * DAY, now)
+        with self._reader.opened() as connection:
+            hours = rollups.hours(connection, subject, now - HISTORY_DAYS * DAY, now)
         options = self._config.capacity
         planned = configured.demands(options, subject)
         return forecast([*hours, *([hour] if hour else [])], now, planned, configured.guard(options))

@@ -3,12 +3,14 @@
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from agent.cli import connection, screen
-from agent.itsm.capacity import DAY, SAYS, Why
-from rules.gotemplate.humanize import humanize_1024, humanize_percentage
+from agent.itsm.capacity import DAY
+from agent.itsm.capacity_plan import Outlook
+from agent.itsm.capacity_words import amount, between, day, remark
 
 _HEADERS = ("RESOURCE", "SUBJECT", "USED", "OF", "GROWTH A DAY", "FULL", "BETWEEN", "FIT", "CHANGE", "REMARK")
 
@@ -20,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     elif not found:
         print("nothing is known yet: resources are looked at once an hour")
     else:
-        screen.show_table(_HEADERS, map(row, found))
+        screen.show_table(_HEADERS, (row(msgspec.convert(each, Outlook), _change(each)) for each in found))
     return 0
 
 
@@ -31,39 +33,24 @@ def _is_wanted(outlook: Mapping[str, Any], resource: str, soon: float | None) ->
     return soon is None or (full_at is not None and full_at - time.time() <= soon)
 
 
-def row(outlook: Mapping[str, Any]) -> Sequence[str]:
+def _change(outlook: Mapping[str, Any]) -> str:
+    return str(outlook["plan"]["change"]) if outlook["plan"] else ""
+
+
+def row(outlook: Outlook, change: str) -> Sequence[str]:
     """Return the cells of one outlook."""
-    subject, found, unit = outlook["subject"], outlook["forecast"], outlook["unit"]
-    remark = SAYS[Why(found["why"])] if found["why"] else found["note"]
-    between = f"{_day(found['earliest'])} … {_day(found['latest']) or 'open'}" if found["earliest"] else ""
+    found = outlook.forecast
     return (
-        subject["resource"],
-        subject["name"],
-        _amount(found["used"], unit),
-        _amount(found["limit"], unit),
-        _amount(found["per_day"], unit),
-        _full(found["full_at"]),
-        between,
-        f"{found['fit']:.0%}" if found["fit"] is not None else "",
-        outlook["plan"]["change"] if outlook["plan"] else "",
-        remark,
+        outlook.subject.resource,
+        outlook.subject.name,
+        *(amount(value, outlook.unit) for value in (found.used, found.limit, found.per_day)),
+        _full(found.full_at),
+        between(found.earliest, found.latest),
+        f"{found.fit:.0%}" if found.fit is not None else "",
+        change,
+        remark(outlook),
     )
 
 
 def _full(at: float | None) -> str:
-    if at is None:
-        return ""
-    days = max(0, round((at - time.time()) / DAY))
-    return f"{_day(at)} ({days} d)"
-
-
-def _day(at: float | None) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d") if at is not None else ""
-
-
-def _amount(value: float | None, unit: str) -> str:
-    if value is None:
-        return ""
-    if unit == "bytes":
-        return f"{humanize_1024(value)}B"
-    return humanize_percentage(value) if unit == "ratio" else f"{value:.6g}"
+    return f"{day(at)} ({max(0, round((at - time.time()) / DAY))} d)" if at is not None else ""

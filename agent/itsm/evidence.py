@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.incidents.incident import Incident
+from agent.itsm.capacity_plan import Outlook
 from agent.itsm.catalogue import Catalogue, Objective, Worth
 from agent.itsm.changes import Change
 from agent.itsm.problems import Problem
@@ -42,6 +43,8 @@ class Evidence:
     drills: tuple[Training, ...] = ()
     services: tuple[Terms, ...] = ()
     worth: Mapping[str, Worth] = field(default_factory=dict)
+    capacity: tuple[Outlook, ...] = ()
+    """As it was at the end."""
     points: tuple[Point, ...] = ()
     """What must be looked at whatever happened in the period: silences, rules, overrides."""
     suggestions: tuple[Suggestion, ...] = ()

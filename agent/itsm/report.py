@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from agent.itsm import practices, review, suggestions
+from agent.itsm.capacity_plan import Outlook
+from agent.itsm.capacity_words import amount, between, day, remark
 from agent.itsm.evidence import Evidence
 from agent.itsm.measures import PHASES, Measures, Share, Spread, measures
 from agent.itsm.practices import Practice
@@ -23,6 +25,7 @@ class Report:
     host: str
     measures: Measures
     problems: tuple[Problem, ...]
+    capacity: tuple[Outlook, ...]
     suggestions: tuple[Suggestion, ...]
     """Everything that is to be looked at or done: what this period shows, and what nobody has closed yet."""
     drills: tuple[Training, ...] = ()
@@ -48,6 +51,7 @@ def report(evidence: Evidence) -> Report:
         host=evidence.host,
         measures=figures,
         problems=evidence.problems,
+        capacity=evidence.capacity,
         suggestions=suggestions.merged(known, found, evidence.end),
         drills=evidence.drills,
     )
@@ -85,6 +89,7 @@ def _sections(made: Report) -> Iterator[Section]:
     yield _section("Where the time went", practices.MEASUREMENT, ("phase", "time", "share"), _phases(figures))
     yield _section("Services", practices.AVAILABILITY, _SERVICES, _services(figures))
     yield _section("Promises", practices.LEVELS, ("promise", "kept"), promises)
+    yield _section("Capacity", practices.CAPACITY, _CAPACITY, _capacity(made.capacity))
     yield _section("What automation was worth", practices.VALUE, ("figure", "value"), _worth(figures))
     yield _section("Changes", practices.CHANGES, _CHANGES, _changes(figures))
     yield _section("Changes by automation", practices.CHANGES, _ACTIONS, _actions(figures), technical=True)
@@ -97,6 +102,7 @@ def _sections(made: Report) -> Iterator[Section]:
 
 _MAJORS = ("incident", "alert", "service", "why", "took")
 _SERVICES = ("service", "incidents", "down", "in business hours", "availability", "goal", "error budget used")
+_CAPACITY = ("resource", "used", "of", "growth a day", "full", "between", "fit", "remark")
 _CHANGES = ("changes", "done", "failed", "rejected", "expired", "success", "to be reviewed")
 _ACTIONS = ("remediation", "attempts", "helped", "time")
 _PROBLEMS = ("problem", "state", "service", "why", "workaround")
@@ -156,6 +162,15 @@ def _services(figures: Measures) -> Iterator[Sequence[str]]:
         used = f"{each.budget_used:.1%}" if each.budget_used is not None else "-"
         times = (duration(each.down), duration(each.seen), f"{each.availability:.3%}")
         yield (_one(each.service), str(each.incidents), *times, goal, used)
+
+
+def _capacity(outlooks: Iterable[Outlook]) -> Iterator[Sequence[str]]:
+    for each in outlooks:
+        found = each.forecast
+        amounts = (amount(value, each.unit) or "-" for value in (found.used, found.limit, found.per_day))
+        fit = f"{found.fit:.0%}" if found.fit is not None else "-"
+        days = (day(found.full_at) or "-", between(found.earliest, found.latest) or "-")
+        yield (_one(str(each.subject)), *amounts, *days, fit, _one(remark(each)) or "-")
 
 
 def _worth(figures: Measures) -> Iterator[Sequence[str]]:

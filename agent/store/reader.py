@@ -6,17 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent.incidents.incident import Incident
 from agent.itsm.changes import Change
 from agent.itsm.problems import Problem
 from agent.store import documents
 from agent.store.database import read_only
-
-if TYPE_CHECKING:
-    from agent.itsm.capacity import Hour
-    from agent.itsm.capacity_plan import Outlook, Plan, Subject
 
 _READ_SECONDS = 5.0
 _CHANGES = {
@@ -159,25 +155,6 @@ class Reader:
                 return None
             query = "SELECT at, reason, guard, actor, detail FROM audit WHERE incident_id = ? ORDER BY id"
             return documents.incident(row["document"]), _rows(connection, query, incident_id)
-
-    def knows_capacity(self) -> bool:
-        """Tell whether there is an outlook on the capacity of anything."""
-        with self.opened() as connection:
-            return connection.execute("SELECT 1 FROM capacity_subjects LIMIT 1").fetchone() is not None
-
-    def outlooks(self, now: float) -> list[tuple["Outlook", "Plan | None"]]:
-        """Return the newest outlook on the capacity of all there still is, and what was asked for because of it."""
-        from agent.store import rollups  # noqa: PLC0415 - once an hour
-
-        with self.opened() as connection:
-            return list(rollups.outlooks(connection, now))
-
-    def hours(self, subject: "Subject", since: float, until: float) -> list["Hour"]:
-        """Return the roll-ups of a subject in a span of time (wall seconds), the oldest first."""
-        from agent.store import rollups  # noqa: PLC0415 - once an hour
-
-        with self.opened() as connection:
-            return rollups.hours(connection, subject, since, until)
 
     def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return effects that will never be delivered, newest first, each with its reason."""

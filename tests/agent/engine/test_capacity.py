@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 
-from agent.app import building
+from agent.app import building, capacity_view
 from agent.app.surveying import Surveying
 from agent.config.capacity_options import CapacityOptions, DemandOptions, ResourceOptions
 from agent.config.options import Config
@@ -15,6 +16,8 @@ from agent.engine.commands import KeepSurvey
 from agent.incidents.policy import TicketPolicy
 from agent.itsm.capacity import DAY, Hour
 from agent.itsm.changes import Word, rejected
+from agent.itsm.evidence import Evidence
+from agent.itsm.report import markdown, report
 from agent.store import rollups
 from agent.telemetry.metrics import REGISTRY
 from collectors.sample import Reading, Sample, Source, labels
@@ -101,7 +104,12 @@ class Months:
         self.bench.parts.series.drop_old(self.bench.clock.now())
 
     def outlook(self, name="/srv"):
-        return next(each for each, _ in self.bench.reader.outlooks(self.bench.clock.now()) if each.subject.name == name)
+        connection = self.bench.database.connection
+        known = [each for each, _ in rollups.outlooks(connection, self.bench.clock.now())]
+        return next(each for each in known if each.subject.name == name)
+
+    def rolled_up(self):
+        return rollups.hours(self.bench.database.connection, self.outlook().subject, 0.0, NOW + 10 * DAY)
 
     def told(self):
         return [row.payload["op"] for row in self.rows]
@@ -125,7 +133,7 @@ def months(bench):
 def test_roll_ups_are_what_was_measured_hour_by_hour(months):
     months.levels["/srv"] = lambda day: 100 + 24 * day
     months.pass_days(1)
-    found = months.bench.reader.hours(months.outlook().subject, 0.0, NOW + 10 * DAY)
+    found = months.rolled_up()
     assert len(found) == 24
     last = found[-1]
     assert last.at == months.bench.clock.now()
@@ -139,7 +147,7 @@ def test_downtime_leaves_a_gap_and_half_an_hour_is_none(months):
     months.restart(down=6 * HOUR)
     months.surveying.look()
     months.pass_days(0.25)
-    times = [hour.at for hour in months.bench.reader.hours(months.outlook().subject, 0.0, NOW + 10 * DAY)]
+    times = [hour.at for hour in months.rolled_up()]
     assert len(times) == 30
     assert max(later - earlier for earlier, later in pairwise(times)) == 7 * HOUR
 
@@ -313,3 +321,26 @@ def test_a_changed_configuration_is_followed_at_the_next_look(months):
     before = months.hours()
     months.pass_hour()
     assert months.hours() == before
+
+
+def test_a_report_says_what_was_known_at_its_end_and_says_the_same_later(months):
+    months.levels = {"/srv": lambda day: 400 + 5 * day, "/flat": lambda _day: 500.0}
+    months.live_through(92)
+    end = months.bench.clock.now()
+
+    def made():
+        outlooks = capacity_view.as_of(CONFIG, months.bench.reader, end)
+        return markdown(report(Evidence(host="web1", start=end - 7 * DAY, end=end, capacity=outlooks)))
+
+    first = made()
+    section = first.partition("## Capacity\n")[2].partition("##")[0]
+    practice = "ITIL: capacity and performance management. COBIT: BAI04 Managed Availability and Capacity."
+    assert f"*{practice}*" in section
+    rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| filesystem")]
+    assert [(row[0], row[4]) for row in rows] == [
+        ("| filesystem /flat", "-"),
+        ("| filesystem /srv", datetime.fromtimestamp(months.start + 120 * DAY, UTC).strftime("%Y-%m-%d")),
+    ]
+    assert rows[0][-1] == "it does not grow |"
+    months.live_through(5)
+    assert made() == first

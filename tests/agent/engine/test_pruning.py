@@ -116,7 +116,7 @@ def test_roll_ups_go_with_the_incidents_of_their_time(idle):
     idle.pass_time(HOUR)
     prune(idle, 10)
     assert idle.database.used_bytes() <= full * 0.8
-    kept = idle.reader.hours(subject, 0.0, now)
+    kept = rollups.hours(connection, subject, 0.0, now)
     assert 100 * 24 < len(kept) < 350 * 24
     assert kept[-1].at == now - HOUR
 
