@@ -44,6 +44,7 @@ soak: $(VENV)/tested
 	CRASH_POINTS=300 FLAPS=100 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/crash tests/host/test_hostile.py \
 	  tests/host/test_contained.py tests/host/test_newer_systemd.py
 	LABEL_SETS=1000000 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/acceptance/test_alert_storm.py
+	OUTAGE_INCIDENTS=10000 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/acceptance/test_ticket_outage.py
 
 fuzz: $(VENV)/tested
 	tests/fuzz

@@ -43,7 +43,7 @@ class Delivery:
         self._start = secrets.token_hex(8)
         self._claims = itertools.count(1)
         self._next_row = next_row
-        self._presenter = presenter
+        self.presenter = presenter
         self._inline = inline
         self._rows: dict[int, OutboxRow] = {}
         self._fresh: dict[int, tuple[Effect, Mapping[str, Any]]] = {}
@@ -52,7 +52,7 @@ class Delivery:
         """Write the effect down; what we keep ourselves (the ticket book) is done in the same transaction."""
         payload = {
             **effect.payload,
-            **(self._presenter(effect, incident) if effect.kind is not Kind.REMEDIATION else {}),
+            **(self.presenter(effect, incident) if effect.kind is not Kind.REMEDIATION else {}),
         }
         self._write(batch, effect, payload)
 

@@ -88,8 +88,7 @@ class Webhook:
         self._send("reopen", ref, update)
 
     def check(self) -> None:
-        if self._finder is not None:
-            self._finder.send("GET", "", query={"correlation": "check"})
+        self.find("check")
         self._receiver.send("HEAD", "", accept=HEAD_UNKNOWN)
         if self._options.secret_file is not None:
             self._secrets(self._options.secret_file)

@@ -22,6 +22,7 @@ class TicketDesk:
     """Makes a ticket for every creation that arrives, however often. Of changes it drops those it has seen."""
 
     tickets: list[Ticket] = field(default_factory=list)
+    by_correlation: dict[str, Ticket] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     """What no client in its right mind asks for."""
     port: int = 0
@@ -36,7 +37,7 @@ class TicketDesk:
         return self._change(request.document, request.headers["Idempotency-Key"])
 
     def _find(self, correlation: str) -> Reply:
-        found = next((each for each in self.tickets if each.correlation == correlation), None)
+        found = self.by_correlation.get(correlation)
         if found is None:
             return Reply(status=204)
         return reply(200, {"id": found.id, "url": "", "state": found.state})
@@ -44,10 +45,12 @@ class TicketDesk:
     def _create(self, correlation: str) -> Reply:
         ticket = Ticket(id=f"T{len(self.tickets) + 1}", correlation=correlation)
         self.tickets.append(ticket)
+        self.by_correlation.setdefault(correlation, ticket)
         return reply(201, {"id": ticket.id})
 
     def _change(self, document: dict[str, str], key: str) -> Reply:
-        ticket = next((each for each in self.tickets if each.id == document["id"]), None)
+        number = int(document["id"].removeprefix("T"))
+        ticket = self.tickets[number - 1] if 0 < number <= len(self.tickets) else None
         if ticket is None:
             self.refused.append(f"{document['op']} of {document['id']}")
             return reply(404, {"message": "no such ticket"})

@@ -209,33 +209,6 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
-@pytest.mark.parametrize(
-    ("answer", "permanent"),
-    [
-        (Reply(status=404, body=b"<html>not here</html>", headers=HTML), True),
-        (reply(401, {"message": "no"}), True),
-        (reply(403, {"message": "no"}), True),
-        (reply(403, {"message": "too often"}, **{"X-RateLimit-Remaining": "0"}), False),
-        (reply(409, {"message": "conflict"}), False),
-        (reply(429, {"message": "too often"}, **{"Retry-After": "7"}), False),
-        (Reply(status=500, body=b"<html>oops</html>", headers=HTML), False),
-        (Reply(status=503, headers={"Retry-After": "7"}), False),
-        (Reply(status=302, headers={"Location": "https://login.example.org/"}), False),
-    ],
-)
-def test_every_adapter_tells_permanent_from_passing_errors(name: str, answer: Reply, *, permanent: bool):
-    with serving(lambda _: answer) as port:
-        url = f"http://127.0.0.1:{port}"
-        options = {"url": url} | OPTIONS[name] | ({"find_url": url} if name == "webhook" else {})
-        system = ADAPTERS[name].open(ADAPTERS[name].options(**options), lambda _: PASSWORD)
-        draft = fresh_draft()
-        for call in (system.check, lambda: system.find(draft.correlation), lambda: system.create(draft)):
-            with pytest.raises(TicketError) as raised:
-                call()
-            assert raised.value.permanent is permanent
-
-
-@pytest.mark.parametrize("name", ADAPTERS)
 @pytest.mark.parametrize("status", [200, 401, 500])
 def test_no_adapter_lets_a_server_that_echoes_our_headers_put_a_secret_into_the_error(name: str, status: int):
     def echo(request: Request) -> Reply:
