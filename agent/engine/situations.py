@@ -96,11 +96,16 @@ class Situations:
             return "; ".join(self.stopped_by.values())
         return f"{self.stop_file} exists" if os.path.exists(self.stop_file) else ""  # noqa: PTH110 - asked for every decision
 
-    def muted(self, incident: Incident, now: float) -> tuple[str, float | None]:
-        """Return what mutes the incident's alert, empty if nothing does, and when all of it will be over."""
+    def muted(self, incident: Incident, now: float, ladder: Ladder | None = None) -> tuple[str, float | None]:
+        """Return what mutes the incident's alert, empty if nothing does, and when all of it will be over.
+
+        `ladder` is the one that would act, where that is not the first that matches.
+        """
         labels = incident.member_labels or incident.labels
         mutes = [*self.muting.of(labels, now), *self._dependencies(incident)]
-        if any(mute.kind is MuteKind.FREEZE for mute in mutes) and _goes_through(self.policy.ladder_for(labels)):
+        if any(mute.kind is MuteKind.FREEZE for mute in mutes) and _goes_through(
+            ladder or self.policy.ladder_for(labels)
+        ):
             mutes = [mute for mute in mutes if mute.kind is not MuteKind.FREEZE]
         return _joined(mutes)
 
@@ -134,7 +139,7 @@ class Situations:
     def of(self, incident: Incident, now: float, ladder: Ladder | None = None) -> Situation:
         """Return what a decision about this incident may read now; `ladder` is not the one that would take it."""
         ladder = ladder or self.policy.ladder_for(incident.labels)
-        muted, muted_until = self.muted(incident, now)
+        muted, muted_until = self.muted(incident, now, ladder)
         emergency = _goes_through(ladder)
         frozen, frozen_until = self._frozen(incident, now, both=emergency)
         shared = _Shared(

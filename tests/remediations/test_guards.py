@@ -127,6 +127,13 @@ def test_an_expired_silence_or_acknowledgement_refuses_nothing():
     assert guards(expired, now=NOW - 1) == [Guard.FREEZE, Guard.ACKNOWLEDGED]
 
 
+def test_a_freeze_that_leaves_incidents_alone_escalates_until_it_is_over():
+    frozen = replace(CALM, frozen="freeze window month-end", frozen_until=NOW + 9)
+    (answer,) = refusals(LIMITS, frozen, NOW)
+    assert (answer.guard, answer.then, answer.reason) == (Guard.FREEZE, Then.ESCALATE, "freeze window month-end")
+    assert guards(frozen, now=NOW + 9) == []
+
+
 def test_twenty_incidents_in_ten_seconds_are_no_storm_yet_and_old_ones_do_not_count():
     assert guards(replace(CALM, new_incidents=(NOW,) * 20)) == []
     assert guards(replace(CALM, new_incidents=(NOW,) * 20 + (NOW - 10,) * 20)) == []
@@ -248,6 +255,8 @@ situations = st.builds(
     origin_error=st.sampled_from(["", "origin http is not listed"]),
     muted=st.sampled_from(["", "silence"]),
     muted_until=until,
+    frozen=st.sampled_from(["", "freeze window month-end"]),
+    frozen_until=until,
     acknowledged_by=st.sampled_from(["", "ann"]),
     acknowledged_until=until,
     mode=st.sampled_from(Mode),

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from agent.engine.commands import CommandError, OnIncident, SetStop
 from agent.engine.situations import Presence
+from agent.incidents import windows
 from agent.incidents.events import Acknowledged, Approved, Rejected, Released, RetryOrdered
+from agent.incidents.muting import Freeze
 from agent.incidents.replay import again
+from agent.incidents.windows import Recurrence
 from agent.store import documents
 from remediations import guards as guards_module
 from remediations.guards import GUARDS
@@ -44,19 +47,29 @@ STEP = st.one_of(
     st.tuples(st.just("clock"), st.sampled_from([-3600.0, 86400.0])),
     st.tuples(st.just("stop"), st.booleans()),
     st.tuples(st.just("sit"), st.booleans()),
+    st.tuples(st.just("freeze"), st.sampled_from(["", "wait", "escalate"])),
     st.tuples(st.just("say"), st.sampled_from(["ack", "release", "approve", "reject", "forge", "retry"])),
 )
+
+
+FREEZES = {
+    then: Freeze(
+        name=then, matchers=(), window=windows.parse(Recurrence(times=("00:00-24:00",))), escalates=then == "escalate"
+    )
+    for then in ("wait", "escalate")
+}
 
 
 class Story:
     """Plays steps against an engine with two services that fail, and tells the oracle what came out of it."""
 
-    def __init__(self, directory, mode, limits=LIMITS):
+    def __init__(self, directory, mode, limits=LIMITS, *, emergency=False):
         self.bench = Bench(directory)
         (ladder,) = self.bench.policy.ladders
         ladder = replace(
             ladder,
             mode=mode,
+            emergency=emergency,
             approvers=("ann",),
             limits=limits,
             steps=("restart_command", "restart_command"),
@@ -65,6 +78,7 @@ class Story:
         self.bench.policy = replace(self.bench.policy, ladders=(ladder,), kinds={"restart_command": KIND})
         self.oracle = Oracle(limits, KIND)
         self.sitting = False
+        self.frozen = ""
         self.ups = dict.fromkeys(NAMES, True)
         self.open = []
         self.judged = set()
@@ -75,6 +89,7 @@ class Story:
         situations = self.bench.parts.situations
         situations.policy = self.bench.policy
         situations.planner = self.plan
+        situations.muting.configure([FREEZES[self.frozen]] if self.frozen else [], [])
         situations.presence = lambda _now: Presence(what="ann on pts/0") if self.sitting else Presence()
 
     def plan(self, ladder, incident):
@@ -161,9 +176,16 @@ class Story:
         self.bench.clock.advance(0.1)
         self.forbid()
 
+    def freeze(self, then):
+        self.frozen = then
+        self.rebuild()
+        self.forbid()
+
     def forbid(self):
         stopped = bool(self.bench.parts.situations.stopped_by)
-        self.oracle.forbidden = "it was stopped" if stopped else "somebody was at work" if self.sitting else ""
+        (ladder,) = self.bench.policy.ladders
+        frozen = "there was a freeze" if self.frozen and not ladder.emergency else ""
+        self.oracle.forbidden = "it was stopped" if stopped else "somebody was at work" if self.sitting else frozen
 
     def say(self, word):
         for incident in self.bench.incidents():
@@ -200,23 +222,32 @@ def explained(bench, policy):
     return count
 
 
-def told(steps, mode, limits=LIMITS):
+def told(steps, mode, limits=LIMITS, *, emergency=False):
     directory = Path(tempfile.mkdtemp())
-    story = Story(directory, mode, limits)
+    story = Story(directory, mode, limits, emergency=emergency)
     try:
         for step in steps:
             story.play(step)
         explained(story.bench, story.bench.policy)
+        reviewed(story.bench)
         return story.oracle
     finally:
         story.bench.database.close()
         shutil.rmtree(directory)
 
 
-@given(st.lists(STEP, max_size=40), st.sampled_from([Mode.AUTO, Mode.AUTO, Mode.APPROVE, Mode.OBSERVE]))
+def reviewed(bench):
+    """Look at the record: what went through a freeze, and nothing else, is an emergency that waits for its review."""
+    through = {a["run_id"] for each in bench.incidents() for a in each["attempts"] if a["emergency"]}
+    changes = [each for each in bench.reader.changes(limit=10_000) if each["run_id"] and each["state"] != "expired"]
+    assert {each["run_id"] for each in changes if each["type"] == "emergency"} == through
+    assert {each["run_id"] for each in changes if each["review"]} == through
+
+
+@given(st.lists(STEP, max_size=40), st.sampled_from([Mode.AUTO, Mode.AUTO, Mode.APPROVE, Mode.OBSERVE]), st.booleans())
 @settings(max_examples=settings.default.max_examples * 3 // 5)
-def test_no_history_violates_a_guard_and_the_policy_alone_explains_the_record(steps, mode):
-    oracle = told(steps, mode)
+def test_no_history_violates_a_guard_and_the_policy_alone_explains_the_record(steps, mode, emergency):
+    oracle = told(steps, mode, emergency=emergency)
     assert oracle.broken == []
     assert mode is not Mode.OBSERVE or oracle.runs == []
 
@@ -254,6 +285,7 @@ USELESS = [
     )
 ]
 STOPPED = [("stop", True), ("process", "a", False), ("time", 31.0)]
+FROZEN = [("freeze", "escalate"), ("process", "a", False), ("time", 31.0)]
 WATCHED = [("sit", True), ("process", "a", False), ("time", 31.0)]
 
 
@@ -262,6 +294,7 @@ WATCHED = [("sit", True), ("process", "a", False), ("time", 31.0)]
     [
         ("_stop", STOPPED, "it was stopped"),
         ("_operator", WATCHED, "somebody was at work"),
+        ("_freeze", FROZEN, "there was a freeze"),
         ("_rate", FLAPPING, "more than"),
         ("_cooldown", QUICK, "cool-down"),
         ("_parallel", FLAPPING, "at a time"),
@@ -277,6 +310,13 @@ def test_the_oracle_sees_what_happens_without_a_guard(monkeypatch, guard, steps,
     broken = told(steps, Mode.AUTO).broken
 
     assert any(says in each for each in broken), broken
+
+
+def test_an_emergency_goes_through_a_freeze_and_through_nothing_else():
+    assert told(FROZEN, Mode.AUTO).runs == []
+    assert len(told(FROZEN, Mode.AUTO, emergency=True).runs) == 1
+    for steps in (STOPPED, WATCHED):
+        assert told(steps, Mode.AUTO, emergency=True).runs == []
 
 
 def test_two_policies_on_one_action_both_hold():
