@@ -111,6 +111,10 @@ class Ruleset:
             yield from state.alerts.values()
 
     @property
+    def identities(self) -> Iterator[str]:
+        return (rule.identity for group in self.groups.values() for rule in group.rules)
+
+    @property
     def warming(self) -> Mapping[str, bool]:
         """Whether a rule, by identity, lacked history when it was last evaluated."""
         return {identity: state.warming for identity, state in self._states.items()}

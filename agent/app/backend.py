@@ -160,6 +160,10 @@ class DaemonBackend:
             "stopped": situations.stopped(),
             "maintenance": situations.muting.maintained(now),
             "freezes": situations.muting.frozen(now),
+            "observing": [
+                {"rule": rule.split(";")[2], "days_left": round((until - now) / 86400.0, 1)}
+                for rule, until in situations.newcomers.all(now).items()
+            ],
             "phase": str(situations.phase),
             "settling_seconds": max(0.0, situations.settled_at - now),
             "series": parts.series.series_count,

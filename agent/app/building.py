@@ -261,6 +261,7 @@ def _situations(config: Config, casebook: Casebook, ledger: Ledger, ruleset: Rul
         stop_file=config.guards.stop_file,
     )
     situations.settle_seconds = config.incidents.settle
+    situations.newcomers.seconds = config.rules.observe_new
     situations.muting.configure(quieting.freezes(config), quieting.inhibitions(config))
     situations.presence = looking(config)
     situations.warming = lambda: ruleset.warming

@@ -105,6 +105,8 @@ class Reloading:
         parts.desk.rules = building.desk_rules(new, parts.desk.rules.host)
         parts.desk.library.configure(new.knowledge.folders)
         changes = parts.ruleset.replace(groups, batch.now)
+        situations.newcomers.seconds = new.rules.observe_new
+        batch.writes += situations.newcomers.take(parts.ruleset.identities, batch.now)
         parts.series.require(parts.ruleset.horizons(), new.state.history)
         for change in changes:
             parts.desk.alert_changed(batch, change)

@@ -157,6 +157,12 @@ class RuleOptions:
         (), "Prometheus rule files; patterns are allowed.", example=["/etc/paramedic/rules.d/*.yml"]
     )
     interval: Seconds = option(Seconds(15.0), "How often groups without an interval of their own are evaluated.")
+    observe_new: Seconds = option(
+        Seconds(0.0),
+        "For so long a rule that was not here before starts no action: what would have been run is recorded.",
+        zero=True,
+        example="3d",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

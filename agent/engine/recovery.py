@@ -86,6 +86,7 @@ def recover(parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
     _load_alerts(parts, batch)
     parts.situations.muting.note((*parts.ruleset.active(), *parts.intake.active()), now)
     parts.desk.first_start = parts.database.meta("started_at") is None and now < parts.situations.settled_at
+    batch.writes += parts.situations.newcomers.load(parts.database, parts.ruleset.identities, now)
     interrupted = _load_outbox(parts, batch, never)
     if shift:
         batch.writes += housekeeping.shift(parts, shift)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.engine.casebook import Casebook
 from agent.engine.ledger import Ledger, owner, subject
+from agent.engine.newcomers import Newcomers
 from agent.engine.outages import Outages
 from agent.incidents.incident import DEFAULT_SERVICE, Incident
 from agent.incidents.muting import Mute, MuteKind, Muting
@@ -75,6 +76,7 @@ class Situations:
         """Why the global stop is on, by whose switch it is."""
         self.muting = Muting()
         self.outages = Outages()
+        self.newcomers = Newcomers()
         self.settle_seconds = 0.0
         """How long to settle after what muted has ended."""
         self.degraded = ""
@@ -202,7 +204,7 @@ class Situations:
             disruptive=planned.disruptive,
             operator=present.what,
             operator_until=present.until,
-            mode=effective_mode(ladder.mode, standing, self._most(incident, planned)),
+            mode=effective_mode(ladder.mode, standing, self._most(incident, planned, now)),
             standing=standing,
             kind=self._kind(planned.action, now),
             new_incidents=self._casebook.opened_since(now - limits.storm_within),
@@ -224,8 +226,10 @@ class Situations:
             return ""
         return f"{unit} was stopped on purpose"
 
-    def _most(self, incident: Incident, planned: Planned) -> guards.Mode:
-        """Return how far the service and the action let a remediation go."""
+    def _most(self, incident: Incident, planned: Planned, now: float) -> guards.Mode:
+        """Return how far service, action and the age of the rule let a remediation go."""
+        if self.newcomers.until(incident.rule, now) is not None and not incident.drill:
+            return guards.Mode.OBSERVE
         allowed = self.policy.catalogue.get(incident.service).automation
         return min(allowed, guards.Mode.APPROVE, key=_MODES.index) if planned.restarts_host else allowed
 

@@ -128,6 +128,14 @@ def test_it_pulls_no_storm_brake_and_makes_no_real_incident_part_of_a_storm(both
     assert next(i for i in both.parts.casebook.active() if not i.drill).parent == ""
 
 
+def test_it_acts_although_its_rule_is_new(both):
+    both.parts.situations.newcomers.seconds = 86400.0
+    drill(both, up=0)
+    assert len(both.take("runner")) == 1
+    real(both, up=0)
+    assert both.take("runner") == []
+
+
 def test_it_makes_nobody_a_promise(both):
     drill(both, up=0)
     assert both.incident()["clocks"] == []

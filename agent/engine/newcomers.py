@@ -1,0 +1,44 @@
+"""Rules that are new on this host: for a while they only observe, whatever their remediations may do."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from agent.store.database import Database, Write, set_meta
+
+_KEY = "rules_seen"
+_ALWAYS = 0.0
+
+
+class Newcomers:
+    """Knows since when each rule, by its identity, has been loaded here. `seconds` is how long one is new; 0: never."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._since: dict[str, float] = {}
+
+    def load(self, database: Database, rules: Iterable[str], now: float) -> list[Write]:
+        """Take up what is on record. What a daemon without this record has worked with is not new."""
+        known = database.meta(_KEY)
+        if known is not None:
+            self._since = msgspec.json.decode(known, type=dict[str, float])
+            return self.take(rules, now)
+        first = database.meta("started_at") is None
+        return self.take(rules, now if first else _ALWAYS)
+
+    def take(self, rules: Iterable[str], now: float) -> list[Write]:
+        """Take these rules as all there are: one that was gone is new again. Return what must be written."""
+        since = {rule: self._since.get(rule, now) for rule in rules}
+        if since == self._since:
+            return []
+        self._since = since
+        return [set_meta(_KEY, msgspec.json.encode(since).decode())]
+
+    def until(self, rule: str, now: float) -> float | None:
+        """Return until when the rule only observes; None: it does not."""
+        end = self._since.get(rule, _ALWAYS) + self.seconds
+        return end if self.seconds and now < end else None
+
+    def all(self, now: float) -> dict[str, float]:
+        """Return the rules that only observe now, and until when."""
+        return {rule: end for rule in self._since if (end := self.until(rule, now)) is not None}
