@@ -11,7 +11,7 @@ import msgspec
 from agent.engine.commands import CommandError
 from agent.engine.improvements import PublishReport
 from agent.incidents.policy import Policy
-from agent.itsm import review
+from agent.itsm import controls, review
 from agent.itsm.capacity_plan import Outlook
 from agent.itsm.evidence import Evidence, terms
 from agent.itsm.measures import measures
@@ -20,7 +20,7 @@ from agent.itsm.page import html
 from agent.itsm.report import Report, markdown, report, title
 from agent.itsm.suggestions import Point
 from agent.itsm.training import training
-from agent.store import improvement
+from agent.store import improvement, proofs
 from agent.store.reader import Reader
 
 FORMS: Mapping[str, Callable[[Report], str]] = {
@@ -114,6 +114,14 @@ class ReportDesk:
             return None
         made = report(found[0])
         return {"form": form, "text": FORMS[form](made), "same": digest(made) == found[1]}
+
+    def controls(self, start: float, end: float, form: str) -> str:
+        """Return the records of a period that prove each control, as "json" or "csv"."""
+        with self._reader.opened() as connection:
+            found = controls.proofs(proofs.facts(connection, start, end))
+        if form == "csv":
+            return controls.as_csv(found)
+        return msgspec.json.format(msgspec.json.encode(controls.as_tables(found)), indent=2).decode() + "\n"
 
     def suggestions(self, *, closed: bool) -> Sequence[Mapping[str, Any]]:
         with self._reader.opened() as connection:

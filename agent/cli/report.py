@@ -17,6 +17,10 @@ def run(args: argparse.Namespace) -> int:
         _show_list(args, client.get("reports"))
     elif args.what == "show":
         _show(args, client)
+    elif args.what == "controls":
+        start, end = _span(args)
+        form = "csv" if args.form == "csv" and not args.json else "json"
+        _write(args, client.get("controls", **{"from": repr(start), "to": repr(end), "form": form})["text"])
     elif args.publish or args.send:
         _publish(args, client)
     else:
@@ -60,7 +64,7 @@ def _span(args: argparse.Namespace) -> tuple[float, float]:
 def period(name: str, now: datetime) -> tuple[float, float]:
     """Return the last whole week (from Monday) or month before `now`, in wall seconds."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    if name == "monthly":
+    if name in ("monthly", "controls"):
         end = midnight.replace(day=1)
         return (end - timedelta(days=1)).replace(day=1).timestamp(), end.timestamp()
     end = midnight - timedelta(days=midnight.weekday())

@@ -17,14 +17,20 @@ def reports(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pri
     report.add_argument(
         "what",
         nargs="?",
-        choices=("weekly", "monthly", "list", "show"),
+        choices=("weekly", "monthly", "list", "show", "controls"),
         default="weekly",
-        help="the last whole week (the default) or month; list: what was published; show: one of these",
+        help="the last whole week (the default) or month; list: what was published; show: one of these; controls: the"
+        " records of the last whole month, or of --from and --to, that prove each ITIL practice and COBIT objective",
     )
     report.add_argument("id", nargs="?", default="", metavar="ID", help="of the report to show")
     report.add_argument("--from", dest="start", type=point_in_time, metavar="TIME", help="begin of another period")
     report.add_argument("--to", dest="end", type=point_in_time, metavar="TIME", help="its end")
-    report.add_argument("--form", choices=("markdown", "html", "json"), default="markdown", help="default: markdown")
+    report.add_argument(
+        "--form",
+        choices=("markdown", "html", "json", "csv"),
+        default="markdown",
+        help="default: markdown; controls: json or csv",
+    )
     report.add_argument("--out", metavar="FILE", help="write it there; default: print it")
     report.add_argument(
         "--publish", action="store_true", help="keep it, with everything it was computed from, instead of printing it"

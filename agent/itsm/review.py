@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from agent.itsm.changes import Change
 from agent.itsm.evidence import Evidence, Terms
@@ -13,6 +14,8 @@ NOISY_SHARE = 0.5
 NOISY_INCIDENTS = 5
 LOW_SUCCESS = 0.8
 ENOUGH_ATTEMPTS = 3
+SOON_SECONDS = 90 * 86400.0
+"""What will be full sooner is said."""
 SLOW_SHARE = 0.5
 ENOUGH_RESOLVED = 3
 
@@ -45,6 +48,7 @@ def points(measures: Measures, evidence: Evidence, today: str) -> tuple[Point, .
         *_rules(measures),
         *_actions(measures),
         *_slowest(measures),
+        *_forecasts(evidence),
         *_problems(evidence.problems),
         *_changes(evidence.changes),
         *evidence.points,
@@ -147,6 +151,19 @@ def _changes(changes: Iterable[Change]) -> Iterator[Point]:
                 about=f"change {change.id}",
                 says=f"an emergency that nobody has reviewed: {change.subject}",
                 suggestion="say whether it was right: paramedic change review",
+            )
+
+
+def _forecasts(evidence: Evidence) -> Iterator[Point]:
+    for outlook in evidence.capacity:
+        full_at = outlook.forecast.full_at
+        if full_at is not None and full_at - evidence.end <= SOON_SECONDS:
+            day = datetime.fromtimestamp(full_at, UTC).date().isoformat()
+            yield Point(
+                kind="forecast",
+                about=str(outlook.subject),
+                says=f"it will be full on {day}",
+                suggestion="make room, or let less come: paramedic change list has what was asked for",
             )
 
 

@@ -121,9 +121,7 @@ def _saying_why(handler: Handler) -> Handler:
     return handle
 
 
-def control_rows(
-    control: Control, *, reports: ReportsApi, recordings: RecordingsApi, articles: ArticlesApi
-) -> Sequence[Row]:
+def control_rows(control: Control, *, recordings: RecordingsApi, articles: ArticlesApi) -> Sequence[Row]:
     incident = "/control/incidents/{id}"
     table: Sequence[tuple[str, str, Handler]] = (
         ("GET", "/control/status", control.status),
@@ -145,20 +143,6 @@ def control_rows(
         ("GET", f"{incident}/article", articles.drafted),
         ("GET", "/control/articles", articles.list),
         ("GET", "/control/articles/{name}", articles.show),
-        ("GET", "/control/report", reports.report),
-        ("GET", "/control/capacity", reports.capacity),
-        ("GET", "/control/reports", reports.published),
-        ("POST", "/control/reports", reports.publish),
-        ("GET", "/control/reports/{id}", reports.recomputed),
-        ("GET", "/control/suggestions", reports.suggestions),
-        ("POST", "/control/suggestions/{id}/assign", reports.assign),
-        ("POST", "/control/suggestions/{id}/close", reports.close),
-        ("GET", "/control/reviews", reports.reviews),
-        ("POST", "/control/reviews", reports.review),
-        ("GET", "/control/reviews/due", reports.due),
-        ("GET", "/control/overrides", reports.overrides),
-        ("POST", "/control/overrides", reports.override),
-        ("POST", "/control/overrides/{id}/end", reports.end_override),
         ("POST", "/control/recordings", recordings.begin),
         ("POST", "/control/recordings/{id}", recordings.fetch),
         ("POST", "/control/stop", control.stop),
@@ -171,6 +155,28 @@ def control_rows(
         ("GET", "/control/drill/{id}", control.drill),
     )
     return _operators(table)
+
+
+def report_rows(reports: ReportsApi) -> Sequence[Row]:
+    return _operators(
+        (
+            ("GET", "/control/report", reports.report),
+            ("GET", "/control/capacity", reports.capacity),
+            ("GET", "/control/reports", reports.published),
+            ("POST", "/control/reports", reports.publish),
+            ("GET", "/control/reports/{id}", reports.recomputed),
+            ("GET", "/control/controls", reports.controls),
+            ("GET", "/control/suggestions", reports.suggestions),
+            ("POST", "/control/suggestions/{id}/assign", reports.assign),
+            ("POST", "/control/suggestions/{id}/close", reports.close),
+            ("GET", "/control/reviews", reports.reviews),
+            ("POST", "/control/reviews", reports.review),
+            ("GET", "/control/reviews/due", reports.due),
+            ("GET", "/control/overrides", reports.overrides),
+            ("POST", "/control/overrides", reports.override),
+            ("POST", "/control/overrides/{id}/end", reports.end_override),
+        )
+    )
 
 
 def follow_up_rows(problems: ProblemsApi, changes: ChangesApi) -> Sequence[Row]:
@@ -238,10 +244,10 @@ def full_rows(
         *prometheus_rows(backend=backend, queries=queries, clock=clock),
         *control_rows(
             Control(backend=backend, caller=caller, clock=clock),
-            reports=ReportsApi(backend=backend, caller=caller, clock=clock),
             recordings=RecordingsApi(backend=backend, caller=caller),
             articles=ArticlesApi(backend=backend, caller=caller),
         ),
+        *report_rows(ReportsApi(backend=backend, caller=caller, clock=clock)),
         *follow_up_rows(ProblemsApi(backend=backend, caller=caller), ChangesApi(backend=backend, caller=caller)),
     )
 

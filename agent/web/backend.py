@@ -50,6 +50,9 @@ class Reports(Protocol):
     def recomputed(self, report_id: str, form: str) -> Mapping[str, Any] | None:
         """Return {"form", "text", "same"} of a published report, computed again; None if there is none."""
 
+    def controls(self, start: float, end: float, form: str) -> str:
+        """Return the records of a period that prove each control, as "json" or "csv"."""
+
     def suggestions(self, *, closed: bool) -> Sequence[Mapping[str, Any]]: ...
 
     def due(self, now: float, seconds: float) -> Sequence[Mapping[str, Any]]:

@@ -21,6 +21,7 @@ from agent.web.request import RequestError, answer, fields_of, seconds_of
 T = TypeVar("T")
 
 FORMS = ("markdown", "html", "json")
+CONTROL_FORMS = ("json", "csv")
 LONGEST_SECONDS = 400 * 86400.0
 """The record of incidents is kept no longer."""
 MAX_TEXT = 10_000
@@ -111,6 +112,15 @@ class ReportsApi:
         if found is None:
             raise RequestError(404, "there is no such report")
         return answer(found)
+
+    async def controls(self, request: Request, _peer: Peer) -> Response:
+        """Answer with what proves each control in the period from `from` to `to`, as `form`."""
+        form = request.query_params.get("form", "json")
+        if form not in CONTROL_FORMS:
+            raise RequestError(400, f"form must be one of {', '.join(CONTROL_FORMS)}")
+        start, end = (seconds_of(request.query_params, name) for name in ("from", "to"))
+        _check_period(start, end)
+        return answer({"form": form, "text": await self._told(lambda desk: desk.controls(start, end, form))})
 
     async def suggestions(self, request: Request, _peer: Peer) -> Response:
         closed = request.query_params.get("state", "") == "all"

@@ -5,6 +5,11 @@ from dataclasses import replace
 from agent.incidents import windows
 from agent.incidents.silences import Silence
 from agent.itsm import stale, suggestions
+from agent.itsm.capacity import Forecast
+from agent.itsm.capacity_plan import Outlook, Subject
+from agent.itsm.evidence import Evidence
+from agent.itsm.measures import measures
+from agent.itsm.review import points
 from agent.itsm.stale import Unheard
 from agent.itsm.suggestions import Point, key, merged
 from rules import matchers
@@ -106,3 +111,17 @@ def test_packs_that_are_not_loaded_and_approvals_in_vain_are_named():
         "expired_approval",
         "2 plans waited in vain, last for incident i2 on 1970-01-07",
     )
+
+
+def test_what_will_be_full_soon_is_said():
+    now = 100 * DAY
+
+    def found(days):
+        forecast = Forecast(used=5.0, limit=9.0, full_at=now + days * DAY if days else None)
+        outlook = Outlook(subject=Subject(resource="filesystem", name="/var"), at=now, forecast=forecast)
+        known = Evidence(host="h", start=now - 7 * DAY, end=now, capacity=(outlook,))
+        return [each for each in points(measures(known), known, "1970-04-11") if each.kind == "forecast"]
+
+    (point,) = found(30)
+    assert (point.about, point.says) == ("filesystem /var", "it will be full on 1970-05-11")
+    assert found(200) == found(None) == []

@@ -119,6 +119,9 @@ class Backend:
         self.asked.append((report_id, name, period, tuple(channels)))
         return PublishReport(actor=actor, report_id=report_id, name=name, start=period[0], end=period[1])
 
+    def controls(self, start, end, form):
+        return f"{start:g} {end:g} {form}"
+
     def published(self):
         return [{"id": "one"}]
 

@@ -55,6 +55,8 @@ def request_of(row):
     path = row.path.replace("{id}", "one").replace("{name}", "restart-web")
     if path == "/control/report":
         path += "?from=0&to=86400&form=markdown"
+    if path == "/control/controls":
+        path += "?from=0&to=86400&form=csv"
     body = None
     if row.method == "POST":
         needed = {

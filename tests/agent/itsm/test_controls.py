@@ -1,0 +1,88 @@
+"""Which records prove which control: every practice has some, and none is lost on the way to a spreadsheet."""
+
+import csv
+import io
+import re
+
+from agent.app.reporting import ReportDesk
+from agent.engine.commands import SetMaintenance
+from agent.itsm import practices
+from agent.itsm.controls import CONTROLS, KINDS, as_csv, proofs
+from agent.itsm.practices import Practice
+from agent.store import proofs as stored
+from tests.agent.engine.conftest import Bench
+
+COBIT_2019 = {
+    "APO06": "Managed Budget and Costs",
+    "APO09": "Managed Service Agreements",
+    "BAI04": "Managed Availability and Capacity",
+    "BAI06": "Managed IT Changes",
+    "BAI08": "Managed Knowledge",
+    "DSS01": "Managed Operations",
+    "DSS02": "Managed Service Requests and Incidents",
+    "DSS03": "Managed Problems",
+    "DSS04": "Managed Continuity",
+    "DSS05": "Managed Security Services",
+    "MEA01": "Managed Performance and Conformance Monitoring",
+    "MEA02": "Managed System of Internal Control",
+}
+ITIL_4 = {
+    "availability management",
+    "capacity and performance management",
+    "change enablement",
+    "continual improvement",
+    "incident management",
+    "information security management",
+    "knowledge management",
+    "measurement and reporting",
+    "monitoring and event management",
+    "problem management",
+    "risk management",
+    "service continuity management",
+    "service desk",
+    "service financial management",
+    "service level management",
+}
+
+
+def test_practices_and_objectives_have_the_names_that_itil_and_cobit_give_them():
+    known = [each for each in vars(practices).values() if isinstance(each, Practice)]
+    assert {each.itil for each in known} == ITIL_4
+    assert {each.cobit for each in known} == {f"{number} {name}" for number, name in COBIT_2019.items()}
+
+
+def test_every_kind_of_record_is_looked_for_and_proves_a_control():
+    assert set(stored._QUERIES) == KINDS
+
+
+def test_the_records_of_a_period_prove_what_they_are_about(tmp_path):
+    bench = Bench(tmp_path / "state")
+    start = bench.clock.now()
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    bench.settle(row, outcome="succeeded")
+    bench.process(up=1)
+    bench.pass_time(11.0)
+    bench.process(up=1)
+    bench.pass_time(5000.0)
+    bench.engine.queue.order(SetMaintenance(actor="ann", reason="disks", seconds=600.0))
+    bench.process(up=0)
+    desk = ReportDesk(bench.reader, policy=lambda: bench.policy, host="h", points=lambda _start, _end: (), audiences={})
+    answer = bench.database.connection.execute
+    (incident, *_) = [row[0] for row in answer("SELECT id FROM incidents ORDER BY opened_at")]
+    (change,) = [row[0] for row in answer("SELECT id FROM changes")]
+    rows = list(csv.DictReader(io.StringIO(desk.controls(start, bench.clock.now() + 1, "csv"))))
+    found = {(each["cobit_objective"][:5], each["record"], each["id"]) for each in rows}
+    assert ("DSS02", "incident", incident) in found
+    assert ("BAI06", "change", change) in found
+    assert any(number == "MEA02" and record == "refusal" for number, record, _ in found)
+    assert {each["control"] for each in rows} == {control.asks for control in CONTROLS}
+    later = list(csv.DictReader(io.StringIO(desk.controls(0.0, start, "csv"))))
+    assert [each["id"] for each in later] == [""] * len(CONTROLS)
+    assert re.search(rf'"id": "{incident}"', desk.controls(start, bench.clock.now() + 1, "json"))
+    bench.database.close()
+
+
+def test_no_text_becomes_a_formula():
+    text = as_csv(proofs([("review", "=cmd()", 0.0, "@ann")]))
+    assert "'=cmd(),0,'@ann" in text
