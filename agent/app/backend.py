@@ -178,6 +178,7 @@ class DaemonBackend:
             "on_call": [
                 {name: row[name] for name in ("rota", "person", "contact", "until_local")} for row in self.on_call(now)
             ],
+            "undelivered": self._reader.undelivered(),
             "dead_letters": self._reader.dead_letters(20),
         }
 

@@ -157,6 +157,11 @@ def name(options: TicketOptions) -> str:
     return options.name or options.system
 
 
+def channel(options: ChannelOptions) -> "Channel | None":
+    """Return what tells people; None for a topic, which is the broker's affair."""
+    return _CHANNELS[options.kind](options) if options.kind != "mqtt" else None
+
+
 def _channel(config: Config, options: ChannelOptions, client: MqttClient | None) -> Performer:
     """Return what tells people; a channel's modules are loaded only where one of its kind is configured."""
     from agent.executor import notifying  # noqa: PLC0415 - same

@@ -45,7 +45,12 @@ def _show_status(answer: Mapping[str, Any]) -> None:
     for name, rows in answer.items():
         if _is_table(rows):
             print(f"\n{name.replace('_', ' ')}:")
-            screen.show_table(list(rows[0]), [[screen.text(value) for value in row.values()] for row in rows])
+            screen.show_table(list(rows[0]), [[_cell(*pair) for pair in row.items()] for row in rows])
+
+
+def _cell(column: str, value: Any) -> str:  # noqa: ANN401 - JSON
+    is_time = column == "since" or column.endswith("_at")
+    return screen.moment(value) if is_time and isinstance(value, float) else screen.text(value)
 
 
 def _is_table(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""`paramedic check --online`: whether the ticket systems that are configured answer, and let us in."""
+"""`paramedic check --online`: whether ticket systems and channels to people answer, and let us in."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ from agent.app import outward
 from agent.config.finding import Finding, Level
 from agent.config.options import Config
 from agent.config.registries import BOOK, Registries
+from agent.notify.contract import NotifyError
 from agent.tickets.contract import TicketError
 from agent.tickets.credentials import read_secret
 
@@ -23,7 +24,7 @@ def environment(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def findings(config: Config, registries: Registries) -> Iterator[Finding]:
-    """Yield what keeps each ticket system from being used. Nothing is changed there."""
+    """Yield what keeps each ticket system and channel from being used. Nothing is changed, and nobody told."""
     for index, options in enumerate(config.tickets):
         if options.system == BOOK:
             continue
@@ -31,3 +32,14 @@ def findings(config: Config, registries: Registries) -> Iterator[Finding]:
             registries.adapters[options.system].open(options.options, read_secret).check()
         except TicketError as error:
             yield Finding(Level.ERROR, f"tickets[{index}]", f"{outward.name(options)} cannot be used: {error.reason}")
+    yield from _channels(config)
+
+
+def _channels(config: Config) -> Iterator[Finding]:
+    for index, options in enumerate(config.channels):
+        channel = outward.channel(options)
+        try:
+            if channel is not None:
+                channel.check()
+        except (NotifyError, TicketError) as error:
+            yield Finding(Level.ERROR, f"channels[{index}]", f"{options.name} cannot be used: {error.reason}")

@@ -71,7 +71,9 @@ def _offline(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pr
     )
     _config(check)
     check.add_argument("--strict", action="store_true", help="fail on warnings, too")
-    check.add_argument("--online", action="store_true", help="ask the ticket systems, too, whether they let us in")
+    check.add_argument(
+        "--online", action="store_true", help="ask ticket systems and channels, too, whether they let us in"
+    )
     _json(check)
     _check_rules(check.add_subparsers(title="what else", metavar="WHAT"))
     polkit = _command(

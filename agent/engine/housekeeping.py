@@ -118,6 +118,8 @@ def _report_outbox(parts: Parts, now: float) -> None:
         metrics.OUTBOX.labels(kind, state).set(count)
         oldest = min(oldest, created)
     metrics.OUTBOX_OLDEST.set(now - oldest)
+    for target, failing in parts.delivery.outbox.failing().items():
+        metrics.DELIVERY_FAILING.labels(target).set(1.0 if failing else 0.0)
 
 
 def routine(parts: Parts, now: float) -> list[Write]:

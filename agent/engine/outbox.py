@@ -45,6 +45,10 @@ class Outbox:
         """Return how many rows are owed; any thread may ask."""
         return sum(len(lane) for target in tuple(self._targets.values()) for lane in tuple(target.lanes.values()))
 
+    def failing(self) -> dict[str, bool]:
+        """Return for every target that was ever owed something whether it fails now."""
+        return {name: bool(target.failures) for name, target in self._targets.items()}
+
     def owes(self, target: str, lane: str) -> bool:
         """Tell whether anything of a lane is not done yet."""
         return target in self._targets and lane in self._targets[target].lanes

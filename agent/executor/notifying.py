@@ -37,6 +37,9 @@ def publisher(publish: Callable[[Message], None], topic: str) -> Callable[[Outbo
     """Return what performs notices by publishing them, for whoever hears them now."""
 
     class Topic:
+        def check(self) -> None:
+            """Whether the broker is there shows in the daemon's own metrics."""
+
         def send(self, notice: Notice) -> None:
             try:
                 publish(Message(topic=topic, body=document(notice).decode(), retain=False))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from agent.notify.chat import uncalling
 from agent.notify.contract import Notice, NotifyError
@@ -32,9 +33,7 @@ class Apprised:
         """Raise NotifyError, which never shows the address."""
         import apprise  # noqa: PLC0415 - large, and loaded only where it is asked for
 
-        target = apprise.Apprise.instantiate(self._service.url(), asset=apprise.AppriseAsset(app_id="paramedic"))
-        if target is None:
-            raise NotifyError("url_file holds no address that Apprise knows", retry_after=RETRY_SECONDS)
+        target = self._target()
         target.socket_connect_timeout = target.socket_read_timeout = self._service.timeout_seconds
         with _overheard() as said:
             taken = target.notify(
@@ -47,6 +46,18 @@ class Apprised:
             for status in said:
                 judge(status)
             raise NotifyError("not delivered by Apprise", retry_after=RETRY_SECONDS)
+
+    def check(self) -> None:
+        """Raise NotifyError if Apprise does not know the address."""
+        self._target()
+
+    def _target(self) -> Any:  # noqa: ANN401 - of Apprise, which may not be there
+        import apprise  # noqa: PLC0415 - large, and loaded only where it is asked for
+
+        target = apprise.Apprise.instantiate(self._service.url(), asset=apprise.AppriseAsset(app_id="paramedic"))
+        if target is None:
+            raise NotifyError("url_file holds no address that Apprise knows", retry_after=RETRY_SECONDS)
+        return target
 
 
 class _Ear(logging.Handler):

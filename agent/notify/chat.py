@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.notify.contract import Notice
-from agent.notify.posting import post
+from agent.notify.posting import post, reach
 
 _TEXT_LENGTH = 3000
 _CALLING = "@\u200b"
@@ -30,6 +30,10 @@ class Chat:
         """Raise NotifyError, which never shows the address."""
         text = quoted(f"{notice.subject}\n\n{notice.text[:_TEXT_LENGTH]}")
         post(self._room.url(), json.dumps({"text": text}).encode(), {}, self._room.timeout_seconds)
+
+    def check(self) -> None:
+        """Raise NotifyError."""
+        reach(self._room.url(), self._room.timeout_seconds)
 
 
 def quoted(text: str) -> str:

@@ -50,3 +50,6 @@ class Channel(Protocol):
 
     def send(self, notice: Notice) -> None:
         """Deliver a notice, at least once. Raise NotifyError."""
+
+    def check(self) -> None:
+        """Raise NotifyError if it cannot be used, as far as that can be seen without telling anybody anything."""

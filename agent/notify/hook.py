@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.notify.contract import Notice, document
-from agent.notify.posting import post
+from agent.notify.posting import post, reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +35,9 @@ class Hook:
         if self._receiver.sign is not None:
             headers["X-Paramedic-Signature"] = self._receiver.sign(body)
         post(self._receiver.url(), body, headers, self._receiver.timeout_seconds)
+
+    def check(self) -> None:
+        """Raise NotifyError."""
+        if self._receiver.sign is not None:
+            self._receiver.sign(b"")
+        reach(self._receiver.url(), self._receiver.timeout_seconds)

@@ -45,11 +45,18 @@ class Mail:
         """Raise NotifyError. Addresses that the server refuses keep no others from getting it."""
         to = (notice.to,) if notice.to else self._post.to
         message = _message(self._post, notice, to)
+        self._speak(lambda server: server.send_message(message, from_addr=self._post.sender, to_addrs=to))
+
+    def check(self) -> None:
+        """Log in, and out again."""
+        self._speak(lambda server: server.noop())
+
+    def _speak(self, say: Callable[[smtplib.SMTP], object]) -> None:
         try:
             with self._connected() as server:
                 if self._post.user:
                     server.login(self._post.user, self._post.password())
-                server.send_message(message, from_addr=self._post.sender, to_addrs=to)
+                say(server)
         except smtplib.SMTPAuthenticationError as error:
             raise NotifyError(f"login refused ({error.smtp_code})", retry_after=LOGIN_RETRY_SECONDS) from None
         except smtplib.SMTPRecipientsRefused as error:

@@ -156,6 +156,16 @@ class Reader:
             query = "SELECT at, reason, guard, actor, detail FROM audit WHERE incident_id = ? ORDER BY id"
             return documents.incident(row["document"]), _rows(connection, query, incident_id)
 
+    def undelivered(self) -> list[dict[str, Any]]:
+        """Return who is owed something that was tried in vain: how much waits, since when, and why."""
+        with self.opened() as connection:
+            return _rows(
+                connection,
+                "SELECT target, count(*) AS waiting, min(created_at) AS since, max(reason) AS reason FROM outbox"
+                " WHERE state IN ('pending', 'running') GROUP BY target HAVING max(reason) != '' LIMIT ?",
+                100,
+            )
+
     def dead_letters(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return effects that will never be delivered, newest first, each with its reason."""
         with self.opened() as connection:

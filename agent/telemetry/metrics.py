@@ -120,6 +120,9 @@ HTTP_REFUSED = _counter("paramedic_http_refused_total", "Connections and request
 # outbox
 OUTBOX = _gauge("paramedic_outbox_rows", "Effects owed, by kind and state.", "kind", "state")
 OUTBOX_OLDEST = _gauge("paramedic_outbox_oldest_seconds", "Age of the oldest effect that is still owed.")
+DELIVERY_FAILING = _gauge(
+    "paramedic_delivery_failing", "1 while what a target is owed fails and is tried again.", "target"
+)
 EFFECTS = _counter("paramedic_effects_total", "Effects performed, by target and result.", "target", "result")
 
 # outside

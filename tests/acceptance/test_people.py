@@ -112,6 +112,10 @@ def test_one_fault_reaches_people_by_mail_and_topic_and_hostile_text_stays_text(
         said = json.dumps([business, *texts])
         assert [word for word in ("canary", "/bin/sh", "Technical") if word in said] == []
     assert daemon.metric("paramedic_effects_total", target="dead", result="retry") > 0
+    eventually(lambda: daemon.metric("paramedic_delivery_failing", target="dead") == 1.0, 40.0, daemon.tail)
+    assert daemon.metric("paramedic_delivery_failing", target="mail") == 0.0
+    (row,) = daemon.client.get("status")["undelivered"]
+    assert (row["target"], row["waiting"] > 1, row["reason"]) == ("dead", True, "not reached (ConnectionError)")
 
 
 def test_a_mail_server_that_is_away_gets_everything_when_it_is_back_and_once(make_daemon):
@@ -165,7 +169,8 @@ def test_whom_nobody_relieves_is_followed_by_the_next_level_each_told_once_throu
     assert "level 1 of urgent" in said[0]
     assert "has taken it until" in said[1]
     assert "level 1 of urgent" in said[2]
-    assert len(mails_to(post, "bob@example.org", begin)) >= 3  # paged, taken, nobody has it now
+    paged_taken_and_over = 3
+    eventually(lambda: len(mails_to(post, "bob@example.org", begin)) >= paged_taken_and_over, what=daemon.tail)
     assert mails_to(post, "eve@example.org", begin) == []
     ids = [each["Message-ID"] for each in post.mails()[begin:]]
     assert len(ids) == len(set(ids))

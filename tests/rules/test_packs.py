@@ -187,6 +187,11 @@ CASES = {
         [line("paramedic_outbox_oldest_seconds", 1000)],
         [line("paramedic_outbox_oldest_seconds", 10)],
     ),
+    "ParamedicDeliveryFailing": (
+        10 * MINUTE,
+        [line("paramedic_delivery_failing", 1, target="mail")],
+        [line("paramedic_delivery_failing", 0, target="mail")],
+    ),
     "ParamedicCollectorFailing": (
         5 * MINUTE,
         [line("paramedic_collector_success", 0, collector="cpu", target="")],

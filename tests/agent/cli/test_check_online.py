@@ -8,6 +8,7 @@ import pytest
 
 from agent.cli import online
 from agent.cli.main import main
+from tests.agent.notify.servers import mail_server, web_server
 from tests.agent.tickets.fakes import rt
 from tests.agent.tickets.fakes.site import serving
 from tests.services.service import free_port
@@ -60,3 +61,40 @@ def test_credentials_of_the_service_are_found_by_those_who_may_read_them(tmp_pat
     assert online.environment({"CREDENTIALS_DIRECTORY": "/x"}) == {"CREDENTIALS_DIRECTORY": "/x"}
     monkeypatch.setattr(online, "_OF_THE_SERVICE", tmp_path / "nonsuch")
     assert online.environment(os.environ) == os.environ
+
+
+CHANNELS = """
+[[channels]]
+name = "mail"
+host = "127.0.0.1"
+port = {mail}
+tls = "off"
+sender = "me@example.org"
+to = ["ops@example.org"]
+user = "me"
+password_file = "secret"
+[[channels]]
+name = "chat"
+kind = "slack"
+url_file = "url"
+[[channels]]
+name = "gone"
+kind = "webhook"
+url_file = "gone"
+"""
+
+
+def test_channels_are_asked_whether_they_can_be_used_and_nobody_is_told_anything(tmp_path, capsys):
+    def said(**answers):
+        with mail_server(**answers) as (mail, heard), web_server() as (web, posted):
+            for name, text in {"secret": "canary", "url": f"http://127.0.0.1:{web}/canary", "gone": "canary"}.items():
+                (tmp_path / name).write_text(text)
+            (tmp_path / "a.toml").write_text(CHANNELS.format(mail=mail))
+            main(["check", "--json", "--online", "--config", str(tmp_path / "a.toml")])
+        assert (heard["data"], posted) == (b"", [])
+        found = json.loads(capsys.readouterr().out)["problems"]
+        return {each["path"]: each["message"] for each in found if each["level"] == "error"}
+
+    gone = "gone cannot be used: url_file holds no address that begins with https://"
+    assert said() == {"channels[2]": gone}
+    assert said(auth="535 no") == {"channels[0]": "mail cannot be used: login refused (535)", "channels[2]": gone}

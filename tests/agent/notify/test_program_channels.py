@@ -84,6 +84,14 @@ def test_a_webhook_that_refuses_for_good_is_told_from_one_that_is_busy(status, p
     assert (caught.value.permanent, caught.value.reason) == (permanent, f"answered {status}")
 
 
+def test_whether_a_webhook_can_be_used_is_seen_without_telling_it_anything():
+    with web_server(403) as (port, heard):
+        hook(port, sign=lambda body: signature(body, "key")).check()
+    assert heard == []
+    with pytest.raises(NotifyError, match="not reached"):
+        hook(port).check()
+
+
 def test_a_refusal_is_a_dead_letter_with_its_reason():
     with web_server(403) as (port, _):
         settled = notifying.performer(hook(port))(row())
