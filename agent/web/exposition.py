@@ -112,6 +112,8 @@ class Exposition:
             groups: dict[Axis, list[Row]] = {}
             for name in family.names:
                 for series in store.select(name):
+                    if series.owner.source.collector in self._hidden_sources:
+                        continue
                     axis, values, offset = series.columns
                     groups.setdefault(axis, []).append((self._prefix(series), values, offset + 1))
             blocks.append(Block(head=head(family, dialect), groups=tuple(groups.items())))

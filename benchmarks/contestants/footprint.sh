@@ -9,6 +9,7 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
     number=$((number + 1))
     printf '[[collectors.processes.watch]]\nname = "service%s"\npidfile = "%s"\n' "$number" "${service#*=}"
   done
+  [ -z "${PARAMEDIC_BENCH_MORE:-}" ] || cat "$PARAMEDIC_BENCH_MORE"
 } > "$BENCH_DIR/paramedic.toml"
 "$(dirname "$0")/ready.sh" "http://127.0.0.1:$BENCH_PORT/-/ready" "$BENCH_READY" &
 export MALLOC_ARENA_MAX=1 # as the systemd unit has it

@@ -221,9 +221,11 @@ def test_the_accept_header_chooses_the_format(accept, dialect):
     assert chosen(accept) is dialect
 
 
-def test_a_hidden_metric_is_shown_once_a_collector_of_this_host_has_it_too():
+def test_a_metric_that_is_scraped_elsewhere_too_is_shown_as_it_is_here():
     store, page = SeriesStore(), Exposition(catalog=CATALOG)
     store_of(Sample("node_load1", 1.0, labels(instance="far")), source="scrape", store=store)
     assert "node_load1" not in rendered(store, exposition=page)
     store_of(Sample("node_load1", 2.0), source="loadavg", store=store)
-    assert "node_load1 2.0" in rendered(store, exposition=page)
+    text = rendered(store, exposition=page)
+    assert "node_load1 2.0" in text
+    assert "far" not in text
