@@ -126,8 +126,10 @@ class ChangeBook:
         return batch.writes
 
     def _place(self, change: Change) -> None:
+        newest = self.about(change.key)
         self._by_id[change.id] = change
-        self._by_key[change.key] = change.id
+        if newest is None or newest.opened_at <= change.opened_at:
+            self._by_key[change.key] = change.id
         if change.incident and change.state in OPEN:
             self._of_incident.setdefault(change.incident, set()).add(change.id)
         elif change.incident:

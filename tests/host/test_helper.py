@@ -18,6 +18,8 @@ def test_a_killed_unit_is_restarted_through_the_helper(host: Helped, record_prop
     assert (incident["resolution"], attempt["outcome"]) == ("fixed", "succeeded")
     assert [effect["target"] for effect in incident["effects"] if effect["kind"] == "remediation"] == ["helper"]
     assert host.starts("web.service") == 2
+    (change,) = incident["changes"]
+    assert (change["run_id"], change["state"], change["result"]) == (attempt["run_id"], "done", "fixed")
     record_property("systemd host with root helper, seconds after kill -9", f"{attempt['ended_at'] - killed_at:.3f}")
 
 
@@ -44,6 +46,7 @@ def test_a_run_outlives_the_daemon_and_its_result_is_collected(host: Helped, uni
     (attempt,) = incident["attempts"]
     assert (attempt["outcome"], attempt["detail"]) == ("succeeded", "exit status 0")
     assert [run["output"] for run in incident["runs"]] == [f"mending {unit} as root\n"]
+    assert [(each["state"], each["outcome"]) for each in incident["changes"]] == [("done", "succeeded")]
     assert host.starts(unit) == 2
 
 
@@ -68,6 +71,9 @@ def test_a_unit_that_root_has_taken_off_the_list_is_not_restarted_whatever_the_d
     host.fail("spoilt.service")
     incident = host.await_incident("spoilt.service", "escalated")
     assert "no policy in /etc/paramedic/actions.d allows it" in incident["escalated_reason"]
+    change = incident["changes"][-1]
+    assert (change["state"], change["approval"]["via"]) == ("rejected", "standing")
+    assert change["result"].startswith("refused: by the helper")
     host.machine.write(policy, text)
     host.machine.run("systemctl", "restart", "spoilt.service")
 

@@ -19,7 +19,7 @@ from agent.incidents import windows
 from agent.incidents.events import Approved, ResolvedByOperator
 from agent.incidents.muting import Freeze
 from agent.incidents.windows import Recurrence
-from agent.itsm.changes import REST_SECONDS, ChangeKind, ChangeState, Proposal, closed
+from agent.itsm.changes import REST_SECONDS, ChangeKind, ChangeState, Deed, Proposal, Word, closed
 from agent.itsm.problems import ProblemLimits
 from agent.itsm.report import markdown, report
 from remediations.limits import Target
@@ -399,3 +399,34 @@ def test_a_demotion_and_a_promotion_are_changes_of_policy(bench):
     (change,) = [each for each in bench.reader.changes() if each["kind"] == "policy"]
     assert (change["type"], change["before"], change["after"]) == ("standard", "mode auto", "mode approve")
     assert change["result"] == "demoted"
+
+
+def test_a_review_of_an_older_change_does_not_make_it_the_newest_about_its_subject(bench):
+    bench.parts.desk.rules.approvers = ("ann",)
+
+    def deed(after, frozen):
+        batch = Batch(now=bench.clock.now())
+        word = Word(by="root", via="file", at=batch.now)
+        bench.parts.desk.changes.deed(
+            batch,
+            Deed(
+                key="configuration",
+                kind=ChangeKind.RELOAD,
+                subject="paramedic.toml",
+                reason="another configuration",
+                requested_by="root",
+                approval=word,
+                before="a",
+                after=after,
+                result="taken over",
+                frozen=frozen,
+            ),
+        )
+        bench.database.commit(batch.writes)
+        bench.clock.advance(60)
+
+    deed("b", "freeze window month-end")
+    deed("c", "")
+    (emergency,) = bench.reader.changes("unreviewed")
+    order(bench, ReviewChange(actor="ann", via="cli", change_id=emergency["id"], comment="it was right"))
+    assert bench.parts.desk.changes.about("configuration").after == "c"
