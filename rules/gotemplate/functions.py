@@ -104,7 +104,7 @@ def _group(match: re.Match[str], reference: re.Match[str]) -> str:
     name = reference["bare"] or reference["braced"]
     try:
         return match[int(name) if name.isdigit() else name] or ""
-    except LookupError:
+    except (LookupError, ValueError):  # no such group; what Python takes for a digit may be no number
         return ""
 
 

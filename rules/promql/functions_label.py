@@ -84,10 +84,10 @@ def _expand(template: str, found: Match) -> str:
         if reference[1]:
             return "$"
         name = reference[2] or reference[3]
-        if name.isdigit():
-            return found.group(int(name)) or "" if int(name) <= found.re.groups else ""
-        return found.group(name) or "" if name in found.re.groupindex else ""
+        return found.group(groups[name]) or "" if name in groups else ""
 
+    groups: dict[str, int | str] = {str(number): number for number in range(found.re.groups + 1)}
+    groups |= {name: name for name in found.re.groupindex}
     return _REFERENCE.sub(group, template)
 
 

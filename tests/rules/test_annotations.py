@@ -36,6 +36,7 @@ def render(text, value=1.5, labels=LABELS, **options):
         ("{{ $x := 1 }}{{ if true }}{{ $x = 2 }}{{ $x := 3 }}{{ end }}{{ $x }}", "2"),
         ('{{ define "t" }}<{{ .arg0 }}|{{ .arg1 }}>{{ end }}{{ template "t" (args $value "b") }}', "<1.5|b>"),
         ('{{ "a.b" | reReplaceAll "(.)\\\\.(.)" "$2-${1}" }}', "b-a"),
+        ('{{ "ab" | reReplaceAll "(a)" "${²}${1}${9}" }}', "ab"),
         ('{{ match "^web" $labels.instance }}', "true"),
         ("{{ $labels.instance | stripPort | toUpper }}", "WEB1"),
         ('{{ "host.example.com:80" | stripDomain }}', "host:80"),

@@ -153,7 +153,7 @@ def test_no_history_breaks_a_guard_or_repeats_a_run(steps):
 
 
 @given(st.lists(st.sampled_from(["down", "up"]), min_size=10, max_size=40))
-@settings(max_examples=settings.default.max_examples * 3 // 10)
+@settings(max_examples=30)  # an hour each
 def test_within_an_hour_a_flapping_process_is_repaired_no_more_often_than_its_limits_say(flaps):
     directory = Path(tempfile.mkdtemp())
     run = Run(directory)
