@@ -5,7 +5,7 @@ What is compared is what the configuration means, not how it is written. Digests
 
 import hashlib
 import pwd
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path, PurePath
@@ -18,6 +18,7 @@ from agent.engine.parts import Parts
 from agent.itsm.changes import ChangeKind, ChangeState, Deed, Word, word_of
 from agent.store.database import set_meta
 from agent.version import VERSION
+from remediations.exec_helper import policy as policies
 from rules.group import RuleGroup
 
 _META = "configuration"
@@ -34,13 +35,26 @@ def _plain(value: object) -> str:
 _encoder = msgspec.json.Encoder(enc_hook=_plain, order="deterministic")
 
 
-def sections(config: Config, groups: Iterable[RuleGroup]) -> Sections:
-    """Return what tells this configuration from others: its sections, the rules as they are read, and our version."""
+def sections(config: Config, groups: Iterable[RuleGroup], policy: Path = Path(policies.FOLDER)) -> Sections:
+    """Return what tells this configuration from others: its sections, the rules as they are read, and our version.
+
+    The policy is what root allows the root helper to run.
+    """
     versions = sorted(f"{rule.identity} {rule.version}" for group in groups for rule in group.rules)
     texts = {field.name: _encoder.encode(getattr(config, field.name)) for field in fields(config)}
     texts["rules"] += "\n".join(versions).encode()
+    texts["policy"] = b"".join(_policy(policy))
     texts["version"] = VERSION.encode()
     return {name: _sha256(text) for name, text in sorted(texts.items())}
+
+
+def _policy(folder: Path) -> Iterator[bytes]:
+    """Yield what stands in the policy's files; where there is no helper there are none."""
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            yield f"{path.name}\n".encode() + path.read_bytes()
+        except OSError as error:
+            yield f"{path.name} {error.strerror}".encode()
 
 
 class ConfigurationRecord:

@@ -64,6 +64,16 @@ def test_a_rule_that_says_something_else_is_another_configuration(tmp_path):
     assert {name for name in after if after[name] != before[name]} == {"rules"}
 
 
+def test_what_root_allows_the_helper_counts_too(tmp_path):
+    config = load(None, {})
+    none = sections(config, (), tmp_path)
+    (tmp_path / "restart_unit.toml").write_text('argv = ["systemctl"]')
+    some = sections(config, (), tmp_path)
+    assert {name for name in some if some[name] != none[name]} == {"policy"}
+    (tmp_path / "restart_unit.toml").rename(tmp_path / "restart_other.toml")
+    assert sections(config, (), tmp_path)["policy"] not in {none["policy"], some["policy"]}
+
+
 @pytest.mark.parametrize("section", ["state", "web", "guards", "mqtt", "collectors", "remediations"])
 def test_every_section_counts(section):
     assert section in told(load(None, {}))
