@@ -59,13 +59,13 @@ def outside(host, inside):
 
 def kill(host, port):
     """Kill the service; return the seconds until it answers again."""
-    before = until(lambda: answering(port), LIMIT_SECONDS, host.journals)
+    before = until(lambda: answering(port), LIMIT_SECONDS, host.journal)
     pid = outside(host, before)
     began = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     while answering(port) in {0, before}:
         if time.monotonic() - began > LIMIT_SECONDS:
-            raise SystemExit(f"it does not come back:\n{host.journals()[-4000:]}")
+            raise SystemExit(f"it does not come back:\n{host.journal()[-4000:]}")
         time.sleep(LOOK_SECONDS)
     return time.monotonic() - began
 
@@ -76,7 +76,7 @@ def settled(host):
     def over():
         return (host.incident(UNIT) or {"state": ""})["state"] == "resolved"
 
-    until(over, 60.0, host.journals)
+    until(over, 60.0, host.journal)
 
 
 def measured(host, port, *, cold=False):
@@ -105,7 +105,7 @@ def watched(*options):
         host.machine.run("systemctl", "restart", "paramedic")
         host.await_running(before)
         host.machine.run("systemctl", "restart", UNIT)
-        until(lambda: "watching " in host.machine.journal("paramedic").rpartition("Stopped")[2], 60.0, host.journals)
+        until(lambda: "watching " in host.machine.journal("paramedic").rpartition("Stopped")[2], 60.0, host.journal)
         yield host, port
 
 

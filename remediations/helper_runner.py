@@ -17,8 +17,8 @@ _ANSWER_SECONDS = 10.0
 _PATIENCE_SECONDS = 15.0
 """How long a helper that is busy or out of reach is asked again before the run is given up."""
 _AGAIN_SECONDS = 0.25
-_LOOK_SECONDS = (0.02, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5)
-"""Pauses between questions how a run ended; the last one goes on."""
+_LOOK_SECONDS = (0.1, 0.05, 0.1, 0.25, 0.5)
+"""Pauses between questions how a run ended; the last one goes on. Asked earlier, the helper would only be slower."""
 _FORGET_SECONDS = 60.0
 """A result is surely on record here when it is this old: the helper may let go of it."""
 _MOST_BYTES = 4 * 1024 * 1024
