@@ -6,9 +6,10 @@ list of sessions. Nothing here needs privileges: locks are found by the inode of
 
 import os
 import platform
+import re
 import struct
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,9 @@ _RECORD = 400 if platform.machine() == "aarch64" else 384
 _HEAD = struct.Struct("hi32s4s32s")
 _MAX_UTMP = 1024 * 1024
 OPENED_SECONDS = 60.0
+_LOCK = re.compile(r" ([0-9a-f]+):([0-9a-f]+):(\d+) \d+ (?:\d+|EOF)$")
+_Device = tuple[int, int]
+"""Major and minor number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,7 @@ def presence(places: Places, now: float, opened: Opened | None = None) -> Presen
             return Presence(what=f"{path} exists")
     if places.locked and (opened is None or opened.may_be_locked(now)):
         held = _locks(places.root / "proc/locks")
-        locked = next((path for path in places.locked if _identity(path) in held), None)
+        locked = next((path for path in places.locked if _is_held(path, held, places.root)), None)
         if opened is not None:
             opened.seen(locked=locked is not None)
         if locked is not None:
@@ -159,20 +163,50 @@ def _text(field: bytes) -> str:
     return field.split(b"\0", 1)[0].decode(errors="replace")
 
 
-def _locks(path: Path) -> frozenset[str]:
-    """Return the files that are locked, as "major:minor:inode" the way the kernel writes them."""
+def _locks(path: Path) -> Mapping[int, frozenset[_Device]]:
+    """Return the inodes that are locked, each with the file systems on which one of that number is."""
+    found: dict[int, set[_Device]] = {}
     try:
         with path.open() as file:
-            lines = [line.split() for line in file]
+            for line in file:
+                if "->" not in line and (lock := _LOCK.search(line)):
+                    found.setdefault(int(lock[3]), set()).add((int(lock[1], 16), int(lock[2], 16)))
     except OSError:
-        return frozenset()
-    return frozenset(words[-3] for words in lines if len(words) > 3 and "->" not in words)  # noqa: PLR2004 - file, start, end
+        return {}
+    return {inode: frozenset(devices) for inode, devices in found.items()}
 
 
-def _identity(path: Path) -> str:
-    """Return the file as `/proc/locks` names it; empty: there is none."""
+def _is_held(path: Path, held: Mapping[int, frozenset[_Device]], root: Path) -> bool:
+    """Tell whether the file is locked: the kernel names it by its file system and inode.
+
+    On btrfs and overlayfs stat(2) tells another device than that of the file system, which the table of mounts tells.
+    """
     try:
         status = os.stat(path)  # noqa: PTH116 - see _names
     except OSError:
-        return ""
-    return f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+        return False
+    devices = held.get(status.st_ino)
+    if not devices:
+        return False
+    told = (os.major(status.st_dev), os.minor(status.st_dev))
+    return told in devices or _file_system(path, root / "proc/self/mountinfo") in devices
+
+
+def _file_system(path: Path, table: Path) -> _Device | None:
+    """Return the device of the file system that is mounted where the path is, the last of those mounted there."""
+    whole = os.path.realpath(path)
+    mounts: list[tuple[int, _Device]] = []
+    try:
+        for line in table.read_text(errors="replace").splitlines():
+            _, _, device, _, point, *_ = line.split()
+            if f"{whole}/".startswith(f"{_unescaped(point).rstrip('/')}/"):
+                major, _, minor = device.partition(":")
+                mounts.append((len(point), (int(major), int(minor))))
+    except (OSError, ValueError):
+        return None
+    return max(reversed(mounts), key=lambda mount: mount[0], default=(0, None))[1]
+
+
+def _unescaped(point: str) -> str:
+    """Return a mount point as it is called: mountinfo(5) writes spaces and the like in octal."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), point)

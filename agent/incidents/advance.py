@@ -151,9 +151,16 @@ def _refused(incident: Incident, refusal: Refusal, context: Context) -> Decision
     if refusal.then is Then.ESCALATE:
         decision = escalate(incident, f"{refusal.guard}: {refusal.reason}", Reason.REFUSED_FOR_GOOD, context)
         return replace(decision, guard=refusal.guard)
-    retry_at = refusal.retry_at if refusal.retry_at is not None else context.now + context.policy.recheck
-    waiting = replace(incident, state=State.OPEN, wake_at=retry_at)
+    waiting = replace(incident, state=State.OPEN, wake_at=_ask_again_at(refusal, context))
     return Decision(incident=waiting, reason=Reason.REFUSED_FOR_NOW, guard=refusal.guard, detail=refusal.reason)
+
+
+def _ask_again_at(refusal: Refusal, context: Context) -> float:
+    """Return when to decide again: who is at work may leave sooner than is known, and nothing tells us."""
+    soon = context.now + context.policy.recheck
+    if refusal.retry_at is None:
+        return soon
+    return min(refusal.retry_at, soon) if refusal.guard is Guard.OPERATOR else refusal.retry_at
 
 
 def compensate(incident: Incident, ladder: Ladder, work: Work, context: Context) -> Decision:

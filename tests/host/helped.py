@@ -17,14 +17,14 @@ from tests.services.service import free_port
 SOCKET = "/run/paramedic-exec.sock"
 RUNS = "/var/lib/paramedic-exec/runs"
 ACTIONS = "/etc/paramedic/actions.d"
-UNITS = ("web.service", "spoilt.service", "scripted.service", "crashed.service", "stopped.service")
+UNITS = ("web.service", "spoilt.service", "scripted.service", "crashed.service", "stopped.service", "attended.service")
 SETTINGS = """\
 [web]
 listen = "127.0.0.1:{port}"
 [incidents]
 settle = "0s"
 [guards]
-units = ["web.service", "spoilt.service"]
+units = ["web.service", "spoilt.service", "attended.service"]
 actions_per_hour = 1000
 script_dirs = ["/etc/paramedic/scripts"]
 [[remediations]]

@@ -113,6 +113,27 @@ def test_a_lock_is_seen_while_it_is_held_and_not_after(tmp_path, lock):
     assert presence(watched, NOW).what == ""
 
 
+MOUNTS = """\
+21 1 0:81 / / rw - overlay overlay rw
+22 21 0:82 / {point} rw - btrfs /dev/sda rw
+23 21 0:83 / {point}ery rw - tmpfs tmpfs rw
+"""
+
+
+@pytest.mark.parametrize(("device", "held"), [("00:52", True), ("00:51", False), ("00:53", False)])
+@pytest.mark.parametrize("folder", ["lib", "lib with a space"])
+def test_a_lock_is_seen_where_the_file_tells_another_device_than_its_file_system(root, device, held, folder):
+    """As on btrfs and overlayfs."""
+    (root / folder).mkdir()
+    path = root / folder / "lock"
+    path.touch()
+    (root / "proc/self").mkdir()
+    point = str(root / folder).replace(" ", "\\040")
+    (root / "proc/self/mountinfo").write_text(MOUNTS.format(point=point))
+    (root / "proc/locks").write_text(f"1: POSIX  ADVISORY  WRITE 180 {device}:{path.stat().st_ino} 0 EOF\n")
+    assert bool(presence(places(root, locked=(path,)), NOW).what) is held
+
+
 def test_nothing_that_cannot_be_read_is_an_error(root):
     (root / "proc/locks").write_text("1: nonsense\n\n2: -> FLOCK ADVISORY WRITE 1 00:00:0 0 EOF\n")
     (root / "run/utmp").write_bytes(b"short")

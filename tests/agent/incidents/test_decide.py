@@ -312,6 +312,12 @@ def test_a_child_of_a_storm_does_nothing_of_its_own(world):
     assert decision.effects == ()
 
 
+def test_who_is_at_work_may_leave_sooner_than_is_known(world):
+    world.guards = replace(world.guards, disruptive=True, operator="ann on pts/0", operator_until=world.now + 300)
+
+    assert world.opened().incident.wake_at == world.now + 15
+
+
 def test_asking_again_in_vain_owes_nothing(world):
     world.guards = replace(world.guards, stopped="a test")
     incident = world.opened().incident
