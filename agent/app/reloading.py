@@ -1,7 +1,7 @@
 """Reload: the new configuration is built beside the old one and swapped in between two batches, or not at all."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from agent.engine.batch import Batch
 from agent.engine.commands import CommandError
 from agent.engine.engine import Engine
 from agent.engine.parts import Parts
-from agent.incidents.events import RuleRemoved
+from agent.incidents.events import ClockDue, RuleRemoved
 from agent.incidents.incident import State
 from agent.telemetry import log, metrics
 from rules.group import RuleGroup
@@ -45,6 +45,9 @@ _SWAPPED = frozenset(
     }
 )
 """Tables that a reload takes over; changes in any other need a restart."""
+
+
+_TELLING = frozenset({"routes", "chains", "rotas", "teams", "people"})
 
 
 class Reloading:
@@ -88,9 +91,15 @@ class Reloading:
             changed.add("rules")
         self._record.reloaded(batch, sections(loaded, groups), actor, changed - _SWAPPED)
         self._swap(batch, new, groups)
+        self._tell(batch, changed)
         metrics.RELOAD_OK.set(1)
         metrics.RELOAD_TIME.set(batch.now)
         return {"changed": sorted(changed & _SWAPPED), "restart_required": sorted(changed - _SWAPPED)}
+
+    def _tell(self, batch: Batch, changed: Set[str]) -> None:
+        """Let those hear of what is open whom routes and chains name from now on."""
+        for incident in self._parts.casebook.active() if _TELLING & changed else ():
+            self._parts.desk.happened(batch, incident, ClockDue())
 
     def _swap(self, batch: Batch, new: Config, groups: list[Any]) -> None:
         parts = self._parts

@@ -97,7 +97,9 @@ class CalendarAppointments(Appointments):
         following = rotas.next_change(rota, now)
         if known != person:
             self._told.rotas[rota.name] = (person, now)
-            if known is not None and at <= now and person:
+            if known is not None and at <= now:
+                detail = f"{rota.name}: {person or 'nobody'} after {known or 'nobody'}"
+                batch.writes.append(writes.audit_order(now, "handed_over", actor="", detail=detail))
                 self._hand_over(batch, rota, person)
         elif at > now:
             self._told.rotas[rota.name] = (person, now)

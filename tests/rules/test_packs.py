@@ -192,6 +192,11 @@ CASES = {
         [line("paramedic_delivery_failing", 1, target="mail")],
         [line("paramedic_delivery_failing", 0, target="mail")],
     ),
+    "ParamedicDeadLetter": (
+        0,
+        [line("paramedic_effects_total", 1, target="mail", result="dead")],
+        [line("paramedic_effects_total", 1, target="mail", result="done")],
+    ),
     "ParamedicCollectorFailing": (
         5 * MINUTE,
         [line("paramedic_collector_success", 0, collector="cpu", target="")],

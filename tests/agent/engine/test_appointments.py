@@ -41,14 +41,14 @@ class Appointed(Bench):
             digests=self.digests,
             kept=self.database.meta(KEPT),
         )
-        presented = self.parts.delivery._presenter
+        presented = self.parts.delivery.presenter
 
         def present(effect, incident):
             reason = effect.payload.get("reason", "")
             notice = {"key": effect.key, "subject": f"[{incident.priority}] {incident.alertname} {reason}"}
             return presented(effect, incident) | {"notice": notice | {"text": "a\nb", "priority": incident.priority}}
 
-        self.parts.delivery._presenter = present
+        self.parts.delivery.presenter = present
         self.parts.delivery._inline = {digest.name: collector(self.clock.now) for digest in self.digests}
 
     def delivered(self, channel):
