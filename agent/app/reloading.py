@@ -1,7 +1,7 @@
 """Reload: the new configuration is built beside the old one and swapped in between two batches, or not at all."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ class Reloading:
         metrics.RELOAD_TIME.set(batch.now)
         return {"changed": sorted(changed & _SWAPPED), "restart_required": sorted(changed - _SWAPPED)}
 
-    def _tell(self, batch: Batch, changed: Set[str]) -> None:
+    def _tell(self, batch: Batch, changed: set[str]) -> None:
         """Let those hear of what is open whom routes and chains name from now on."""
         for incident in self._parts.casebook.active() if _TELLING & changed else ():
             self._parts.desk.happened(batch, incident, ClockDue())

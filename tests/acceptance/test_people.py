@@ -174,3 +174,17 @@ def test_whom_nobody_relieves_is_followed_by_the_next_level_each_told_once_throu
     assert mails_to(post, "eve@example.org", begin) == []
     ids = [each["Message-ID"] for each in post.mails()[begin:]]
     assert len(ids) == len(set(ids))
+
+
+def test_a_chain_that_a_reload_brings_begins_for_what_is_open(post, make_daemon):
+    tables = {"channels": [mail(post, to=["late@example.org"])]}
+    daemon = make_daemon(tables)
+    daemon.start()
+    daemon.tell(web=True)
+    daemon.await_state("Down", "escalated")
+    assert mails_to(post, "late@example.org") == []
+    chain = {"name": "late", "levels": [{"after": "1s", "channels": ["mail"]}]}
+    daemon.configure(tables | {"chains": [chain]}, rules())
+    daemon.reload()
+    (letter,) = eventually(lambda: mails_to(post, "late@example.org"), what=daemon.tail)
+    assert "level 1 of late" in letter.get_content()
