@@ -17,6 +17,7 @@ from agent.engine.judgements import Judgement
 from agent.engine.parts import Parts
 from agent.incidents.incident import ACTIVE
 from agent.incidents.muting import Muting
+from agent.incidents.policy import Policy
 from agent.incidents.posted import Glance
 from agent.store.reader import Reader
 from agent.version import VERSION
@@ -124,6 +125,14 @@ class DaemonBackend:
         from agent.app import capacity_view  # noqa: PLC0415 - once in a while
 
         return capacity_view.newest(self._reader, self._parts.clock.now())
+
+    @property
+    def reader(self) -> Reader:
+        return self._reader
+
+    def policy(self) -> Policy:
+        """Return what the configuration says about incidents, as it is now."""
+        return self._parts.situations.policy
 
     @property
     def reports(self) -> "ReportDesk":

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from agent.app import building, doors, history, outward
+from agent.app import building, doors, history, outward, routine
 from agent.app.backend import DaemonBackend, catalog, endpoints
 from agent.app.capacity_watch import CapacityWatch
 from agent.app.drills import preparing, scenarios
@@ -35,7 +35,7 @@ from agent.incidents.incident import Incident
 from agent.mqtt.client import MqttClient
 from agent.scheduling import Scheduling
 from agent.sdnotify import Notifier
-from agent.store.database import Database, checkpoint
+from agent.store.database import Database
 from agent.store.reader import Reader
 from agent.telemetry import log, metrics
 from agent.version import VERSION
@@ -48,8 +48,6 @@ from remediations.runner import DirectRunner
 from rules.alert import Alert
 
 _log = log.get("daemon")
-_CHECKPOINT_SECONDS = 30.0
-_CHECKPOINT_BYTES = 4 * 1024 * 1024
 _STOP_SECONDS = 4.0
 _STOP_TRIES = 5
 _STOP_ANSWER_SECONDS = 2.0
@@ -153,15 +151,11 @@ class Daemon:
         self._outside.refresh = collecting.refresh
         collecting.start(scheduling.every, loop=loop.loop)
         stack.callback(collecting.close)
-        scheduling.every(_CHECKPOINT_SECONDS, _checkpointer(database), "checkpoint")
+        scheduling.every(routine.CHECKPOINT_SECONDS, routine.checkpointer(database), "checkpoint")
         watch = CapacityWatch(lambda: self._reloading.config, self.engine, self._parts)
         scheduling.every(self.config.capacity.interval, watch.look, "capacity")
         scheduling.every(history.SAVE_SECONDS, lambda: history.save(self._parts.series, state), "history")
-        if self.config.reports:
-            from agent.app.reporter import TICK_SECONDS, reporter  # noqa: PLC0415 - loaded only where they are scheduled
-
-            tick = reporter(self.config, backend, Reader(database.path), self.engine, self._clock)
-            scheduling.every(TICK_SECONDS, tick, "reports")
+        routine.schedule(scheduling, self.config, backend, self.engine, self._clock)
         scheduling.start()
         stack.callback(scheduling.close)
         metrics.BUILD_INFO.labels(VERSION, platform.python_version()).set(1)
@@ -316,13 +310,3 @@ class Daemon:
 def _stop_engine(engine: Engine, thread: threading.Thread) -> None:
     engine.stop()
     thread.join(_STOP_SECONDS)
-
-
-def _checkpointer(database: Database) -> Callable[[], None]:
-    log_file = database.path.with_name(database.path.name + "-wal")
-
-    def run() -> None:
-        if log_file.exists() and log_file.stat().st_size > _CHECKPOINT_BYTES:
-            checkpoint(database.path)
-
-    return run

@@ -64,14 +64,12 @@ class Reporter:
             self._order(self._desk().publication(due.id, schedule.name, period, schedule.channels, _ACTOR))
 
 
-def reporter(
-    config: Config, backend: DaemonBackend, reader: Reader, engine: Engine, clock: Clock
-) -> Callable[[], None]:
+def reporter(config: Config, backend: DaemonBackend, engine: Engine, clock: Clock) -> Callable[[], None]:
     """Return what is to be called every `TICK_SECONDS`."""
     made = Reporter(
         schedules(config),
         lambda: backend.reports,
-        reader,
+        backend.reader,
         lambda command: engine.call(command, _CALL_SECONDS),
         clock.now,
     )

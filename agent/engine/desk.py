@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from agent.engine import scoring
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.changes import ChangeBook
@@ -257,6 +258,8 @@ class Desk:
         ended = before is not None and before.state in ACTIVE and after.state not in ACTIVE
         if ended:
             self._ended(batch, after)
+        if after.state is State.CLOSED and before is not None and before.state is not State.CLOSED:
+            scoring.ended(after, self.policy.worth)
 
     def _ended(self, batch: Batch, after: Incident) -> None:
         """The healthy time of what was repaired begins; a storm or summary ends with its last member."""

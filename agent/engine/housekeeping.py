@@ -62,6 +62,7 @@ def report(parts: Parts, now: float) -> None:
     for problem in parts.desk.problems.open():
         metrics.PROBLEMS.labels(problem.state).inc()
     _report_changes(parts)
+    metrics.OLDEST_TICKET.set(max((now - i.opened_at for i in active if i.tickets and not i.drill), default=0.0))
     metrics.OLDEST_INCIDENT.set(max((now - i.opened_at for i in active if not i.drill), default=0.0))
     _report_muting(parts, now)
     metrics.STOPPED.set(1.0 if parts.situations.stopped() else 0.0)

@@ -4,12 +4,13 @@ A service is down while at least one incident of it counts as down: it is severe
 planned. Whether the fault is its own or that of something below it makes no difference to those whom it serves.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.incidents.incident import Incident
 from agent.itsm.catalogue import DEFAULT, Objective
-from agent.itsm.evidence import Evidence, Stretch, Terms
+from agent.itsm.evidence import Evidence, Terms
+from agent.itsm.stretches import Stretch, length, overlaps, united
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,26 +72,3 @@ def down(incidents: Iterable[Incident], start: float, end: float) -> list[Stretc
     """Return when at least one of the incidents counted as down, in order and without overlaps."""
     spans = ((span.start, end if span.end is None else span.end) for i in incidents for span in i.spans if span.down)
     return united(overlaps(sorted(spans), [(start, end)]))
-
-
-def united(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """Return stretches, sorted by their begin, with those that touch made one."""
-    found: list[Stretch] = []
-    for first, last in stretches:
-        if found and first <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], last))
-        else:
-            found.append((first, last))
-    return found
-
-
-def overlaps(some: Iterable[Stretch], others: Sequence[Stretch]) -> Iterator[Stretch]:
-    """Yield what each of some shares with each of the others."""
-    for first, last in some:
-        for begin, end in others:
-            if max(first, begin) < min(last, end):
-                yield max(first, begin), min(last, end)
-
-
-def length(stretches: Iterable[Stretch]) -> float:
-    return sum(last - first for first, last in stretches)

@@ -8,11 +8,9 @@ from agent.itsm.capacity_plan import Outlook
 from agent.itsm.catalogue import Catalogue, Objective, Worth
 from agent.itsm.changes import Change
 from agent.itsm.problems import Problem
+from agent.itsm.stretches import Stretch
 from agent.itsm.suggestions import Point, Suggestion
 from agent.itsm.training import Training
-
-Stretch = tuple[float, float]
-"""From and to, in wall seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from agent.itsm.measures import PHASES, Measures
+from agent.itsm.figures import PHASES
+from agent.itsm.measures import Measures
 from agent.itsm.report import Report, Section, duration, sections, title
 
 _ROW = 24

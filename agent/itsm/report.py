@@ -8,7 +8,8 @@ from agent.itsm import practices, review, suggestions
 from agent.itsm.capacity_plan import Outlook
 from agent.itsm.capacity_words import amount, between, day, remark
 from agent.itsm.evidence import Evidence
-from agent.itsm.measures import PHASES, Measures, Share, Spread, measures
+from agent.itsm.figures import PHASES
+from agent.itsm.measures import Measures, Share, Spread, measures
 from agent.itsm.practices import Practice
 from agent.itsm.problems import Problem
 from agent.itsm.suggestions import Suggestion

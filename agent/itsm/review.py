@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from agent.itsm.changes import Change
 from agent.itsm.evidence import Evidence, Terms
-from agent.itsm.measures import PHASES, Measures
+from agent.itsm.figures import PHASES
+from agent.itsm.measures import Measures
 from agent.itsm.problems import Problem
 from agent.itsm.suggestions import Point
 

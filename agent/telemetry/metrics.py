@@ -90,6 +90,40 @@ CAPACITY_FULL = _gauge(
 CAPACITY_FIT = _gauge("paramedic_capacity_fit", "How well its trend fits, 0 to 1.", "resource", "subject")
 CAPACITY_USED = _gauge("paramedic_capacity_used_ratio", "Share of it that is used.", "resource", "subject")
 INCIDENTS_RESOLVED = _counter("paramedic_incidents_resolved_total", "Incidents resolved, by how.", "resolution")
+INCIDENTS_ENDED = _counter(
+    "paramedic_incidents_ended_total",
+    "Incidents that are over for good, by rule and how they ended: once the time to re-open them is over.",
+    "rule",
+    "result",
+)
+INCIDENT_SECONDS = _counter(
+    "paramedic_incident_seconds_total", "Time that incidents which are over took, by phase.", "service", "phase"
+)
+INCIDENT_DOWN = _counter(
+    "paramedic_service_down_seconds_total", "Time that incidents which are over had their service down.", "service"
+)
+INCIDENT_RESPONSES = _counter(
+    "paramedic_incident_respond_seconds_total", "Time until somebody or something did a thing about them.", "service"
+)
+INCIDENTS_RECURRED = _counter(
+    "paramedic_incidents_recurred_total", "Incidents over that had been re-opened.", "service"
+)
+PROMISES_ENDED = _counter(
+    "paramedic_promises_ended_total",
+    "Promises about incidents that are over, kept or broken.",
+    "service",
+    "kind",
+    "result",
+)
+LABOUR_SAVED = _counter("paramedic_labour_saved_seconds_total", "People's time saved by repairs, as declared.")
+OUTAGE_AVOIDED = _counter("paramedic_outage_avoided_seconds_total", "Outage avoided by repairs, as declared.")
+BUDGET_USED = _gauge(
+    "paramedic_error_budget_used_ratio", "Part of the failures allowed to a service that has happened.", "service"
+)
+AVAILABILITY = _gauge(
+    "paramedic_availability_ratio", "Availability of a service over its objective's window.", "service"
+)
+OLDEST_TICKET = _gauge("paramedic_ticket_oldest_seconds", "Age of the oldest ticket whose incident is not over.")
 OLDEST_INCIDENT = _gauge("paramedic_incident_oldest_seconds", "Age of the oldest incident that needs work.")
 DECISIONS = _counter("paramedic_decisions_total", "Decisions by their reason.", "reason")
 ATTEMPTS = _counter("paramedic_remediation_attempts_total", "Attempts by outcome.", "remediation", "outcome")

@@ -14,6 +14,7 @@ from tests.agent.engine.conftest import Bench
 
 COBIT_2019 = {
     "APO06": "Managed Budget and Costs",
+    "APO07": "Managed Human Resources",
     "APO09": "Managed Service Agreements",
     "BAI04": "Managed Availability and Capacity",
     "BAI06": "Managed IT Changes",
@@ -42,6 +43,7 @@ ITIL_4 = {
     "service desk",
     "service financial management",
     "service level management",
+    "workforce and talent management",
 }
 
 

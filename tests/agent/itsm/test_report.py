@@ -8,6 +8,7 @@ from statistics import mean, median
 
 import pytest
 
+from agent.app.budgets import budgets
 from agent.app.reporting import FORMS, evidence
 from agent.cli.report import period
 from agent.engine.commands import SetMaintenance
@@ -17,8 +18,9 @@ from agent.incidents.windows import Recurrence
 from agent.itsm.availability import down
 from agent.itsm.calendars import Calendar
 from agent.itsm.catalogue import Agreement, Catalogue, Criticality, Objective, Service, Target, Worth
-from agent.itsm.measures import PHASES
+from agent.itsm.figures import PHASES
 from agent.itsm.report import duration, report
+from agent.telemetry import metrics
 from rules import matchers
 from tests.agent.engine.conftest import Bench
 
@@ -274,6 +276,23 @@ def test_a_service_is_down_while_any_of_its_incidents_goes_on_and_nobody_planned
     assert found["shop"].availability == pytest.approx(1 - lost / (month.end - month.start))
     assert found["shop"].budget_used == pytest.approx(lost / (0.001 * (month.end - month.start)))
     assert found["database"].objective is None
+
+
+def test_the_metrics_about_a_services_goal_say_what_the_audit_says(month, second):
+    budgets(month.bench.reader, lambda: month.bench.policy, lambda: month.end)
+    since = month.end - 30 * DAY
+    lost = sum(
+        second.seconds(each)
+        for each in second.audit
+        if second.column("service", each) == "shop" and second.audit[each][0][0] >= since
+    )
+    ((found,),) = [[value.value] for value in samples("paramedic_error_budget_used_ratio") if value.labels]
+    assert found == pytest.approx(lost / (0.001 * 30 * DAY))
+    assert samples("paramedic_availability_ratio")[0].value == pytest.approx(1 - lost / (30 * DAY))
+
+
+def samples(name):
+    return [sample for family in metrics.REGISTRY.collect() for sample in family.samples if sample.name == name]
 
 
 def test_users_see_what_happens_in_their_hours(month, second):

@@ -1,0 +1,38 @@
+"""What is done now and then beside the engine, where it is configured: due reports, figures about services."""
+
+from collections.abc import Callable
+
+from agent.app.backend import DaemonBackend
+from agent.clock import Clock
+from agent.config.options import Config
+from agent.engine.engine import Engine
+from agent.scheduling import Scheduling
+from agent.store.database import Database, checkpoint
+
+CHECKPOINT_SECONDS = 30.0
+_CHECKPOINT_BYTES = 4 * 1024 * 1024
+
+
+def schedule(scheduling: Scheduling, config: Config, backend: DaemonBackend, engine: Engine, clock: Clock) -> None:
+    """Have done what the configuration asks for."""
+    if config.reports:
+        from agent.app import reporter  # noqa: PLC0415 - loaded only where reports are scheduled
+
+        scheduling.every(reporter.TICK_SECONDS, reporter.reporter(config, backend, engine, clock), "reports")
+    if any(service.objective for service in config.services):
+        from agent.app import budgets  # noqa: PLC0415 - loaded only where there are objectives
+
+        scheduling.every(
+            budgets.TICK_SECONDS, lambda: budgets.budgets(backend.reader, backend.policy, clock.now), "budgets"
+        )
+
+
+def checkpointer(database: Database) -> Callable[[], None]:
+    """Return what empties the database's log when it has grown."""
+    log_file = database.path.with_name(database.path.name + "-wal")
+
+    def run() -> None:
+        if log_file.exists() and log_file.stat().st_size > _CHECKPOINT_BYTES:
+            checkpoint(database.path)
+
+    return run

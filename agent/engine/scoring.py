@@ -1,0 +1,40 @@
+"""Key figures as metrics: counted when an incident is over for good, so that each counts once and drills never do."""
+
+from collections.abc import Mapping
+
+from agent.incidents.incident import Incident, Resolution
+from agent.itsm import figures
+from agent.itsm.catalogue import Worth
+from agent.telemetry import metrics
+
+
+def ended(incident: Incident, worth: Mapping[str, Worth]) -> None:
+    """Count an incident that nothing can re-open any more. Its detail is in the report; these only grow."""
+    if incident.resolved_at is None or not figures.counts(incident):
+        return
+    service = incident.service
+    # What other programs post is counted together: nobody knows how many names they have.
+    rule = "posted" if incident.rule.startswith("posted;") else incident.alertname
+    metrics.INCIDENTS_ENDED.labels(rule, _result(incident)).inc()
+    for phase, seconds in figures.phases(incident).items():
+        metrics.INCIDENT_SECONDS.labels(service, phase).inc(seconds)
+    down = sum((span.end or span.start) - span.start for span in incident.spans if span.down)
+    metrics.INCIDENT_DOWN.labels(service).inc(down)
+    if incident.attempts:
+        metrics.INCIDENT_RESPONSES.labels(service).inc(max(0.0, incident.attempts[0].started_at - incident.opened_at))
+    if incident.reopened:
+        metrics.INCIDENTS_RECURRED.labels(service).inc()
+    for clock in incident.clocks:
+        kept = bool(clock.met) and clock.breached_at is None
+        metrics.PROMISES_ENDED.labels(service, clock.kind, "kept" if kept else "broken").inc()
+    labour, avoided = figures.saved([incident], worth)
+    metrics.LABOUR_SAVED.inc(labour)
+    metrics.OUTAGE_AVOIDED.inc(avoided)
+
+
+def _result(incident: Incident) -> str:
+    if figures.is_false(incident):
+        return "false"
+    if figures.at_once(incident):
+        return "fixed_first_time"
+    return str(incident.resolution or Resolution.RULE_REMOVED)
