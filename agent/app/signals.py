@@ -1,10 +1,14 @@
 """Signals as something to wait for that cannot be missed: a pipe that the interpreter writes each one into."""
 
 import os
+import select
 import signal
+from collections.abc import Callable
+from types import FrameType
 from typing import Self
 
 _READ_BYTES = 4096
+_Handler = Callable[[int, FrameType | None], object] | int | None
 
 
 class Signals:
@@ -16,23 +20,29 @@ class Signals:
 
     def __init__(self, *numbers: signal.Signals) -> None:
         self._numbers = numbers
+        self._before: dict[signal.Signals, _Handler] = {}
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._writer, False)
 
     def __enter__(self) -> Self:
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in self._numbers:
-            signal.signal(number, lambda *_: None)  # without a handler of Python's nothing is written
+            # Without a handler of Python's nothing is written.
+            self._before[number] = signal.signal(number, lambda *_: None)
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """From here on they are dropped: the process is ending, and has been told."""
+        """Let them do again what they did before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         signal.set_wakeup_fd(-1)
         os.close(self._writer)
         os.close(self._reader)
 
-    def wait(self) -> set[signal.Signals]:
-        """Return which came since the last call; wait for one if none did."""
+    def wait(self, seconds: float | None = None) -> set[signal.Signals]:
+        """Return which came since the last call; wait for one if none did, at most so long."""
+        if not select.select([self._reader], [], [], seconds)[0]:
+            return set()
         return {signal.Signals(number) for number in os.read(self._reader, _READ_BYTES)}
 
     def tell(self, number: signal.Signals) -> None:

@@ -2,10 +2,11 @@
 
 import argparse
 import os
-import time
+import signal
 from pathlib import Path
 from typing import TextIO
 
+from agent.app.signals import Signals
 from agent.cli import connection, screen
 from agent.cli.client import Client, ControlError
 from agent.cli.failure import CommandFailedError
@@ -52,13 +53,11 @@ def _new(path: Path) -> TextIO:
 def _fetch(client: Client, recording: str, file: TextIO, most: int) -> int:
     """Write the recording; return how many characters. Raise ControlError."""
     written, stop, over = 0, False, False
-    while not over:
-        answer = client.post("recordings", recording, stop=stop or written >= most)
-        over = answer["over"]
-        written += file.write(answer["text"])
-        try:
+    with Signals(signal.SIGINT, signal.SIGTERM) as signals:
+        while not over:
+            answer = client.post("recordings", recording, stop=stop or written >= most)
+            over = answer["over"]
+            written += file.write(answer["text"])
             if not (over or stop):
-                time.sleep(_LOOK_SECONDS)
-        except KeyboardInterrupt:
-            stop = True
+                stop = bool(signals.wait(_LOOK_SECONDS))
     return written

@@ -51,3 +51,10 @@ def test_a_signal_is_seen_while_other_threads_keep_the_interpreter_busy() -> Non
                 assert starting.wait(20) == 0
             finally:
                 starting.kill()
+
+
+def test_a_wait_may_end_without_any_and_afterwards_they_do_what_they_did() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    with Signals(signal.SIGUSR1) as signals:
+        assert signals.wait(0.01) == set()
+    assert signal.getsignal(signal.SIGUSR1) is before
