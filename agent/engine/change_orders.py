@@ -36,7 +36,7 @@ def _proposal(command: ProposeChange, desk: Desk, now: float) -> Proposal:
     if command.ends_at is not None and command.ends_at <= max(now, command.starts_at or now):
         raise CommandError("it must end after it begins, and not in the past", 400)
     return Proposal(
-        key=f"problem:{command.problem}" if problem else changes.change_id("manual", command.actor, now),
+        key=f"problem:{command.problem}" if problem else changes.change_id("manual", command, now),
         kind=ChangeKind.PROBLEM_REQUEST if problem else ChangeKind.MANUAL,
         subject=command.subject or (problem.symptom if problem else ""),
         reason=command.reason,

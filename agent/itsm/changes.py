@@ -181,7 +181,7 @@ def carried_out(deed: Deed, now: float) -> Change:
     """Return the record of what has been changed already; in a freeze that is an emergency, and to be reviewed."""
     kind = ChangeType.STANDARD if deed.approval.via == STANDING else ChangeType.NORMAL
     return Change(
-        id=change_id(deed.key, now),
+        id=change_id(deed.key, deed.after, now),
         key=deed.key,
         type=ChangeType.EMERGENCY if deed.frozen else kind,
         kind=deed.kind,

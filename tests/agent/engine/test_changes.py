@@ -18,11 +18,13 @@ from agent.engine.commands import (
 from agent.incidents import windows
 from agent.incidents.events import Approved, ResolvedByOperator
 from agent.incidents.muting import Freeze
+from agent.incidents.policy import Verify
 from agent.incidents.windows import Recurrence
 from agent.itsm.changes import REST_SECONDS, ChangeKind, ChangeState, Deed, Proposal, Word, closed
 from agent.itsm.problems import ProblemLimits
 from agent.itsm.report import markdown, report
 from remediations.limits import Target
+from remediations.plan import Plan
 from remediations.situation import Mode
 from rules import matchers
 
@@ -388,7 +390,32 @@ def test_a_problem_asks_for_one_change(make_bench):
         order(bench, replace(wanted, problem="problem-x"))
 
 
-def test_a_demotion_and_a_promotion_are_changes_of_policy(bench):
+def test_what_undoes_an_attempt_is_named_beforehand_and_is_a_change_of_its_own(bench):
+    undo = replace(bench.planned, plan=Plan(argv=("/bin/undo", "it all"), resource="command:web"))
+    bench.parts.situations.planner = lambda _ladder, _incident: (bench.planned, undo)
+    with_ladder(bench, verify=Verify(hold=10.0, timeout=60.0, worse_if="paramedic_process_up == 0"))
+    bench.process(up=0)
+    assert only(bench)["fallback"] == "/bin/undo 'it all'"
+    (row,) = bench.take("runner")
+    bench.clock.advance(1)
+    bench.settle(row, outcome="succeeded")
+    bench.clock.advance(1)
+    bench.process(up=0)
+    by_argv = {each["details"][0]: each for each in bench.reader.changes()}
+    assert (by_argv["/bin/true"]["state"], by_argv["/bin/true"]["result"]) == ("failed", "worse")
+    assert (by_argv["/bin/undo"]["state"], by_argv["/bin/undo"]["fallback"]) == ("in-progress", "a person")
+
+
+def test_two_people_who_ask_at_the_same_moment_are_both_heard(bench):
+    wanted = ProposeChange(actor="bob (uid 7)", subject="x", reason="y")
+    answers = [bench.engine.queue.order(each) for each in (wanted, replace(wanted, subject="z"), wanted)]
+    bench.turn()
+    ids = [answer.result(0)["id"] for answer in answers]
+    assert (len(set(ids)), ids[0]) == (2, ids[2])
+    assert len(bench.reader.changes()) == 2
+
+
+def test_a_demotion_is_a_change_of_policy(bench):
     with_ladder(bench, target=Target(success=0.9, attempts=1, evidence=1))
     bench.process(up=0)
     (row,) = bench.take("runner")

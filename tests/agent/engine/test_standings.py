@@ -216,6 +216,10 @@ def test_a_demoted_remediation_is_promoted_by_a_person_and_only_on_evidence(benc
     assert (shown["mode"], shown["effective_mode"], shown["demoted_at"]) == ("auto", "auto", None)
     rows = bench.database.connection.execute("SELECT actor, detail FROM audit WHERE event = 'promoted'").fetchall()
     assert rows == [("ann (uid 1)", "restart-web: the unit file is mended")]
+    (change,) = [each for each in bench.reader.changes() if each["result"] == "promoted"]
+    assert (change["kind"], change["type"], change["after"]) == ("policy", "normal", "mode auto")
+    said = {name: change["approval"][name] for name in ("by", "via", "comment")}
+    assert said == {"by": "ann", "via": "cli", "comment": "the unit file is mended"}
     bench.restart()
     bench.process(up=0)
     assert len(bench.take("runner")) == 1, "it acts alone again"
