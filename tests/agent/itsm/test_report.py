@@ -22,7 +22,7 @@ from agent.itsm.figures import PHASES
 from agent.itsm.report import duration, report
 from agent.telemetry import metrics
 from rules import matchers
-from tests.agent.engine.conftest import Bench
+from tests.agent.engine.conftest import RULES, Bench
 
 DAY = 86400.0
 NAMES = ("web", "postgres", "worker")
@@ -45,6 +45,12 @@ CATALOGUE = Catalogue(
         ),
     ]
 )
+SLOW = """
+  - alert: ProcessSlow
+    expr: paramedic_process_up == 0.5
+    for: 30s
+    labels: {severity: warning}
+"""
 WORTH = {"restart_command": Worth(labour=600.0, outage=1800.0)}
 
 
@@ -53,16 +59,21 @@ class Month:
     happen in maintenance, and one goes on. Beside the engine's record it keeps a diary of its own."""
 
     def __init__(self, directory):
-        self.bench = Bench(directory, catalogue=CATALOGUE, worth=WORTH)
+        self.bench = Bench(directory, rules=RULES + SLOW, catalogue=CATALOGUE, worth=WORTH)
         self.chance = random.Random(20261122)
         self.start = self.bench.clock.now()
         self.maintained = []
         """When there was maintenance."""
         self.broken = defaultdict(list)
         """When a process broke, by its name."""
+        self.slowed = []
+        """When the worker became slow, for which nobody has a remedy."""
         while self.bench.clock.now() < self.start + 30 * DAY:
             self.pause()
-            self.fault(self.chance.choice(NAMES))
+            if self.chance.random() < 0.2:
+                self.slow()
+            else:
+                self.fault(self.chance.choice(NAMES))
         self.bench.process(up=0, name="web")
         self.broken["web"].append(self.bench.clock.now())
         for _ in range(5):
@@ -99,6 +110,16 @@ class Month:
             bench.pass_time(11)
         if planned:
             self.maintain(0.0)
+
+    def slow(self):
+        bench = self.bench
+        self.slowed.append(bench.clock.now())
+        lasts = self.chance.choice([45.0, 150.0, 900.0])
+        while bench.clock.now() < self.slowed[-1] + lasts:
+            bench.process(up=0.5, name="worker")
+            bench.pass_time(self.chance.uniform(1.0, 15.0))
+        bench.process(up=1, name="worker")
+        bench.pass_time(1.0)
 
     def maintain(self, seconds):
         now = self.bench.clock.now()
@@ -155,7 +176,10 @@ class Second:
             if not is_active and since is not None:
                 found.append((since, at))
                 since = None
-        return [*found, (since, self.month.end)] if since is not None else found
+        spans = [*found, (since, self.month.end)] if since is not None else found
+        if self.column("alertname", incident) == "ProcessDown":
+            return spans
+        return [(max(at for at in self.month.slowed if at <= first), last) for first, last in spans]
 
     def is_planned(self, incident):
         return all(
@@ -196,7 +220,41 @@ def test_incidents_are_counted_as_the_audit_has_them(month, second):
 
 
 def test_every_fault_of_the_diary_is_an_incident_or_re_opened_one(month, second):
-    assert sum(map(len, month.broken.values())) == sum(len(second.active(each)) for each in second.audit)
+    faults = sum(map(len, month.broken.values())) + len(month.slowed)
+    assert faults == sum(len(second.active(each)) for each in second.audit)
+
+
+def test_time_to_detect_is_that_from_the_diary_to_the_audit(month, second):
+    found = month.figures().detect
+    waits = [second.audit[each][0][0] - second.active(each)[0][0] for each in second.counted]
+    assert found.mean == pytest.approx(mean(waits), abs=1e-6)
+    assert found.greatest == pytest.approx(max(waits), abs=1e-6)
+    assert found.greatest >= 30.0
+
+
+def test_what_ended_at_once_by_itself_is_false(month, second):
+    found = month.figures()
+    ends = {each: _last_end(second.audit[each]) for each in second.over}
+    false = [
+        each
+        for each in second.over
+        if ends[each] == "resolved_by_itself"
+        and not second.reasons(each, "attempt_started")
+        and second.active(each)[-1][1] - second.audit[each][0][0] < 300.0
+    ]
+    assert (found.false.count, found.false.of) == (len(false), len(second.over))
+    assert 0 < len(false) < sum(reason == "resolved_by_itself" for reason in ends.values())
+    noise = {rule.alertname: rule.noise for rule in found.rules}
+    assert noise["ProcessSlow"] == len(false) / sum(
+        second.column("alertname", each) == "ProcessSlow" for each in second.counted
+    )
+
+
+def test_changes_that_succeeded_are_those_that_the_table_has(month, second):
+    states = [state for (state,) in second.rows("SELECT json_extract(document, '$.state') FROM changes")]
+    done, failed = states.count("done"), states.count("failed")
+    assert (month.figures().change_success.count, month.figures().change_success.of) == (done, done + failed)
+    assert done > failed > 0
 
 
 def test_times_to_respond_and_resolve_are_those_of_the_audit(month, second):
