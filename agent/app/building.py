@@ -205,6 +205,7 @@ def _delivery(config: Config, database: Database, clock: Clock, library: Library
         advice=library.advice,
         audiences=people.audiences(config),
         addresses=people.addresses(config),
+        templates={each.name or each.system: each.template for each in config.tickets if each.template is not None},
     )
     next_row = recovery.next_row(database.connection, "outbox")
     return Delivery(owner=owner, next_row=next_row, presenter=presenter, inline=_inline(config, clock))

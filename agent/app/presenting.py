@@ -1,7 +1,9 @@
 """The final payloads of ticket and publish effects, made when the decision is taken."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from agent.engine.delivery import Presenter
@@ -10,7 +12,43 @@ from agent.incidents.effects import Effect, Kind, TicketOp
 from agent.incidents.incident import Incident
 from agent.itsm.articles import Advice
 from agent.mqtt.topics import incident_message
+from agent.telemetry import log
 from agent.tickets import wording
+from agent.tickets.contract import Draft, Update
+from agent.tickets.plaintext import one_line
+from rules.annotations import TemplateError
+
+_log = log.get("tickets")
+_SAID_LENGTH = 400
+
+
+class _Drafts:
+    """Words tickets by the templates of their systems; where one fails, with the built-in text, which says so."""
+
+    def __init__(self, host_name: str, templates: Mapping[str, Path]) -> None:
+        self._host_name = host_name
+        self._templates = templates
+        self._failing: set[str] = set()
+
+    def of(self, system: str, incident: Incident, found: Advice | None) -> Draft:
+        made = wording.draft(incident, self._host_name, found)
+        if system not in self._templates:
+            return made
+        from agent.tickets.templates import body  # noqa: PLC0415 - loaded only where there are templates
+
+        try:
+            text = body(self._templates[system], incident, wording.parts(incident, self._host_name, found))
+        except TemplateError as error:
+            self._tell(system, str(error))
+            said = one_line(f"The template of this text fails, so this is the built-in one: {error}", _SAID_LENGTH)
+            return replace(made, body=f"{said}\n\n{made.body}")
+        self._failing.discard(system)
+        return replace(made, body=text)
+
+    def _tell(self, system: str, reason: str) -> None:
+        if system not in self._failing:
+            _log.warning("a ticket's template fails: the built-in text is used", system=system, reason=reason)
+        self._failing.add(system)
 
 
 def presenter(
@@ -20,27 +58,24 @@ def presenter(
     advice: Callable[[Incident], Advice | None],
     audiences: Mapping[str, str],
     addresses: Mapping[str, str],
+    templates: Mapping[str, Path] = MappingProxyType({}),
 ) -> Presenter:
     """Return what turns an incident, and what is known about such ones, into a ticket or a message.
 
-    `audiences` tells, by channel, for whom it is; `addresses` where e-mail reaches people, by name.
+    `audiences` tells, by channel, for whom it is; `addresses` where e-mail reaches people, by name;
+    `templates` how tickets are worded, by ticket system.
     """
+    drafts = _Drafts(host_name, templates)
 
     def present(effect: Effect, incident: Incident) -> Mapping[str, Any]:
         if effect.target in audiences:
             return _notice(effect, incident)
         if effect.kind is Kind.PUBLISH:
             return incident_message(topic_prefix, host_name, incident).payload()
-        draft = {"draft": asdict(wording.draft(incident, host_name, advice(incident)))}
+        draft = {"draft": asdict(drafts.of(effect.target, incident, advice(incident)))}
         if effect.payload["op"] == TicketOp.OPEN:
             return draft
-        reason = Reason(effect.payload["reason"])
-        return {
-            **draft,
-            "update": asdict(
-                wording.update_for(incident, reason, key=effect.key, detail=str(effect.payload.get("detail", "")))
-            ),
-        }
+        return {**draft, "update": asdict(_update(effect, incident))}
 
     def _notice(effect: Effect, incident: Incident) -> Mapping[str, Any]:
         reason, technical = Reason(effect.payload["reason"]), audiences[effect.target] == "technical"
@@ -63,3 +98,8 @@ def presenter(
         }
 
     return present
+
+
+def _update(effect: Effect, incident: Incident) -> Update:
+    said = effect.payload
+    return wording.update_for(incident, Reason(said["reason"]), key=effect.key, detail=str(said.get("detail", "")))

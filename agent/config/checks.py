@@ -14,6 +14,7 @@ from agent.config.finding import Finding, Level, Subject
 from agent.config.options import Config
 from agent.config.problems import Problem
 from agent.config.registries import Registries
+from agent.config.ticket_templates import failing
 from agent.config.values import address
 from collectors.sample import Origin
 from remediations.situation import Mode
@@ -292,6 +293,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     unheard,
     secrets,
     experimental,
+    failing,
     unmapped,
     capacity.findings,
 )

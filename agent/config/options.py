@@ -213,6 +213,9 @@ class TicketOptions:
     system: str = option("book", "Which adapter.")
     open: Literal["always", "on_escalation", "never"] = option("always", "When a ticket is opened.")
     drills: bool = option(False, "Open tickets for drills here too.")
+    template: Path | None = option(
+        None, "A file with a template of a ticket's first text.", example="/etc/paramedic/ticket.tmpl"
+    )
     options: Any = field(default=None, metadata={"help": "The adapter's own options.", "rest": True})
 
 

@@ -68,6 +68,21 @@ def draft(incident: Incident, host_name: str, advice: Advice | None = None) -> D
     )
 
 
+def parts(incident: Incident, host_name: str, advice: Advice | None = None) -> dict[str, str]:
+    """Return what a ticket consists of, by name, for templates."""
+    return {
+        "title": title(incident, host_name),
+        "priority": incident.priority,
+        "major": _clean(incident.major),
+        "service": _service(incident),
+        "host": _clean(host_name),
+        "incident": incident.id,
+        "business": _text(_business(incident, host_name)),
+        "advice": _text(_advice(advice)).strip(),
+        "technical": _text(_technical(incident)),
+    }
+
+
 def update_for(incident: Incident, reason: Reason, *, key: str, detail: str = "") -> Update:
     """Return the comment that tells what happened last. `key` is the effect's: one comment for one effect."""
     lines = [_headline(incident, reason)]
