@@ -27,7 +27,8 @@ class Owed:
 class _Target:
     """One performer: the lanes that wait for it, how many rows it has in hand, and how it has been doing."""
 
-    lanes: dict[str, deque[Owed]] = field(default_factory=dict)
+    lanes: dict[str, list[Owed]] = field(default_factory=dict)
+    """Lists, for there may be very many, and each is short."""
     ready: deque[str] = field(default_factory=deque)
     running: int = 0
     failures: int = 0
@@ -55,7 +56,7 @@ class Outbox:
 
     def add(self, owed: Owed) -> None:
         target = self._targets.setdefault(owed.target, _Target())
-        lane = target.lanes.setdefault(owed.lane, deque())
+        lane = target.lanes.setdefault(owed.lane, [])
         lane.append(owed)
         if len(lane) == 1:
             target.ready.append(owed.lane)
@@ -86,7 +87,7 @@ class Outbox:
         target.failures = 0
         target.not_before = 0.0
         lane = target.lanes[owed.lane]
-        lane.popleft()
+        del lane[0]
         if lane:
             target.ready.append(owed.lane)
         else:
@@ -95,7 +96,7 @@ class Outbox:
     def drop_lane(self, owed: Owed) -> list[Owed]:
         """The row can never be done: give its lane up and return the rows that waited behind it."""
         target = self._leave(owed)
-        return list(target.lanes.pop(owed.lane))[1:]
+        return target.lanes.pop(owed.lane)[1:]
 
     def postpone(self, owed: Owed, now: float, retry_after: float) -> float:
         """The target failed: try again later, this row first. Return when."""

@@ -1,7 +1,7 @@
 """The problems there are and the counts towards new ones, in memory and in the database."""
 
 import sqlite3
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -27,7 +27,7 @@ class ProblemBook:
         self._new_id = new_id
         self._by_id: dict[str, Problem] = {}
         self._by_subject: dict[str, str] = {}
-        self._seen: dict[str, deque[Occurrence]] = defaultdict(deque)
+        self._seen: dict[str, list[Occurrence]] = defaultdict(list)
         """By subject and by family, the oldest first."""
 
     def load(self, connection: sqlite3.Connection, now: float) -> None:
@@ -102,9 +102,10 @@ class ProblemBook:
         """Forget what is too old to count. Return what must be written."""
         since = now - self._limits().window
         for subject, seen in list(self._seen.items()):
-            while seen and seen[0].at <= since:
-                seen.popleft()
-            if not seen:
+            kept = [each for each in seen if each.at > since]
+            if kept:
+                self._seen[subject] = kept
+            else:
                 del self._seen[subject]
         return [writes.drop_occurrences(since)]
 
