@@ -21,7 +21,7 @@ from agent.config.problems import ConfigError
 from agent.engine import recovery
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
-from agent.engine.commands import KeepSurvey, Rehearse
+from agent.engine.commands import KeepSurvey, Rehearse, StandIn
 from agent.engine.delivery import Delivery, Inline
 from agent.engine.desk import Desk, DeskRules
 from agent.engine.improvements import EndOverride, Improvement, SetOverride
@@ -140,6 +140,11 @@ def _attach(config: Config, made: Parts) -> None:
     orders.improve = _improver(made)
     made.appointments = appointments(config, made)
 
+    def stand_in(batch: Batch, command: StandIn) -> Mapping[str, Any]:
+        return made.appointments.stand_in(batch, command)  # which a reload replaces
+
+    orders.stand_in = stand_in
+
 
 def surveyor(config: Config, parts: Parts) -> Surveyor:
     """Return what draws the consequences of a look at capacity."""
@@ -225,16 +230,16 @@ def appointments(config: Config, parts: Parts) -> Appointments:
     if not (config.rotas or config.digests):
         return Appointments()
     from agent.app.announcing import Announcements  # noqa: PLC0415 - loaded only where there is something to announce
-    from agent.engine.appointments import KEPT, CalendarAppointments  # noqa: PLC0415 - same
+    from agent.engine.appointments import CalendarAppointments  # noqa: PLC0415 - same
 
     return CalendarAppointments(
-        policy=lambda: parts.situations.policy,
+        situations=parts.situations,
         casebook=parts.casebook,
         delivery=parts.delivery,
         connection=parts.database.connection,
         announcer=Announcements(host_name(config), people.audiences(config), people.addresses(config)),
         digests=people.digests(config),
-        kept=parts.database.meta(KEPT),
+        kept=parts.database.meta,
     )
 
 

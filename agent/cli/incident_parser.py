@@ -98,6 +98,20 @@ def oncall(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is priv
     )
     made.add_argument("--at", type=point_in_time, metavar="TIME", help="when; default: now")
     client(made)
+    stand_in = command(
+        made.add_subparsers(title="what else", metavar="WHAT"),
+        "stand-in",
+        "let somebody be on call on a rota for a while, whatever it says",
+        module="oncall",
+        example='paramedic oncall stand-in web bob --for 4h --reason "ann is ill"   or   … stand-in web --end',
+    )
+    stand_in.add_argument("rota", metavar="ROTA", help="as `oncall` shows it")
+    stand_in.add_argument("person", metavar="PERSON", nargs="?", default="", help="who; needed with --for")
+    span = stand_in.add_mutually_exclusive_group(required=True)
+    span.add_argument("--for", dest="duration", type=seconds, metavar="DURATION", help="how long, as in 90m or 2d")
+    span.add_argument("--end", action="store_true", help="end it now")
+    stand_in.add_argument("--reason", default="", help="goes on record")
+    client(stand_in)
 
 
 def problems(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private

@@ -24,13 +24,18 @@ def rotas(config: Config) -> dict[str, "Rota"]:
 def _rota(options: RotaOptions) -> "Rota":
     from agent.itsm.rota import Override, Rota  # noqa: PLC0415 - loaded only where there is one
 
+    zone = windows.parse_zone(options.zone)
     return Rota(
         name=options.name,
         team=options.team,
-        zone=windows.parse_zone(options.zone),
+        zone=zone,
         layers=tuple(_layer(layer, options.zone) for layer in options.layers),
         overrides=tuple(
-            Override(person=each.person, start=parse_moment(each.start), end=parse_moment(each.end))
+            Override(
+                person=each.person,
+                start=windows.instant(parse_moment(each.start), zone),
+                end=windows.instant(parse_moment(each.end), zone),
+            )
             for each in options.overrides
         ),
     )

@@ -6,10 +6,14 @@ from typing import Any, Protocol
 
 import msgspec
 
+from agent.engine import stand_ins
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
+from agent.engine.commands import StandIn
 from agent.engine.delivery import Delivery, Inline
 from agent.engine.parts import Appointments
+from agent.engine.situations import Situations
+from agent.engine.stand_ins import StandIns
 from agent.incidents.effects import Effect, Kind, OutboxRow
 from agent.incidents.events import EffectSettled
 from agent.incidents.incident import Incident
@@ -19,7 +23,7 @@ from agent.itsm.digests import Collected, Digest
 from agent.itsm.rota import HandOver, Rota
 from agent.itsm.teams import split
 from agent.store import writes
-from agent.store.database import set_meta
+from agent.store.database import Write, set_meta
 from agent.telemetry import log
 
 _log = log.get("people")
@@ -53,36 +57,45 @@ class CalendarAppointments(Appointments):
     def __init__(
         self,
         *,
-        policy: Callable[[], Policy],
+        situations: Situations,
         casebook: Casebook,
         delivery: Delivery,
         connection: sqlite3.Connection,
         announcer: Announcer,
         digests: Sequence[Digest],
-        kept: str | None,
+        kept: Callable[[str], str | None],
     ) -> None:
-        self._policy = policy
+        self._situations = situations
+        self._stand_ins = StandIns(situations, kept(stand_ins.KEPT))
         self._casebook = casebook
         self._delivery = delivery
         self._connection = connection
         self._announcer = announcer
         self._digests = {digest.name: digest for digest in digests}
-        self._told = msgspec.json.decode(kept or "{}", type=_Told)
+        self._told = msgspec.json.decode(kept(KEPT) or "{}", type=_Told)
         self._next_at = 0.0
+
+    @property
+    def _policy(self) -> Policy:
+        return self._situations.policy
 
     def next_at(self) -> float | None:
         return self._next_at
 
-    def again(self) -> None:
-        """Look anew: the clock was set."""
+    def shift(self, delta: float) -> list[Write]:
         self._next_at = 0.0
+        return self._stand_ins.shift(delta)
+
+    def stand_in(self, batch: Batch, command: StandIn) -> Mapping[str, Any]:
+        self._next_at = 0.0
+        return self._stand_ins.carry_out(batch, command)
 
     def keep(self, batch: Batch) -> None:
         """Owe what is due, and know when to look again."""
         if batch.now < self._next_at:
             return
         before = msgspec.json.encode(self._told)
-        times = [self._rota(batch, rota) for rota in self._policy().roster.rotas.values()]
+        times = [self._rota(batch, rota) for rota in self._policy.roster.rotas.values()]
         times += [self._digest(batch, digest) for digest in self._digests.values()]
         self._next_at = min(times, default=batch.now + _AGAIN_SECONDS)
         if (after := msgspec.json.encode(self._told)) != before:
@@ -106,7 +119,7 @@ class CalendarAppointments(Appointments):
         return following if following is not None else now + _AGAIN_SECONDS
 
     def _hand_over(self, batch: Batch, rota: Rota, person: str) -> None:
-        policy, following = self._policy(), rotas.hand_over(rota, batch.now)
+        policy, following = self._policy, rotas.hand_over(rota, batch.now)
         incidents = [each for each in self._casebook.active() if _is_theirs(each, rota, policy)]
         _log.info("on call", rota=rota.name, person=person, incidents=len(incidents))
         for recipient in policy.roster.person(person):
@@ -133,7 +146,7 @@ class CalendarAppointments(Appointments):
         if not collected:
             return
         batch.writes.append(("DELETE FROM collected WHERE digest = ? AND last_at < ?", (digest.name, batch.now)))
-        for recipient in self._policy().roster.recipients([digest], batch.now):
+        for recipient in self._policy.roster.recipients([digest], batch.now):
             said = self._announcer.digest(digest, collected, recipient)
             self._owe(batch, f"digest:{digest.name}:{batch.now!r}", recipient, said)
 

@@ -135,6 +135,17 @@ class ExpireSilence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StandIn:
+    """Let somebody stand in on a rota for so many seconds; 0 ends it. Answer: {"rota", "person" (on call), "until"}."""
+
+    actor: str
+    rota: str
+    person: str
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainProblem:
     """Write down what somebody found out: owner, cause, workaround, permanent_fix. Answer: the problem."""
 
@@ -245,6 +256,7 @@ Command = (
     | Ingest
     | SetStop
     | SetMaintenance
+    | StandIn
     | PutSilence
     | ExpireSilence
     | ExplainProblem

@@ -259,7 +259,6 @@ class Engine:
         clock.follow()
         _log.warning("the wall clock was stepped", seconds=round(delta, 3))
         metrics.CLOCK_STEPS.inc()
-        self._p.appointments.again()
         self._p.situations.muting.changed = True  # what is told in dates holds again, or no longer
         self._durable.unwritten += housekeeping.shift(self._p, delta)
         self.schedule_groups()

@@ -40,6 +40,7 @@ def shift(parts: Parts, delta: float) -> list[Write]:
         silencing.put_maintenance(muting),
         *writes.shift_counters(delta),
         *standings,
+        *parts.appointments.shift(delta),
         parts.intake.shift(delta),
         *(writes.put_incident(incident) for incident in moved),
         *(writes.put_alert(alert) for alert in parts.ruleset.active()),

@@ -32,6 +32,7 @@ from agent.engine.commands import (
     ReviewChange,
     SetMaintenance,
     SetStop,
+    StandIn,
 )
 from agent.engine.desk import Desk
 from agent.engine.improvements import Improvement
@@ -51,6 +52,7 @@ Reloader = Callable[[Batch, str], Mapping[str, Any]]
 Rehearser = Callable[[Batch, Rehearse], Mapping[str, Any]]
 Surveyor = Callable[[Batch, KeepSurvey], Mapping[str, Any]]
 Improver = Callable[[Batch, Improvement], Mapping[str, Any]]
+Substitute = Callable[[Batch, StandIn], Mapping[str, Any]]
 Leaver = Callable[[Batch, Farewell], Mapping[str, Any]]
 
 
@@ -96,6 +98,7 @@ class Orders:
         self.reload: Reloader | None = None
         self.farewell: Leaver | None = None
         self.rehearse: Rehearser | None = None
+        self.stand_in: Substitute | None = None
         self.survey: Surveyor | None = None
         self.improve: Improver | None = None
 
@@ -136,6 +139,8 @@ class Orders:
                 return self.farewell(batch, command)
             case Rehearse() if self.rehearse is not None:
                 return self.rehearse(batch, command)
+            case StandIn() if self.stand_in is not None:
+                return self.stand_in(batch, command)
             case KeepSurvey() if self.survey is not None:
                 return self.survey(batch, command)
         if isinstance(command, Improvement) and self.improve is not None:

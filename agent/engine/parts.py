@@ -1,12 +1,13 @@
 """What the engine is made of, and whom it tells."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.clock import Clock
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
+from agent.engine.commands import CommandError, StandIn
 from agent.engine.delivery import Delivery
 from agent.engine.desk import Desk
 from agent.engine.intake import Intake
@@ -15,7 +16,7 @@ from agent.engine.orders import Orders
 from agent.engine.situations import Situations
 from agent.incidents.effects import OutboxRow
 from agent.incidents.incident import Incident
-from agent.store.database import Database
+from agent.store.database import Database, Write
 from rules.alert import Alert
 from rules.ruleset import Ruleset
 from rules.series import SeriesStore
@@ -48,8 +49,13 @@ class Appointments:
     def next_at(self) -> float | None:
         return None
 
-    def again(self) -> None:
-        """Look anew: the clock was set."""
+    def shift(self, _delta: float) -> list[Write]:
+        """Look anew, for the clock was set; move what is no date. Return what must be written."""
+        return []
+
+    def stand_in(self, _batch: Batch, _command: StandIn) -> Mapping[str, Any]:
+        """Let somebody stand in on a rota. Raise CommandError."""
+        raise CommandError("there is no rota: [[rotas]] makes one", 404)
 
     def keep(self, batch: Batch) -> None:
         """Owe what is due."""

@@ -30,11 +30,11 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """Somebody who stands in, whatever the layers say."""
+    """Somebody who stands in, whatever the layers say; instants."""
 
     person: str
-    start: datetime
-    end: datetime
+    start: float
+    end: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +76,16 @@ class Fault:
 def on_call(rota: Rota, now: float) -> str:
     """Return who is on call; empty: nobody is."""
     for each in rota.overrides:
-        if instant(each.start, rota.zone) <= now < instant(each.end, rota.zone):
+        if each.start <= now < each.end:
             return each.person
     return next((person for layer in rota.layers if (person := _turn(layer, rota.zone, now))), "")
 
 
 def next_change(rota: Rota, now: float) -> float | None:
     """Return when another person may be on call; None: never."""
-    edges = [edge for each in rota.overrides for edge in (each.start, each.end)]
-    edges += [edge for layer in rota.layers for edge in (layer.start, layer.end) if edge is not None]
-    times = [instant(edge, rota.zone) for edge in edges]
+    edges = [edge for layer in rota.layers for edge in (layer.start, layer.end) if edge is not None]
+    times = [edge for each in rota.overrides for edge in (each.start, each.end)]
+    times += [instant(edge, rota.zone) for edge in edges]
     for layer in rota.layers:
         if layer.hours is not None:
             times.append(layer.hours.next_change(now))

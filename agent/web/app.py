@@ -126,6 +126,7 @@ def control_rows(control: Control, *, recordings: RecordingsApi, articles: Artic
     table: Sequence[tuple[str, str, Handler]] = (
         ("GET", "/control/status", control.status),
         ("GET", "/control/oncall", control.on_call),
+        ("POST", "/control/oncall", control.stand_in),
         ("GET", "/control/incidents", control.incidents),
         ("GET", incident, control.incident),
         ("POST", f"{incident}/ack", control.acknowledge),

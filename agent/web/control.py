@@ -17,6 +17,7 @@ from agent.engine.commands import (
     Reload,
     SetMaintenance,
     SetStop,
+    StandIn,
     StartDrill,
 )
 from agent.incidents.events import (
@@ -41,6 +42,8 @@ STATES = frozenset(
 )
 
 
+MAX_STAND_IN_SECONDS = 90 * 86400
+"""Longer is no stand-in but another rota."""
 LATEST_SECONDS = 2.0**35
 """Calendars end some centuries after this."""
 MAX_MAINTENANCE_SECONDS = 30 * 86400
@@ -80,6 +83,14 @@ class _Maintenance(msgspec.Struct, forbid_unknown_fields=True):
     """How long it lasts, from now; 0 ends it."""
 
 
+class _StandIn(msgspec.Struct, forbid_unknown_fields=True):
+    rota: str
+    person: str = ""
+    seconds: float = 0.0
+    """For how long, from now; 0 ends it."""
+    reason: str = ""
+
+
 class _Rehearsal(msgspec.Struct, forbid_unknown_fields=True):
     labels: dict[str, str] = {}
     value: float = 0.0
@@ -111,6 +122,19 @@ class Control:
         if at is not None and not 0 <= at <= LATEST_SECONDS:
             raise RequestError(400, f"at must be 0 to {LATEST_SECONDS:.0f}")
         return answer(await self._caller.call(self._backend.on_call, at))
+
+    async def stand_in(self, request: Request, peer: Peer) -> Response:
+        fields = await fields_of(request, _StandIn)
+        if not 0 <= fields.seconds <= MAX_STAND_IN_SECONDS:
+            raise RequestError(400, f"seconds must be 0 to {MAX_STAND_IN_SECONDS}")
+        order = StandIn(
+            actor=peer.actor,
+            rota=fields.rota,
+            person=fields.person,
+            seconds=fields.seconds,
+            reason=fields.reason.strip(),
+        )
+        return await self._ask(order)
 
     async def incidents(self, request: Request, _peer: Peer) -> Response:
         state = request.query_params.get("state", "")

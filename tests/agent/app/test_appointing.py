@@ -1,10 +1,12 @@
 """Rotas and digests as configured, through the engine's parts as the daemon builds them."""
 
-from agent.app import building
+from agent.app import building, planning
 from agent.config.load import load
+from agent.engine.commands import StandIn
 from agent.engine.engine import Engine
 from agent.engine.parts import Appointments, Outside
 from agent.incidents.events import EffectSettled
+from agent.itsm import rota
 from agent.store.database import Database
 from collectors.sample import Reading, Sample, Source, labels
 from tests.agent.engine.conftest import FakeClock
@@ -82,6 +84,20 @@ def test_a_digest_and_a_hand_over_go_out_as_configured(tmp_path):
     notice = handed[1].payload["notice"]
     assert (notice["reason"], notice["person"]) == ("handover", "bob")
     assert "Down web on" in notice["text"]
+    parts.database.close()
+
+
+def test_a_stand_in_outlives_a_reload(tmp_path):
+    parts, engine, clock, _ = built(tmp_path, CONFIG)
+    order = StandIn(actor="eve", rota="web", person="bob", seconds=600.0, reason="")
+    for _ in range(2):
+        answer = engine.queue.order(order)
+        engine.turn(engine.queue.take(0.0, 10))
+        assert answer.result(0)["person"] == "bob"
+        config = load(tmp_path / "paramedic.toml", {})
+        parts.situations.policy = planning.policy(config, publish=())
+        parts.appointments = building.appointments(config, parts)
+        assert rota.on_call(parts.situations.policy.roster.rotas["web"], clock.now()) == "bob"
     parts.database.close()
 
 

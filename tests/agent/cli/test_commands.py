@@ -336,6 +336,25 @@ def test_oncall_tells_whom_to_call_and_who_follows(tmp_path, run):
     assert second.split()[2] == "-"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "body", "said"),
+    [
+        (
+            ["bob", "--for", "4h", "--reason", "ill"],
+            {"person": "bob", "seconds": 14400.0, "reason": "ill"},
+            "bob is on",
+        ),
+        (["--end"], {"person": "", "seconds": 0.0, "reason": ""}, "bob is on"),
+    ],
+)
+def test_somebody_stands_in_for_a_while(tmp_path, run, arguments, body, said):
+    answer = {"rota": "web", "person": "bob", "until": None}
+    with daemon(tmp_path / "sock", {"POST /control/oncall": (200, answer)}) as asked:
+        code, out, _ = run("oncall", "stand-in", "web", *arguments, "--socket", tmp_path / "sock")
+    assert (code, asked) == (0, [("POST /control/oncall", {"rota": "web"} | body)])
+    assert out.startswith(said)
+
+
 def test_oncall_without_rotas_says_how_to_make_one(tmp_path, run):
     with daemon(tmp_path / "sock", {"GET /control/oncall": (200, [])}):
         _, out, _ = run("oncall", "--socket", tmp_path / "sock")

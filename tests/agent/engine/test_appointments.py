@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent.app.announcing import Announcements
-from agent.engine.appointments import KEPT, CalendarAppointments, collector
-from agent.engine.commands import OnIncident
+from agent.engine.appointments import CalendarAppointments, collector
+from agent.engine.commands import CommandError, OnIncident, StandIn
 from agent.incidents.events import Acknowledged
 from agent.incidents.routes import Route
+from agent.itsm import rota as rotas
 from agent.itsm.digests import Digest
 from agent.itsm.rota import Layer, Rota
 from agent.itsm.teams import Person, Roster
@@ -33,14 +34,15 @@ class Appointed(Bench):
     def live(self):
         super().live()
         self.parts.appointments = CalendarAppointments(
-            policy=lambda: self.parts.situations.policy,
+            situations=self.parts.situations,
             casebook=self.parts.casebook,
             delivery=self.parts.delivery,
             connection=self.database.connection,
             announcer=Announcements("web1", {"chat": "business"}, {"bob": "bob@example.org"}),
             digests=self.digests,
-            kept=self.database.meta(KEPT),
+            kept=self.database.meta,
         )
+        self.parts.orders.stand_in = self.parts.appointments.stand_in
         presented = self.parts.delivery.presenter
 
         def present(effect, incident):
@@ -249,3 +251,65 @@ def test_a_digest_of_some_weekdays_waits_for_them():
     friday = datetime(2026, 11, 20, 12, tzinfo=UTC)
     assert monday.following(friday.timestamp()) == (friday + timedelta(days=2, hours=20)).timestamp()
     assert monday.latest(friday.timestamp()) == (friday - timedelta(days=4, hours=4)).timestamp()
+
+
+def stand_in(bench, person, seconds, rota="web"):
+    order = StandIn(actor="eve", rota=rota, person=person, seconds=seconds, reason="ann is ill")
+    answer = bench.engine.queue.order(order)
+    bench.turn()
+    return answer.result(0)
+
+
+def on_call(bench):
+    return rotas.on_call(bench.parts.situations.policy.roster.rotas["web"], bench.clock.now())
+
+
+def test_who_stands_in_is_told_at_once_and_it_ends_by_itself(make_appointed):
+    bench = make_appointed()
+    assert stand_in(bench, "bob", 7200.0) == {"rota": "web", "person": "bob", "until": NOW + 7200}
+    assert [each["person"] for each in bench.delivered("mail")] == ["bob"]
+    bench.pass_time(3600)
+    bench.restart(3599 - 1)
+    bench.turn()
+    assert (on_call(bench), bench.delivered("mail")) == ("bob", [])
+    assert bench.engine.due_at() <= NOW + 7200
+    bench.pass_time(1)
+    assert on_call(bench) == "bob"
+    bench.pass_time(1)
+    assert on_call(bench) == "ann"
+    assert [each["person"] for each in bench.delivered("mail")] == ["ann"]
+
+
+def test_a_stand_in_can_be_ended_and_replaced(make_appointed):
+    bench = make_appointed()
+    stand_in(bench, "bob", 7200.0)
+    assert stand_in(bench, "ann", 600.0)["person"] == "ann"
+    bench.pass_time(600)
+    assert on_call(bench) == "ann"
+    stand_in(bench, "bob", 7200.0)
+    assert stand_in(bench, "", 0.0) == {"rota": "web", "person": "ann", "until": None}
+    found = bench.database.connection.execute("SELECT actor, detail FROM audit WHERE event = 'stand_in'").fetchall()
+    assert found[0] == ("eve", "web: bob for 7200 s: ann is ill")
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize("step", [5400.0, -1800.0])
+def test_a_step_of_the_clock_makes_a_stand_in_neither_longer_nor_shorter(make_appointed, step):
+    bench = make_appointed()
+    stand_in(bench, "bob", 600.0)
+    bench.clock.stepped = step
+    bench.turn()
+    bench.pass_time(599)
+    assert on_call(bench) == "bob"
+    bench.restart(0.5)
+    assert on_call(bench) == "bob"
+    bench.pass_time(1)
+    assert on_call(bench) == "ann"
+
+
+@pytest.mark.parametrize(("rota", "person"), [("nonsuch", "bob"), ("web", "nonsuch")])
+def test_unknown_rotas_and_people_are_refused(make_appointed, rota, person):
+    bench = make_appointed()
+    with pytest.raises(CommandError, match="there is no"):
+        stand_in(bench, person, 60.0, rota)
+    assert on_call(bench) == "ann"

@@ -32,7 +32,7 @@ def layer(*members, start="2026-11-02T09:00", **more):
 
 
 def override(person, start, end):
-    return Override(person=person, start=datetime.fromisoformat(start), end=datetime.fromisoformat(end))
+    return Override(person=person, start=local(start), end=local(end))
 
 
 def test_members_take_turns_of_a_week_from_the_hand_over_time_on():

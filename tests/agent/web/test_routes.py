@@ -69,6 +69,7 @@ def request_of(row):
             needed = {"reason": ("change", "changes"), "subject": ("changes",), "result": ("close",)}
             needed["comment"] = ("approve", "reject", "review")
         fields: dict[str, Any] = {name: "because" for name, ends in needed.items() if path.endswith(ends)}
+        fields |= {"rota": "web"} if path == "/control/oncall" else {}
         fields |= {"seconds": 60.0} if path.endswith("/recordings") else {}
         bodies = {
             "/api/v2/alerts": ALERT,
@@ -391,3 +392,16 @@ def test_changes_are_listed_by_what_is_to_be_done_about_them(daemon):
     assert daemon.unix("GET", "/control/changes?state=wrong").status == 400
     assert daemon.unix("GET", "/control/calendar?days=401").status == 400
     assert daemon.unix("GET", "/control/changes/two").status == 404
+
+
+@pytest.mark.parametrize("seconds", [-1, 91 * 86400])
+def test_a_stand_in_is_for_some_months_at_most(daemon, seconds):
+    answer = daemon.unix("POST", "/control/oncall", {"rota": "web", "person": "bob", "seconds": seconds})
+    assert (answer.status, daemon.backend.commands) == (400, [])
+
+
+def test_a_stand_in_is_ordered_by_the_caller(daemon):
+    daemon.unix("POST", "/control/oncall", {"rota": "web", "person": "bob", "seconds": 60, "reason": " ill "})
+    (order,) = daemon.backend.commands
+    assert (order.rota, order.person, order.seconds, order.reason) == ("web", "bob", 60.0, "ill")
+    assert "uid" in order.actor
