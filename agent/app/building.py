@@ -21,7 +21,7 @@ from agent.config.problems import ConfigError
 from agent.engine import recovery
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
-from agent.engine.commands import KeepSurvey, Rehearse, StandIn
+from agent.engine.commands import Rehearse, StandIn
 from agent.engine.delivery import Delivery, Inline
 from agent.engine.desk import Desk, DeskRules
 from agent.engine.improvements import EndOverride, Improvement, SetOverride
@@ -46,6 +46,7 @@ from rules.ruleset import Ruleset
 from rules.series import Room, SeriesStore
 
 if TYPE_CHECKING:
+    from agent.app.capacity_desk import CapacityDesk
     from agent.engine.overriding import OverrideBook
 
 
@@ -146,15 +147,15 @@ def _attach(config: Config, made: Parts) -> None:
     orders.stand_in = stand_in
 
 
-def surveyor(config: Config, parts: Parts) -> Surveyor:
+def capacity_desk(config: Config, parts: Parts) -> "CapacityDesk":
     """Return what draws the consequences of a look at capacity."""
+    from agent.app.capacity_desk import CapacityDesk  # noqa: PLC0415 - once an hour
 
-    def survey(batch: Batch, command: KeepSurvey) -> Mapping[str, Any]:
-        from agent.app.capacity_desk import CapacityDesk  # noqa: PLC0415 - once an hour
+    return CapacityDesk(config.capacity, parts, host_name(config))
 
-        return CapacityDesk(config.capacity, parts, host_name(config)).keep(batch, command)
 
-    return survey
+def surveyor(config: Config, parts: Parts) -> Surveyor:
+    return lambda batch, command: capacity_desk(config, parts).keep(batch, command)
 
 
 def overrides(parts: Parts) -> "OverrideBook":

@@ -23,6 +23,7 @@ from agent.tickets.plaintext import one_line, redacted
 _log = log.get("capacity")
 _REQUESTER = "capacity"
 _TITLE_LENGTH = 180
+_FAREWELL = "paramedic is being removed from this host: nothing watches this any more."
 _LEAST_DAYS = 2.0
 """A change is never due sooner than in so many days, or it would expire before anybody could begin."""
 
@@ -57,10 +58,22 @@ class CapacityDesk:
         taken = [self._follow(batch, each, plans.get(each.subject)) for each in survey.outlooks]
         return {str(step): taken.count(step) for step in (Step.ASK, Step.MOVE, Step.WITHDRAW)}
 
-    def _follow(self, batch: Batch, outlook: Outlook, plan: Plan | None) -> Step:
-        catalogue = self._parts.situations.policy.catalogue
+    def leave(self, batch: Batch) -> int:
+        """Owe a comment to every ticket, because nobody looks any more; it stays open. Return how many there are."""
+        told = 0
+        for outlook, plan in rollups.outlooks(self._parts.database.connection, 0.0):
+            if plan is not None:
+                for system in plan.tickets:
+                    self._tell(self._case(batch, outlook), plan.change, system, TicketOp.UPDATE, _FAREWELL)
+                told += len(plan.tickets)
+        return told
+
+    def _case(self, batch: Batch, outlook: Outlook) -> _Case:
         labels = (*outlook.subject.labels, ("resource", outlook.subject.resource))
-        case = _Case(outlook=outlook, service=catalogue.of(labels), batch=batch)
+        return _Case(outlook=outlook, service=self._parts.situations.policy.catalogue.of(labels), batch=batch)
+
+    def _follow(self, batch: Batch, outlook: Outlook, plan: Plan | None) -> Step:
+        case = self._case(batch, outlook)
         change = self._parts.desk.changes.about(outlook.subject.key)
         if plan is not None and (change is None or change.state not in OPEN):
             result = change.result if change is not None else ""

@@ -196,7 +196,8 @@ class Daemon:
         self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
         recovery.recover(self._parts, repairs.end_survivors, helped.began)
         self._tell_incidents(self._parts.casebook.active())
-        Leaving(self._parts, client).attach()
+        others = lambda batch: building.capacity_desk(self.config, self._parts).leave(batch)  # noqa: E731 - in time
+        Leaving(self._parts, client, others).attach()
         self._reloading = Reloading(self._loaded, self._config_path, self.engine, self._parts, self._prepared)
         self._reloading.attach()
         history.load(self._parts.series, database.directory)

@@ -1,6 +1,6 @@
 """Taking leave before an uninstall: whoever was told something is told that nobody watches any more."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +19,12 @@ _log = log.get("farewell")
 class Leaving:
     """Ends alerts, takes retained topics away and comments open tickets. From then on nothing is begun or told."""
 
-    def __init__(self, parts: Parts, client: MqttClient | None) -> None:
+    def __init__(
+        self, parts: Parts, client: MqttClient | None, others: Callable[[Batch], int] = lambda _batch: 0
+    ) -> None:
         self._parts = parts
+        self._others = others
+        """Comments tickets that are about no incident, and returns how many."""
         self._client = client
 
     def attach(self) -> None:
@@ -31,7 +35,7 @@ class Leaving:
         _log.warning("taking leave", actor=command.actor)
         self._parts.situations.stopped_by["farewell"] = f"paramedic is being removed ({command.actor})"
         answer = {
-            "tickets": self._comment(batch),
+            "tickets": self._comment(batch) + self._others(batch),
             "alerts": self._end_alerts(batch.now),
             "topics": self._client.leave() if self._client is not None else 0,
         }

@@ -88,6 +88,7 @@ def _over(before: float) -> list[Write]:
         ("DELETE FROM suggestions WHERE state = 'closed' AND updated_at < ?", (before,)),
         ("DELETE FROM reviews WHERE at < ?", (before,)),
         writes.drop_changes(before, _ROWS),
+        ("DELETE FROM tickets WHERE incident_id GLOB 'CHG-*' AND incident_id NOT IN (SELECT id FROM changes)", ()),
         ("DELETE FROM problems WHERE state = 'closed' AND opened_at < ?", (before,)),
         ("DELETE FROM outbox WHERE state IN ('dead', 'interrupted') AND created_at < ?", (before,)),
         (f"DELETE FROM book_comments WHERE ticket IN ({noted})", (before,)),  # noqa: S608 - a constant

@@ -1,27 +1,33 @@
 """Capacity over months of a fake clock: roll-ups, forecasts, one dated change with one ticket, and restarts."""
 
 import json
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.app import building, capacity_view
+from agent.app.farewell import Leaving
 from agent.app.surveying import Surveying
 from agent.config.capacity_options import CapacityOptions, DemandOptions, ResourceOptions
 from agent.config.options import Config
 from agent.engine.batch import Batch
-from agent.engine.commands import KeepSurvey
+from agent.engine.commands import Farewell, KeepSurvey
 from agent.incidents.policy import TicketPolicy
-from agent.itsm.capacity import DAY, Hour
-from agent.itsm.changes import Word, rejected
+from agent.itsm.capacity import DAY, Forecast, Hour, Why
+from agent.itsm.capacity_plan import Outlook, Subject, Survey
+from agent.itsm.changes import Word, approved, rejected
 from agent.itsm.evidence import Evidence
 from agent.itsm.report import markdown, report
 from agent.store import rollups
 from agent.telemetry.metrics import REGISTRY
 from collectors.sample import Reading, Sample, Source, labels
-from tests.agent.engine.conftest import NOW
+from tests.agent.engine.conftest import NOW, Bench
 
 HOUR = 3600.0
 GB = 1e9
@@ -344,3 +350,92 @@ def test_a_report_says_what_was_known_at_its_end_and_says_the_same_later(months)
     assert rows[0][-1] == "it does not grow |"
     months.live_through(5)
     assert made() == first
+
+
+def test_open_tickets_are_told_when_nobody_looks_any_more(months):
+    months.levels["/srv"] = lambda day: 400 + 5 * day
+    months.live_through(92)
+    parts = months.bench.parts
+    Leaving(parts, None, lambda batch: building.capacity_desk(CONFIG, parts).leave(batch)).attach()
+    answer = months.bench.engine.queue.order(Farewell(actor="root"))
+    months.bench.turn()
+    assert answer.result(0)["tickets"] == 1
+    (row,) = months.bench.take("rt")
+    assert row.payload["op"] == "update"
+    assert "nothing watches this any more" in row.payload["update"]["comment"]
+
+
+def said(bench, full_in_days, why=None):
+    """Tell the engine of a forecast, whatever the measurements are."""
+    now = bench.clock.now()
+    full_at = now + full_in_days * DAY if full_in_days is not None else None
+    found = Forecast(used=1.0, limit=2.0, full_at=full_at, why=why)
+    subject = Subject(resource="filesystem", name="/srv", labels=(("mountpoint", "/srv"),))
+    outlook = Outlook(subject=subject, at=now, forecast=found, measured_at=now)
+    answer = bench.engine.queue.order(KeepSurvey(survey=Survey(hours={}, outlooks=(outlook,))))
+    bench.turn()
+    answer.result(0)
+
+
+FORECASTS = st.one_of(
+    st.tuples(st.floats(0, 60), st.none()),
+    st.tuples(st.none(), st.sampled_from(list(Why))),
+)
+HAPPENINGS = st.lists(
+    st.one_of(
+        FORECASTS,
+        st.sampled_from(["restart", "approve", "reject"]),
+        st.floats(1, 72).map(lambda hours: ("pass", hours)),
+    ),
+    max_size=40,
+)
+
+
+@given(happenings=HAPPENINGS)
+@settings(max_examples=40, deadline=None)
+def test_whatever_happens_there_is_one_open_change_and_one_open_ticket_at_most(happenings):
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder) / "state", ladders=())
+        bench.database.connection.execute("PRAGMA synchronous = OFF")
+        open_tickets, told = set(), []
+        try:
+            for happening in happenings:
+                happen(bench, happening)
+                for row in bench.take("rt"):
+                    told.append(row.key)
+                    op = row.payload["op"]
+                    assert (op == "open") == (row.incident_id not in open_tickets)
+                    (open_tickets.add if op == "open" else open_tickets.discard if op == "close" else str)(
+                        row.incident_id
+                    )
+                    bench.settle(row, id="1", url="", state="open")
+                assert len(open_tickets) <= 1
+                changes = [each for each in bench.reader.changes() if each["kind"] == "capacity"]
+                assert sum(each["state"] in ("proposed", "approved") for each in changes) <= 1
+                assert open_tickets <= {each["id"] for each in changes}
+            assert len(set(told)) == len(told)
+        finally:
+            bench.database.close()
+
+
+def happen(bench, happening):
+    bench.parts.orders.survey = building.surveyor(CONFIG, bench.parts)
+    if happening == "restart":
+        bench.restart(60.0)
+        bench.database.connection.execute("PRAGMA synchronous = OFF")
+    elif happening in ("approve", "reject"):
+        answered(bench, approved if happening == "approve" else rejected)
+    elif happening[0] == "pass":
+        bench.pass_time(happening[1] * HOUR)
+    else:
+        bench.clock.advance(HOUR)
+        said(bench, *happening)
+
+
+def answered(bench, answer):
+    book = bench.parts.desk.changes
+    known = book.about("capacity:filesystem:/srv")
+    if known is not None and known.state == "proposed":
+        batch = Batch(now=bench.clock.now())
+        book.keep(batch, answer(known, Word(by="ann", via="cli", at=batch.now)))
+        bench.database.commit(batch.writes)
