@@ -23,7 +23,7 @@ VALUES = st.recursive(
 )
 
 
-REFERRING = {"chains", "remediations", "reports", "rotas", "routes", "services", "teams"}
+REFERRING = {"chains", "digests", "people", "remediations", "reports", "rotas", "routes", "services", "teams"}
 """Tables that name what stands in others."""
 
 
