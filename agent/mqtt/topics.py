@@ -61,8 +61,8 @@ def incident_message(prefix: str, host: str, incident: Incident) -> Message:
 
 
 def state_message(prefix: str, host: str, incidents: Iterable[Incident], at: float) -> Message:
-    """Return the message that sums the host up from its incidents."""
-    active = [incident for incident in incidents if incident.state in ACTIVE]
+    """Return the message that sums the host up from its incidents; drills say nothing about how it is."""
+    active = [incident for incident in incidents if incident.state in ACTIVE and not incident.drill]
     priorities = Counter(incident.priority for incident in active)
     summary = {
         "host": host,

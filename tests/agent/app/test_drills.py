@@ -10,9 +10,11 @@ from dataclasses import replace
 import pytest
 
 from agent.app.drills import faults, fitness, phases, preparing, scoring, scratch_service, scratch_tickets, tickets
-from agent.app.drills.scenarios import SCENARIOS, rules, with_people
+from agent.app.drills.scenarios import METRICS, SCENARIOS, rules, with_people
 from agent.app.drills.scoring import Held
 from agent.cli.trial_parser import DRILLS
+from agent.config import capacity
+from agent.config.options import Config
 from agent.config.values import check_name
 from agent.incidents.effects import Kind, OutboxRow
 from agent.incidents.policy import Policy, TicketPolicy
@@ -280,3 +282,10 @@ def test_nobody_elses_remediation_can_be_taken_for_one_of_a_drill():
         check_name("paramedic-drill-mine")
     assert preparing.is_own("paramedic-drill-mine")
     assert not preparing.is_own("paramedic")
+
+
+def test_no_trend_of_capacity_is_about_what_drills_use_up():
+    usual = capacity.resources(Config())
+    assert {each.name for each in usual} >= {"filesystem", "memory"}
+    measured = {metric.name for metric in METRICS}
+    assert [each.name for each in usual if any(name in each.used + each.limit for name in measured)] == []

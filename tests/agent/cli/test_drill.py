@@ -17,6 +17,7 @@ from agent.cli import drill, scratch_daemon
 from agent.cli.main import main
 from agent.config.load import load
 from tests.agent.cli.daemons import daemon
+from tests.services.service import pause
 
 PHASES = [phase.name for phase in SCENARIOS["service-down"].phases]
 
@@ -98,11 +99,11 @@ def _wait_for(folder, pattern, process):
         pytest.fail("it ended before its time")
 
 
-def _wait_until(look, looks=500):
+def _wait_until(look, looks=200):
     for _ in range(looks):
         if look():
             return
-        subprocess.run(["sleep", "0.02"], check=True)
+        pause()
     pytest.fail("not so in time")
 
 

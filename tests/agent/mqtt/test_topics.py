@@ -81,6 +81,11 @@ def test_the_summary_counts_what_needs_work():
     assert json.loads(state_message("p", "h", [], at=5.0).body)["highest_priority"] == ""
 
 
+def test_a_drill_says_nothing_about_how_the_host_is():
+    body = json.loads(state_message("p", "h", [replace(INCIDENT, drill=True)], at=5.0).body)
+    assert (body["incidents"], body["by_priority"], body["highest_priority"]) == (0, {}, "")
+
+
 def test_a_message_becomes_the_payload_of_an_outbox_row():
     payload = incident_message("p", "h", INCIDENT).payload()
     assert json.loads(json.dumps(payload)) == payload
