@@ -2,13 +2,14 @@
 
 import argparse
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.app import doors, units
 from agent.app.planning import listed_units
 from agent.cli import online, screen
-from agent.config import articles, paths, rulefiles
+from agent.config import articles, paths, people_checks, rulefiles
 from agent.config.checks import errors, findings, is_public
 from agent.config.finding import Finding, Level
 from agent.config.load import load
@@ -40,6 +41,7 @@ def _checked(path: Path | None, *, asking: bool) -> tuple[list[Finding], dict[st
         return errors(error.problems), {}
     rules, problems = rulefiles.load(config.rules)
     found = errors(problems) + findings(config, rules, registries, _start_seconds(config)) + _missing_units(config)
+    found += people_checks.findings(config, time.time())
     found += _doors(config) + _privilege(config)
     found += [Finding(Level.WARNING, lack.path, lack.message) for lack in articles.problems(config.knowledge, rules)]
     found += online.findings(config, registries) if asking else ()

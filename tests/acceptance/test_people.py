@@ -188,3 +188,29 @@ def test_a_chain_that_a_reload_brings_begins_for_what_is_open(post, make_daemon)
     daemon.reload()
     (letter,) = eventually(lambda: mails_to(post, "late@example.org"), what=daemon.tail)
     assert "level 1 of late" in letter.get_content()
+
+
+def test_whoever_stands_in_is_told_what_is_open(post, make_daemon):
+    names = ("kim", "lee")
+    tables = {
+        "channels": [mail(post)],
+        "people": [{"name": name, "channels": ["mail"], "address": f"{name}@example.org"} for name in names],
+        "teams": [{"name": "web", "members": list(names)}],
+        "rotas": [{"name": "web", "team": "web", "layers": [{"members": ["kim"], "start": "2020-01-01"}]}],
+    }
+    daemon = make_daemon(tables)
+    daemon.start()
+    daemon.tell(web=True)
+    daemon.await_state("Down", "escalated")
+    daemon.client.post("oncall", rota="web", person="lee", seconds=3600.0, reason="kim is ill")
+    (letter,) = eventually(lambda: mails_to(post, "lee@example.org"), what=daemon.tail)
+    assert letter["Subject"] == "On call for web on test-host: 1 open incident"
+    assert "[P1] Down web on test-host (escalated, since" in letter.get_content()
+    eventually(lambda: daemon.client.get("status")["owed"] == 0, what=daemon.tail)
+    daemon.kill()
+    daemon.start()
+    (row,) = daemon.client.get("oncall")
+    assert (row["person"], row["next"]) == ("lee", "kim")
+    daemon.client.post("oncall", rota="web", seconds=0.0)
+    eventually(lambda: mails_to(post, "kim@example.org"), what=daemon.tail)
+    assert len(mails_to(post, "lee@example.org")) == 1

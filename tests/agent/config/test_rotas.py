@@ -7,6 +7,7 @@ import pytest
 
 from agent.app import oncall
 from agent.app.planning import policy
+from agent.config import people_checks
 from tests.agent.config.fakes import loaded, problems
 
 PEOPLE = """
@@ -119,3 +120,21 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path, text, path, message):
     found = problems(tmp_path, PEOPLE + text)
     assert list(found) == [path]
     assert message in found[path]
+
+
+def test_what_may_not_be_meant_is_said(tmp_path):
+    override = '[[rotas.overrides]]\nperson = "eve"\nstart = "2026-12-24 09:00"\nend = "2026-12-25 09:00"\n'
+    config = loaded(
+        tmp_path, PEOPLE.replace("contact", 'address = "ann@example.org"\ncontact', 1) + ROTA + LAYER + override
+    )
+
+    def said(text):
+        return {finding.path: finding.message for finding in people_checks.findings(config, moment(text))}
+
+    missing = "is missing: what is for them goes to the `to` of the e-mail channel"
+    others = {"people[1].address": missing, "people[2].address": missing}
+    assert said("2026-12-25T08:59") == others
+    assert said("2026-12-25T09:00") == others | {
+        "rotas[0].overrides[0]": "is over since 2026-12-25 09:00 (Europe/Berlin): remove it"
+    }
+    assert "begin on 2026-11-02 09:00 (Europe/Berlin)" in said("2026-11-02T08:59")["rotas[0].layers"]
