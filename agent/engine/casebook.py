@@ -5,6 +5,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from agent.incidents.incident import ACTIVE, Incident, State
 
@@ -76,14 +77,14 @@ class Casebook:
         return not holding
 
     def due(self, now: float) -> list[Incident]:
-        """Return the incidents whose wake-up has come."""
+        """Return the incidents whose wake-up has come, the gravest first."""
         due: list[Incident] = []
         while self._wakes and self._wakes[0][0] <= now:
             at, incident_id = heapq.heappop(self._wakes)
             incident = self._by_id.get(incident_id)
             if incident is not None and at in _times(incident) and incident not in due:
                 due.append(incident)
-        return due
+        return sorted(due, key=attrgetter("priority"))
 
     def next_at(self) -> float | None:
         while self._wakes:

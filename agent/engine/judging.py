@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
@@ -13,6 +13,7 @@ from agent.engine.situations import Situations
 from agent.incidents.events import HealthSeen
 from agent.incidents.incident import Incident
 from agent.telemetry import log, metrics
+from rules.alert import AlertChange
 from rules.promql.compile import Query, compile_query
 from rules.ruleset import Evaluation, Health, Ruleset
 
@@ -93,8 +94,13 @@ class Judging:
             elif identity in self._limited:
                 metrics.RULE_LIMITED.remove(identity)
         self._limited = (self._limited - set(evaluation.rules)) | evaluation.limited
-        for change in evaluation.changes:
+        for change in sorted(evaluation.changes, key=partial(self._urgency, batch.now)):
             self._desk.alert_changed(batch, change)
+
+    def _urgency(self, now: float, change: AlertChange) -> str:
+        """Return the priority of what an alert is about: of faults that come together the gravest goes first."""
+        policy, alert = self._situations.policy, change.alert
+        return policy.priorities.of(policy.catalogue.of(alert.labels), alert.label("severity"), now)
 
     def _complain(self, identity: str, error: str, now: float) -> None:
         """Log that a rule failed: at once, and once an hour while the error stays the same."""

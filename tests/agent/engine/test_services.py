@@ -171,3 +171,42 @@ def test_no_remediation_goes_further_than_the_service_allows(make_bench):
     bench.process(up=0)
     assert bench.take("runner") == []
     assert by_service(bench)["shop"]["would_run"] == ["/bin/true"]
+
+
+@pytest.mark.parametrize("later", [0.0, 1.0])
+def test_of_two_services_with_the_same_fault_the_more_critical_one_is_seen_to_first(make_bench, later):
+    services = [
+        service("archive", "archive", criticality=Criticality.LOW),
+        service("shop", "web", criticality=Criticality.HIGH),
+    ]
+    bench = make_bench(catalogue=Catalogue(services))
+    bench.parts.situations.stopped_by["operator"] = "wait" if later else ""
+    bench.processes({"archive": 0, "web": 0})  # in this order, and both need the same resource
+    assert {each["service"]: each["priority"] for each in bench.incidents()} == {"archive": "P2", "shop": "P1"}
+    if later:
+        assert bench.take("runner") == []
+        bench.parts.situations.stopped_by.clear()
+        bench.pass_time(60.0)
+        bench.processes({"archive": 0, "web": 0})
+    (row,) = bench.take("runner")
+    assert bench.reader.incident(row.incident_id)["service"] == "shop"
+    bench.settle(row, outcome="succeeded")
+    for _ in range(4):
+        bench.pass_time(16.0)
+        bench.processes({"archive": 0, "web": 1})
+    assert [bench.reader.incident(row.incident_id)["service"] for row in bench.take("runner")] == ["archive"]
+
+
+def test_everything_that_was_done_about_an_incident_is_found_from_its_id(bench):
+    bench.processes({"postgres": 0})
+    (row,) = bench.take("runner")
+    bench.settle(row, outcome="succeeded")
+    (ticket,) = bench.take("rt")
+    bench.settle(ticket, id="17", url="https://rt.example.org/17", state="open")
+    found = bench.reader.incident(row.incident_id)
+    assert [each["reason"] for each in found["timeline"]][:2] == ["attempt_started", "attempt_settled"]
+    assert [each["run_id"] for each in found["runs"]] == [found["attempts"][0]["run_id"]]
+    assert [(each["system"], each["ticket_id"]) for each in found["ticket_links"]] == [("rt", "17")]
+    assert {each["target"] for each in found["effects"]} >= {"runner", "rt", "mqtt"}
+    changes = [each for each in bench.reader.changes() if each["incident"] == row.incident_id]
+    assert [each["run_id"] for each in changes] == [found["attempts"][0]["run_id"]]
