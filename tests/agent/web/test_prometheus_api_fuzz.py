@@ -58,8 +58,11 @@ PINNED = st.one_of(
     st.tuples(VECTORS, DURATIONS).map(" offset ".join),
     st.tuples(VECTORS, DURATIONS).map(lambda pair: f"rate({pair[0]}[{pair[1]}])"),
 )
+REPLACED = st.tuples(
+    VECTORS, st.text("${}019²٣a_", max_size=9), st.sampled_from(["(.*)", "(?P<a>.)(.*)", "(?a)", "."])
+).map(lambda drawn: f"label_replace({drawn[0]}, 'a', '{drawn[1]}', 'cpu', '{drawn[2]}')")
 EXPRESSIONS = st.recursive(
-    st.one_of(PINNED, PINNED, PINNED, ODD),
+    st.one_of(PINNED, PINNED, PINNED, REPLACED, ODD),
     lambda inner: st.one_of(
         st.tuples(FUNCTIONS, inner).map(lambda call: f"{call[0]}({call[1]})" + ")" * call[0].count("(", 4)),
         st.tuples(inner, JOINS, inner).map(" ".join),
