@@ -192,10 +192,11 @@ class Link:
 
 def new_client(broker: Broker) -> "Client":
     """Return a client that is set up but not connected. Raise MqttError."""
-    from paho.mqtt.client import Client  # noqa: PLC0415 - loaded only where a broker is configured
-    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion  # noqa: PLC0415 - same
+    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion  # noqa: PLC0415 - loaded only where a broker is
 
-    client = Client(
+    from agent.mqtt.resting import RestingClient  # noqa: PLC0415 - same
+
+    client = RestingClient(
         CallbackAPIVersion.VERSION2,
         client_id=broker.client_id,
         protocol=MQTTProtocolVersion.MQTTv5,
