@@ -1,6 +1,7 @@
 """The hourly look at capacity: what was used since the last one, by our own PromQL, and what follows from that."""
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -29,7 +30,8 @@ _SEEN_SHARE = 0.5
 """Of these, so many must be there: less is a gap."""
 _SUBJECTS = 200
 """Of one resource; more are left out."""
-_LIMITS = Limits(max_series=10_000)
+_SERIES = 10_000
+_QUERY_SECONDS = 10.0
 _log = log.get("capacity")
 
 _Shown = tuple[Gauge, tuple[str, str]]
@@ -104,9 +106,10 @@ class Surveying:
 
     def _measured(self, resource: ResourceOptions, since: float, now: float) -> Iterator[tuple[Subject, Hour]]:
         step = self._config.capacity.interval / _STEPS
+        bounds = Limits(max_series=_SERIES, deadline=time.monotonic() + _QUERY_SECONDS)
         try:
-            used = Query(resource.used).range(self._store, since + step, now, step, limits=_LIMITS)
-            limit = Query(resource.limit).instant(self._store, now, limits=_LIMITS)
+            used = Query(resource.used).range(self._store, since + step, now, step, limits=bounds)
+            limit = Query(resource.limit).instant(self._store, now, limits=bounds)
         except (ExpressionError, EvaluationError) as error:
             _log.warning("capacity cannot be measured", resource=resource.name, error=str(error))
             return

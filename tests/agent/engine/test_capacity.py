@@ -297,6 +297,26 @@ def test_a_system_that_gets_no_tickets_gets_none_and_a_second_one_its_own(make_b
     assert bench.take("glpi") == []
 
 
+def test_hostile_names_stay_within_their_line(months):
+    name = "/srv\n[P1] Everything is lost\x1b[31m password=hunter2"
+    months.levels[name] = lambda day: 400 + 5 * day
+    months.live_through(92)
+    draft = months.rows[0].payload["draft"]
+    assert "\n" not in draft["title"]
+    assert "\x1b" not in draft["title"] + draft["body"]
+    assert "hunter2" not in draft["title"] + draft["body"]
+    assert not [line for line in draft["body"].splitlines() if line.startswith("[P1]")]
+
+
+@pytest.mark.parametrize("used", ["sum(", "1 +", "up * on(x) group_left up", '"text"', "up[5m]"])
+def test_an_expression_that_yields_nothing_does_not_keep_the_others_from_being_measured(bench, used):
+    broken = ResourceOptions(name="broken", used=used, limit="1")
+    months = Months(bench, replace(CONFIG, capacity=replace(CONFIG.capacity, resources=(broken, DISK))))
+    months.levels["/srv"] = lambda _day: 100.0
+    months.pass_days(0.1)
+    assert months.hours() == 2
+
+
 def test_what_was_told_is_on_record(months):
     months.levels["/srv"] = lambda day: 400 + 5 * day
     months.live_through(92)

@@ -123,6 +123,8 @@ def live() -> None:
     metrics.VERIFICATIONS.labels("restart-web", "healthy").inc()
     metrics.REFUSALS.labels("restart-web", "cooldown").inc()
     metrics.WOULD_RUN.labels("restart-web").inc()
+    metrics.CAPACITY_FULL.labels("filesystem", "/srv").set(2e9)
+    metrics.CAPACITY_USED.labels("filesystem", "/srv").set(0.5)
     metrics.OUTBOX.labels("ticket", "pending").set(1)
     metrics.EFFECTS.labels("mqtt", "done").inc()
     metrics.ALERTMANAGER_PUSHES.labels("am", "sent").inc()
