@@ -153,6 +153,16 @@ class DaemonBackend:
 
         return oncall.on_call(policy, self._parts.clock.now() if at is None else at)
 
+    def tickets(self, closed: bool, limit: int) -> Sequence[Mapping[str, Any]]:  # noqa: FBT001 - called from a thread
+        from agent.store import ticket_book  # noqa: PLC0415 - once in a while
+
+        return ticket_book.tickets(self._reader, closed=closed, limit=limit)
+
+    def ticket(self, number: int) -> Mapping[str, Any] | None:
+        from agent.store import ticket_book  # noqa: PLC0415 - once in a while
+
+        return ticket_book.ticket(self._reader, number)
+
     def tickets_written(self) -> bool:
         if self.read_tickets is not None:
             self.read_tickets()

@@ -166,6 +166,18 @@ def capacity(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pr
     client(outlook)
 
 
+def tickets(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    ticket = group(commands, "ticket", "read the embedded ticket book")
+    verbs = ticket.add_subparsers(title="verbs", metavar="VERB", required=True)
+    listing = command(verbs, "list", "list open tickets, newest first", module="tickets")
+    listing.add_argument("--all", action="store_true", help="closed ones, too")
+    listing.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most; default: 100")
+    show = command(verbs, "show", "print one ticket with its comments", module="tickets")
+    show.add_argument("id", metavar="ID", help="as `ticket list` shows it")
+    for each in (listing, show):
+        client(each)
+
+
 def articles(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
     article = group(commands, "article", "read what is known about alerts, and search it")
     verbs = article.add_subparsers(title="verbs", metavar="VERB", required=True)

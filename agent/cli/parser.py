@@ -11,7 +11,7 @@ from agent.cli.grammar import config as _config
 from agent.cli.grammar import group as _group
 from agent.cli.grammar import json_flag as _json
 from agent.cli.grammar import point_in_time
-from agent.cli.incident_parser import articles, capacity, incidents, oncall, problems, remediations
+from agent.cli.incident_parser import articles, capacity, incidents, oncall, problems, remediations, tickets
 from agent.cli.report_parser import overrides, reports, reviews, suggestions
 from agent.cli.trial_parser import drills, trials
 from agent.config.durations import parse as seconds
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _silences(commands)
     remediations(commands)
     problems(commands)
+    tickets(commands)
     changes(commands)
     oncall(commands)
     articles(commands)

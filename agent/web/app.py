@@ -30,6 +30,7 @@ from agent.web.recordings import RecordingsApi
 from agent.web.reports import ReportsApi
 from agent.web.request import RequestError, answer
 from agent.web.silences_api import SilencesApi
+from agent.web.tickets import TicketsApi
 from agent.web.webhooks import WebhooksApi
 
 Handler = Callable[[Request, Peer], Awaitable[Response]]
@@ -137,7 +138,6 @@ def control_rows(control: Control, *, recordings: RecordingsApi, articles: Artic
         ("POST", f"{incident}/release", control.release),
         ("POST", f"{incident}/resolve", control.resolve),
         ("POST", f"{incident}/retry", control.retry),
-        ("POST", "/control/tickets/written", control.tickets_written),
         ("GET", "/control/remediations", control.remediations),
         ("POST", "/control/remediations/{name}/rehearse", control.rehearse),
         ("POST", "/control/remediations/{name}/promote", control.promote),
@@ -201,6 +201,16 @@ def follow_up_rows(problems: ProblemsApi, changes: ChangesApi) -> Sequence[Row]:
     )
 
 
+def ticket_rows(tickets: TicketsApi) -> Sequence[Row]:
+    return _operators(
+        (
+            ("GET", "/control/tickets", tickets.list),
+            ("GET", "/control/tickets/{number}", tickets.show),
+            ("POST", "/control/tickets/written", tickets.written),
+        )
+    )
+
+
 def _operators(table: Sequence[tuple[str, str, Handler]]) -> Sequence[Row]:
     needs = {"GET": Need.READ, "POST": Need.OPERATE}
     return [Row(method=m, path=path, handler=handler, need=needs[m]) for m, path, handler in table]
@@ -249,6 +259,7 @@ def full_rows(
             articles=ArticlesApi(backend=backend, caller=caller),
         ),
         *report_rows(ReportsApi(backend=backend, caller=caller, clock=clock)),
+        *ticket_rows(TicketsApi(backend=backend, caller=caller)),
         *follow_up_rows(ProblemsApi(backend=backend, caller=caller), ChangesApi(backend=backend, caller=caller)),
     )
 

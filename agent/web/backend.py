@@ -131,6 +131,12 @@ class Backend(Protocol):
     def remediations(self) -> Sequence[Mapping[str, Any]]:
         """Return the configured remediations with their standing, in file order."""
 
+    def tickets(self, closed: bool, limit: int) -> Sequence[Mapping[str, Any]]:  # noqa: FBT001 - called from a thread
+        """Return tickets of the embedded book, newest first: the open ones, or all."""
+
+    def ticket(self, number: int) -> Mapping[str, Any] | None:
+        """Return a ticket of the book with its comments."""
+
     def tickets_written(self) -> bool:
         """Have tickets read now; return whether any ticket system is read at all."""
 

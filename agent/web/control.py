@@ -203,10 +203,6 @@ class Control:
         event = MajorDeclared(actor=peer.actor, major=fields.major, comment=fields.comment)
         return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))
 
-    async def tickets_written(self, _request: Request, _peer: Peer) -> Response:
-        """Somebody has written on a ticket. What is not asked: whatever the sender says about it."""
-        return answer({"reading": await self._caller.call(self._backend.tickets_written)})
-
     async def retry(self, request: Request, peer: Peer) -> Response:
         event = RetryOrdered(actor=peer.actor, reason=await _reason(request))
         return await self._ask(OnIncident(incident_id=request.path_params["id"], event=event))

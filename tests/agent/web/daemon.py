@@ -140,6 +140,13 @@ class Backend:
     def overrides(self):
         return [{"id": "one"}]
 
+    def tickets(self, closed, limit):
+        self.asked.append((closed, limit))
+        return [{"id": 1}]
+
+    def ticket(self, number):
+        return {"id": number} if number == 1 else None
+
     def tickets_written(self):
         self.asked.append("tickets")
         return True

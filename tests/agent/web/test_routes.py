@@ -52,7 +52,7 @@ def _clean(daemon):
 
 
 def request_of(row):
-    path = row.path.replace("{id}", "one").replace("{name}", "restart-web")
+    path = row.path.replace("{id}", "one").replace("{name}", "restart-web").replace("{number}", "1")
     if path == "/control/report":
         path += "?from=0&to=86400&form=markdown"
     if path == "/control/controls":
@@ -269,6 +269,15 @@ def test_a_ticket_system_that_says_something_was_written_is_believed_nothing_els
     assert answer.json == {"reading": True}
     assert daemon.backend.asked == ["tickets"]
     assert daemon.backend.commands == []
+
+
+def test_the_ticket_book_can_be_read(daemon):
+    assert daemon.unix("GET", "/control/tickets?closed=true&limit=5").json == [{"id": 1}]
+    assert daemon.unix("GET", "/control/tickets").status == 200
+    assert daemon.backend.asked == [(True, 5), (False, 100)]
+    assert daemon.unix("GET", "/control/tickets/1").json == {"id": 1}
+    for wrong in ("2", "-1", "x", "9" * 20):
+        assert daemon.unix("GET", f"/control/tickets/{wrong}").status == 404
 
 
 def test_orders_over_tcp_carry_the_token_and_the_address(daemon):
