@@ -4,7 +4,7 @@ import json
 import urllib.request
 from typing import Any
 
-from tests.acceptance.daemon import Daemon, eventually, rule, rule_file, running_daemon
+from tests.acceptance.daemon import Daemon, eventually, repair, rule, rule_file, running_daemon
 from tests.services.prometheus import running_alertmanager
 from tests.services.service import need
 
@@ -72,3 +72,26 @@ def test_external_labels_and_address_reach_templates_and_an_alertmanager():
             assert pushed["labels"]["site"] == "north"
             assert pushed["labels"]["instance"] == "test-host"
             assert pushed["generatorURL"] == "https://host.example.org/p/"
+
+
+def test_a_rule_that_a_reload_brings_only_observes_at_first():
+    other = rule("Other", 'test_broken{name="other"} == 1')
+    mend = [repair(name, ["/bin/true"], origins=["textfile"]) for name in ("Broken", "Other")]
+    tables = {"remediations": mend, "rules": {"observe_new": "1d"}}
+    with running_daemon(tables, rule_file(warning())) as daemon:
+        assert observing(daemon) == ["Broken"], "at the very first start every rule is new"
+        daemon.rules.write_text(rule_file(warning(), other))
+        daemon.reload()
+        assert observing(daemon) == ["Broken", "Other"]
+        daemon.tell(other=True)
+        held = daemon.await_incident("Other", lambda each: bool(each["would_run"]))
+        assert (held["state"], held["attempts"]) == ("open", [])
+        daemon.config.write_text(daemon.config.read_text().replace('observe_new = "1d"', 'observe_new = "0s"'))
+        daemon.reload()
+        assert observing(daemon) == []
+        daemon.tell(other=True, disk=True)
+        daemon.await_incident("Broken", lambda each: bool(each["attempts"]))
+
+
+def observing(daemon: Daemon) -> list[str]:
+    return [each["rule"] for each in daemon.client.get("status")["observing"]]
