@@ -3,14 +3,13 @@
 import argparse
 from typing import Any
 
-from agent.cli.grammar import client, command, group, point_in_time
+from agent.cli.grammar import client, command, point_in_time, verbs_of
 
 
 def changes(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    change = group(
+    verbs = verbs_of(
         commands, "change", "show what was changed here, and by whom; ask for changes, allow and review them"
     )
-    verbs = change.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = command(verbs, "list", "list changes, newest first", module="changes")
     listing.add_argument(
         "--state", choices=("open", "unreviewed", "all"), default="all", help="only those; default: all"

@@ -23,6 +23,11 @@ def group(commands: Any, name: str, text: str) -> argparse.ArgumentParser:  # no
     return made
 
 
+def verbs_of(commands: Any, name: str, text: str) -> Any:  # noqa: ANN401 - see above
+    """Return what takes the commands about one kind of thing."""
+    return group(commands, name, text).add_subparsers(title="verbs", metavar="VERB", required=True)
+
+
 def config(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--config",

@@ -3,13 +3,12 @@
 from typing import Any
 
 from agent.cli.change_parser import proposal
-from agent.cli.grammar import client, command, group, point_in_time
+from agent.cli.grammar import client, command, point_in_time, verbs_of
 from agent.config.durations import parse as seconds
 
 
 def incidents(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    incident = group(commands, "incident", "show incidents, and take charge of them")
-    verbs = incident.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = verbs_of(commands, "incident", "show incidents, and take charge of them")
     listing = command(verbs, "list", "list incidents, newest first", module="incidents")
     listing.add_argument("--state", default="", help='"active", or a state such as "escalated"; default: not closed')
     listing.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most; default: 100")
@@ -53,8 +52,7 @@ def incidents(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is p
 
 
 def remediations(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    remediation = group(commands, "remediation", "show what remediations have earned, and trust them again")
-    verbs = remediation.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = verbs_of(commands, "remediation", "show what remediations have earned, and trust them again")
     listing = command(
         verbs, "list", "list remediations with mode, verified success, breaker and refusals", module="remediations"
     )
@@ -115,8 +113,7 @@ def oncall(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is priv
 
 
 def problems(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    problem = group(commands, "problem", "show faults that come back, and write down what is known about them")
-    verbs = problem.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = verbs_of(commands, "problem", "show faults that come back, and write down what is known about them")
     listing = command(verbs, "list", "list problems, newest first", module="problems")
     listing.add_argument("--all", action="store_true", help="closed ones, too")
     show = command(verbs, "show", "show one problem with its incidents", module="problems")
@@ -167,8 +164,7 @@ def capacity(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pr
 
 
 def tickets(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    ticket = group(commands, "ticket", "read the embedded ticket book")
-    verbs = ticket.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = verbs_of(commands, "ticket", "read the embedded ticket book")
     listing = command(verbs, "list", "list open tickets, newest first", module="tickets")
     listing.add_argument("--all", action="store_true", help="closed ones, too")
     listing.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most; default: 100")
@@ -179,8 +175,7 @@ def tickets(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pri
 
 
 def articles(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    article = group(commands, "article", "read what is known about alerts, and search it")
-    verbs = article.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = verbs_of(commands, "article", "read what is known about alerts, and search it")
     listing = command(
         verbs, "list", "list articles, and drafts that wait for somebody to finish them", module="articles"
     )

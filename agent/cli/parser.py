@@ -11,6 +11,7 @@ from agent.cli.grammar import config as _config
 from agent.cli.grammar import group as _group
 from agent.cli.grammar import json_flag as _json
 from agent.cli.grammar import point_in_time
+from agent.cli.grammar import verbs_of as _verbs_of
 from agent.cli.incident_parser import articles, capacity, incidents, oncall, problems, remediations, tickets
 from agent.cli.report_parser import overrides, reports, reviews, suggestions
 from agent.cli.trial_parser import drills, trials
@@ -207,8 +208,7 @@ def _query(commands: Any) -> None:  # noqa: ANN401 - see above
 
 
 def _silences(commands: Any) -> None:  # noqa: ANN401 - see above
-    silence = _group(commands, "silence", "be quiet about some alerts for a while: no action, no ticket, no message")
-    verbs = silence.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = _verbs_of(commands, "silence", "be quiet about some alerts for a while: no action, no ticket, no message")
     add = _command(
         verbs,
         "add",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent.cli.grammar import client, command, group, point_in_time
+from agent.cli.grammar import client, command, point_in_time, verbs_of
 from agent.config.durations import parse as seconds
 
 
@@ -40,8 +40,7 @@ def reports(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pri
 
 
 def suggestions(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    suggestion = group(commands, "suggestion", "what reports and reviews want done: by whom, by when, until it is")
-    verbs = suggestion.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = verbs_of(commands, "suggestion", "what reports and reviews want done: by whom, by when, until it is")
     listing = command(verbs, "list", "list suggestions, the most urgent first", module="suggestions")
     listing.add_argument("--all", action="store_true", help="closed ones, too")
     assign = command(
@@ -71,8 +70,7 @@ def suggestions(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is
 
 
 def reviews(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    review = group(commands, "review", "what a periodic review has to look at, and what it decided")
-    verbs = review.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = verbs_of(commands, "review", "what a periodic review has to look at, and what it decided")
     due = command(
         verbs,
         "due",
@@ -97,8 +95,7 @@ def reviews(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pri
 
 
 def overrides(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    override = group(commands, "override", "another limit for one service's alerts of a rule, until it expires")
-    verbs = override.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = verbs_of(commands, "override", "another limit for one service's alerts of a rule, until it expires")
     put = command(
         verbs,
         "set",
