@@ -12,6 +12,7 @@ from agent.engine.commands import Command, CommandError
 from agent.engine.engine import Engine
 from agent.engine.improvements import PublishReport
 from agent.itsm.schedules import Due, Schedule, last_due
+from agent.itsm.stretches import Period
 from agent.store import improvement
 from agent.store.reader import Reader
 from agent.telemetry import log
@@ -60,7 +61,7 @@ class Reporter:
         if newest is None:  # what was before the first of its kind is only noted: nobody asked for it then
             self._order(PublishReport(actor=_ACTOR, report_id=due.id, name=schedule.name, start=due.start, end=due.end))
         elif newest < due.end:
-            period = (due.start, due.end)
+            period = Period(start=due.start, end=due.end, zone=schedule.zone)
             self._order(self._desk().publication(due.id, schedule.name, period, schedule.channels, _ACTOR))
 
 

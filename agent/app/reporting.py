@@ -18,6 +18,7 @@ from agent.itsm.measures import measures
 from agent.itsm.overrides import Override
 from agent.itsm.page import html
 from agent.itsm.report import Report, markdown, report, title
+from agent.itsm.stretches import Period
 from agent.itsm.suggestions import Point
 from agent.itsm.training import training
 from agent.store import improvement, proofs
@@ -73,21 +74,22 @@ class ReportDesk:
         self._audiences = audiences
         """For whom each channel is: a business one leaves out what only those who run the host understand."""
 
-    def evidence(self, start: float, end: float) -> Evidence:
-        known = evidence(self._reader, self._policy(), self._host, start, end)
-        return replace(known, points=tuple(self._points(start, end)), capacity=self._capacity(end))
+    def evidence(self, period: Period) -> Evidence:
+        known = evidence(self._reader, self._policy(), self._host, period.start, period.end)
+        points = tuple(self._points(period.start, period.end))
+        return replace(known, zone=period.zone, points=points, capacity=self._capacity(period.end))
 
-    def text(self, start: float, end: float, form: str) -> str:
-        return FORMS[form](report(self.evidence(start, end)))
+    def text(self, period: Period, form: str) -> str:
+        return FORMS[form](report(self.evidence(period)))
 
     def publication(
-        self, report_id: str, name: str, period: tuple[float, float], channels: Sequence[str], actor: str
+        self, report_id: str, name: str, period: Period, channels: Sequence[str], actor: str
     ) -> PublishReport:
         """Return the order to publish a report on a period. Raise CommandError for a channel that is none."""
         unknown = sorted(set(channels) - self._audiences.keys())
         if unknown:
             raise CommandError(f"there is no channel {unknown[0]!r}: see [[channels]]", 400)
-        known = self.evidence(*period)
+        known = self.evidence(period)
         made = report(known)
         notices = {each: _notice(made, name, technical=self._audiences[each] == "technical") for each in channels}
         return PublishReport(
@@ -129,7 +131,7 @@ class ReportDesk:
 
     def due(self, now: float, seconds: float) -> Sequence[Mapping[str, Any]]:
         """Return what a review should look at now, given what happened in the last so many seconds."""
-        known = self.evidence(now - seconds, now)
+        known = self.evidence(Period(start=now - seconds, end=now))
         today = datetime.fromtimestamp(now, UTC).date().isoformat()
         return [asdict(each) for each in review.points(measures(known), known, today)]
 

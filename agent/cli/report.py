@@ -3,12 +3,14 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 from agent.cli import connection, screen
 from agent.cli.client import Client
+from agent.cli.failure import CommandFailedError
+from agent.incidents.windows import parse_zone
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,7 +27,12 @@ def run(args: argparse.Namespace) -> int:
         _publish(args, client)
     else:
         start, end = _span(args)
-        _write(args, client.get("report", **{"from": repr(start), "to": repr(end), "form": _form(args)})["text"])
+        _write(
+            args,
+            client.get("report", **{"from": repr(start), "to": repr(end), "form": _form(args), "zone": args.zone})[
+                "text"
+            ],
+        )
     return 0
 
 
@@ -38,8 +45,10 @@ def _show(args: argparse.Namespace, client: Client) -> None:
 
 def _publish(args: argparse.Namespace, client: Client) -> None:
     start, end = _span(args)
-    first, last = (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d") for at in (start, end))
-    answer = client.post("reports", id=f"{first}-to-{last}", name="by-hand", start=start, end=end, channels=args.send)
+    first, last = (datetime.fromtimestamp(at, _zone(args.zone)).strftime("%Y-%m-%d") for at in (start, end))
+    answer = client.post(
+        "reports", id=f"{first}-to-{last}", name="by-hand", start=start, end=end, zone=args.zone, channels=args.send
+    )
     screen.line(answer["report"])
     if not answer["new"]:
         screen.say("it was published before, and is not sent again")
@@ -57,8 +66,15 @@ def _write(args: argparse.Namespace, text: str) -> None:
 
 
 def _span(args: argparse.Namespace) -> tuple[float, float]:
-    start, end = period(args.what, datetime.now(UTC))
+    start, end = period(args.what, datetime.now(_zone(args.zone)))
     return args.start if args.start is not None else start, args.end if args.end is not None else end
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return parse_zone(name)
+    except ValueError as error:
+        raise CommandFailedError(f"--zone {error}") from error
 
 
 def period(name: str, now: datetime) -> tuple[float, float]:

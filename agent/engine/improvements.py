@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent.itsm.suggestions import Suggestion
+if TYPE_CHECKING:
+    from agent.itsm.suggestions import Suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,7 @@ class PublishReport:
     end: float
     evidence: bytes = b""
     digest: str = ""
-    suggestions: Sequence[Suggestion] = ()
+    suggestions: "Sequence[Suggestion]" = ()
     """As they are after this report."""
     notices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each channel is told."""

@@ -30,6 +30,8 @@ class Evidence:
     host: str
     start: float
     end: float
+    zone: str = "UTC"
+    """The time zone in which its reader lives."""
     incidents: tuple[Incident, ...] = ()
     """Those that lasted within it."""
     acknowledged: Mapping[str, float] = field(default_factory=dict)

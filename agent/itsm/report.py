@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
+from agent.incidents.windows import parse_zone
 from agent.itsm import practices, review, suggestions
 from agent.itsm.capacity_plan import Outlook
 from agent.itsm.capacity_words import amount, between, day, remark
@@ -24,6 +25,7 @@ class Report:
     """What is reported about a period of one host."""
 
     host: str
+    zone: str
     measures: Measures
     problems: tuple[Problem, ...]
     capacity: tuple[Outlook, ...]
@@ -50,6 +52,7 @@ def report(evidence: Evidence) -> Report:
     known = {each.id: each for each in evidence.suggestions}
     return Report(
         host=evidence.host,
+        zone=evidence.zone,
         measures=figures,
         problems=evidence.problems,
         capacity=evidence.capacity,
@@ -72,7 +75,8 @@ def markdown(made: Report, *, technical: bool = True) -> str:
 
 def title(made: Report) -> str:
     """Return what the report is about, in one line of plain text."""
-    first, last = (_moment(at) for at in (made.measures.start, made.measures.end))
+    zone = parse_zone(made.zone)
+    first, last = (_moment(at, zone) for at in (made.measures.start, made.measures.end))
     return f"{' '.join(made.host.split())}, {first} to {last}"
 
 
@@ -147,7 +151,7 @@ def _drills(drills: Iterable[Training]) -> Iterator[Sequence[str]]:
         by = f"{_one(each.acknowledged_by)} after {duration(each.took or 0.0)}" if each.acknowledged_by else "-"
         result = "passed" if each.passed else "failed"
         certified = _one(each.certifies) or "-"
-        yield _moment(each.held_at), _one(each.scenario), result, str(each.points), by, certified
+        yield _moment(each.held_at, UTC), _one(each.scenario), result, str(each.points), by, certified
 
 
 def _phases(figures: Measures) -> Iterator[Sequence[str]]:
@@ -231,8 +235,8 @@ def _share(share: Share) -> str:
     return f"{share.count} of {share.of}" + (f" ({share.ratio:.0%})" if share.ratio is not None else "")
 
 
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _moment(at: float, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(at, zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
 def _one(text: str) -> str:

@@ -1,9 +1,19 @@
 """Stretches of time: united, overlapping, measured. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 Stretch = tuple[float, float]
 """From and to, in wall seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """What a report is about: from and to, in wall seconds, and the time zone in which its reader lives."""
+
+    start: float
+    end: float
+    zone: str = "UTC"
 
 
 def united(stretches: Iterable[Stretch]) -> list[Stretch]:

@@ -3,18 +3,21 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.engine.commands import Command
 from agent.engine.improvements import PublishReport
 from agent.engine.judgements import Judgement
 from agent.incidents.muting import Muting
 from agent.incidents.posted import Glance
-from agent.itsm.overrides import Override
+from agent.itsm.stretches import Period
 from collectors.sample import Labels, Metric
 from rules.alert import Alert
 from rules.group import RuleGroup
 from rules.series import SeriesStore
+
+if TYPE_CHECKING:
+    from agent.itsm.overrides import Override
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +39,11 @@ class Target:
 class Reports(Protocol):
     """Reports, suggestions and reviews, all out of the record. Times are wall seconds; any call may wait."""
 
-    def text(self, start: float, end: float, form: str) -> str:
+    def text(self, period: Period, form: str) -> str:
         """Return the report on a period as "markdown", "html" or "json"."""
 
     def publication(
-        self, report_id: str, name: str, period: tuple[float, float], channels: Sequence[str], actor: str
+        self, report_id: str, name: str, period: Period, channels: Sequence[str], actor: str
     ) -> PublishReport:
         """Return the order to publish a report on a period. Raise CommandError for a channel that is none."""
 
@@ -61,7 +64,7 @@ class Reports(Protocol):
     def reviews(self) -> Sequence[Mapping[str, Any]]:
         """Return what was decided, newest first."""
 
-    def overrides(self) -> Sequence[Override]:
+    def overrides(self) -> "Sequence[Override]":
         """Return the limits that hold instead of a rule's own."""
 
 

@@ -13,6 +13,8 @@ from starlette.responses import Response
 from agent.clock import Clock
 from agent.engine.commands import Command
 from agent.engine.improvements import AssignSuggestion, CloseSuggestion, EndOverride, RecordReview, SetOverride
+from agent.incidents.windows import parse_zone
+from agent.itsm.stretches import Period
 from agent.web.access import Peer
 from agent.web.backend import Backend, Reports
 from agent.web.caller import CALL_SECONDS, Caller
@@ -36,6 +38,7 @@ class _Publication(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     start: float
     end: float
+    zone: str = "UTC"
     channels: list[str] = []
 
 
@@ -82,8 +85,8 @@ class ReportsApi:
         """Answer with the report on the period from `from` to `to` (wall seconds) as `form`."""
         form = _form(request)
         start, end = (seconds_of(request.query_params, name) for name in ("from", "to"))
-        _check_period(start, end)
-        text = await self._told(lambda desk: desk.text(start, end, form))
+        period = _period(start, end, request.query_params.get("zone", "UTC"))
+        text = await self._told(lambda desk: desk.text(period, form))
         return answer({"form": form, "text": text})
 
     async def capacity(self, _request: Request, _peer: Peer) -> Response:
@@ -92,12 +95,11 @@ class ReportsApi:
 
     async def publish(self, request: Request, peer: Peer) -> Response:
         asked = await fields_of(request, _Publication)
-        _check_period(asked.start, asked.end)
+        period = _period(asked.start, asked.end, asked.zone)
         if not all(re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text) for text in (asked.id, asked.name)):
             raise RequestError(400, "id and name are made of letters, digits, dots, dashes and underscores")
 
         def ask() -> object:
-            period = (asked.start, asked.end)
             order = self._backend.reports.publication(asked.id, asked.name, period, asked.channels, peer.actor)
             return self._backend.call(order, CALL_SECONDS)
 
@@ -119,7 +121,7 @@ class ReportsApi:
         if form not in CONTROL_FORMS:
             raise RequestError(400, f"form must be one of {', '.join(CONTROL_FORMS)}")
         start, end = (seconds_of(request.query_params, name) for name in ("from", "to"))
-        _check_period(start, end)
+        _period(start, end)
         return answer({"form": form, "text": await self._told(lambda desk: desk.controls(start, end, form))})
 
     async def suggestions(self, request: Request, _peer: Peer) -> Response:
@@ -204,9 +206,14 @@ def _form(request: Request) -> str:
     return form
 
 
-def _check_period(start: float, end: float) -> None:
+def _period(start: float, end: float, zone: str = "UTC") -> Period:
     if not 0 <= start < end <= start + LONGEST_SECONDS:
         raise RequestError(400, "from must be before to, and not more than 400 days")
+    try:
+        parse_zone(zone)
+    except ValueError as error:
+        raise RequestError(400, f"zone {error}") from error
+    return Period(start=start, end=end, zone=zone)
 
 
 def _text(text: str) -> str:

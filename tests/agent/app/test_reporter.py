@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,6 +12,7 @@ from agent.engine.commands import BusyError, CommandError
 from agent.engine.improvements import AssignSuggestion, CloseSuggestion, RecordReview
 from agent.engine.improving import carry_out
 from agent.itsm.schedules import Schedule
+from agent.itsm.stretches import Period
 from agent.itsm.suggestions import Point
 from tests.agent.engine.conftest import Bench
 
@@ -130,7 +132,7 @@ def test_a_published_report_comes_out_the_same_whatever_happens_to_the_record_la
     office.until("2027-01-18T08:00")
     office.tick()
     before = office.desk.recomputed("weekly-2027-01-11", form)
-    first = office.desk.text(*period(office), form)
+    first = office.desk.text(period(office), form)
     office.points.clear()
     office.bench.process(up=1)
     office.bench.pass_time(30.0)
@@ -139,16 +141,16 @@ def test_a_published_report_comes_out_the_same_whatever_happens_to_the_record_la
     after = office.desk.recomputed("weekly-2027-01-11", form)
     assert after == before
     assert after["same"]
-    assert office.desk.text(*period(office), form) != first  # the record itself has moved on
+    assert office.desk.text(period(office), form) != first  # the record itself has moved on
 
 
 def period(office):
     (row,) = [each for each in office.desk.published() if each["id"] == "weekly-2027-01-11"]
-    return row["start"], row["end"]
+    return Period(start=row["start"], end=row["end"])
 
 
 def test_a_report_that_is_published_again_is_not_sent_again(office):
-    span = (0.0, office.bench.clock.now())
+    span = Period(start=0.0, end=office.bench.clock.now())
     assert office.order(office.desk.publication("q", "by-hand", span, ["ops"], "ann"))["new"]
     assert not office.order(office.desk.publication("q", "by-hand", span, ["ops"], "ann"))["new"]
     assert len(office.bench.take("ops")) == 1
@@ -182,9 +184,9 @@ def test_a_suggestion_is_in_every_report_until_it_is_closed_and_survives_restart
 
 
 def test_what_somebody_closed_while_a_report_was_made_stays_closed(office):
-    span = (office.bench.clock.now() - 9 * DAY, office.bench.clock.now() - 2 * DAY)
+    span = Period(start=office.bench.clock.now() - 9 * DAY, end=office.bench.clock.now() - 2 * DAY)
     office.order(office.desk.publication("a", "by-hand", span, [], "ann"))
-    slow = office.desk.publication("b", "by-hand", (span[0], span[1] + DAY), [], "ann")
+    slow = office.desk.publication("b", "by-hand", replace(span, end=span.end + DAY), [], "ann")
     (found,) = suggestions(office)
     office.order(CloseSuggestion(actor="bob", suggestion_id=found["id"], reason="mended"))
     office.order(slow)
@@ -207,13 +209,13 @@ def test_a_review_keeps_decisions_and_its_actions_come_back_in_reports(office):
         ("ask the vendor", "", "2027-01-27"),
     ]
     office.points.clear()
-    text = office.desk.text(0.0, office.bench.clock.now(), "markdown")
+    text = office.desk.text(Period(start=0.0, end=office.bench.clock.now()), "markdown")
     assert "split the disk" in text
     assert "ask the vendor" in text
 
 
 def test_everything_that_is_ordered_is_in_the_audit(office):
-    span = (0.0, office.bench.clock.now())
+    span = Period(start=0.0, end=office.bench.clock.now())
     office.order(office.desk.publication("q", "by-hand", span, [], "ann"))
     (found,) = suggestions(office)
     office.order(AssignSuggestion(actor="ann", suggestion_id=found["id"], owner="bob"))
@@ -236,10 +238,20 @@ def test_what_a_review_has_to_look_at_is_told_without_any_report(office):
 
 def test_evidence_goes_through_the_database_unchanged(office):
     office.bench.process(up=0)
-    span = (0.0, office.bench.clock.now() + 1)
+    span = Period(start=0.0, end=office.bench.clock.now() + 1)
     order = office.desk.publication("q", "by-hand", span, [], "ann")
     office.order(order)
     assert office.desk.recomputed("q", "json")["same"]
     tampered = replace(order, report_id="r", digest="0")
     office.order(tampered)
     assert not office.desk.recomputed("r", "json")["same"]
+
+
+def test_a_report_is_dated_in_the_time_of_its_reader(office):
+    start = datetime(2026, 10, 19, tzinfo=ZoneInfo("Europe/Berlin"))
+    end = datetime(2026, 10, 26, tzinfo=ZoneInfo("Europe/Berlin"))
+    span = Period(start=start.timestamp(), end=end.timestamp(), zone="Europe/Berlin")
+    text = office.desk.text(span, "markdown")
+    assert text.startswith("# web1, 2026-10-19 00:00 CEST to 2026-10-26 00:00 CET")
+    office.order(office.desk.publication("q", "by-hand", span, [], "ann"))
+    assert office.desk.recomputed("q", "markdown")["text"].splitlines()[0] == text.splitlines()[0]

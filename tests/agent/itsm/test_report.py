@@ -448,6 +448,7 @@ def test_spans_that_overlap_are_counted_once(month):
         ("weekly", "2026-11-23T00:00", "2026-11-16", "2026-11-23"),
         ("monthly", "2026-01-05T10:00", "2025-12-01", "2026-01-01"),
         ("monthly", "2024-03-31T10:00", "2024-02-01", "2024-03-01"),
+        ("controls", "2024-03-31T10:00", "2024-02-01", "2024-03-01"),
     ],
 )
 def test_a_report_is_about_the_last_whole_week_or_month(name, now, first, last):

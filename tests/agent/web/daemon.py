@@ -111,13 +111,13 @@ class Backend:
     def reports(self):
         return self
 
-    def text(self, start, end, form):
-        self.asked.append((start, end, form))
+    def text(self, period, form):
+        self.asked.append((period.start, period.end, form))
         return "# report\n"
 
     def publication(self, report_id, name, period, channels, actor):
-        self.asked.append((report_id, name, period, tuple(channels)))
-        return PublishReport(actor=actor, report_id=report_id, name=name, start=period[0], end=period[1])
+        self.asked.append((report_id, name, period.zone, tuple(channels)))
+        return PublishReport(actor=actor, report_id=report_id, name=name, start=period.start, end=period.end)
 
     def controls(self, start, end, form):
         return f"{start:g} {end:g} {form}"
