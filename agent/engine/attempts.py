@@ -11,6 +11,8 @@ from agent.incidents.incident import Outcome
 from agent.store import writes
 from agent.telemetry import metrics
 
+_SHUT = ("closed", "declined")
+
 
 def answered(parts: Parts, batch: Batch, answer: Answered) -> None:
     """Take what an executor said about an attempt."""
@@ -35,7 +37,7 @@ def answered(parts: Parts, batch: Batch, answer: Answered) -> None:
 def ticket_told(parts: Parts, batch: Batch, answer: Answered) -> None:
     """Take what a ticket system said: a ticket that is closed while its incident lasts was closed by somebody."""
     incident = parts.casebook.get(answer.incident_id)
-    closed = answer.payload.get("op") == TicketOp.UPDATE and answer.settled.result.get("state") == "closed"
+    closed = answer.payload.get("op") == TicketOp.UPDATE and answer.settled.result.get("state") in _SHUT
     if incident is not None and closed:
         parts.desk.happened(batch, incident, TicketClosed(system=answer.row.target))
 

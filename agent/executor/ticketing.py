@@ -49,5 +49,5 @@ def _perform(system: TicketSystem, row: OutboxRow) -> TicketRef:
 def _done(row: OutboxRow, ref: TicketRef) -> EffectSettled:
     result: Mapping[str, Any] = {"id": ref.id, "url": ref.url, "state": str(ref.state)}
     # Only a person can have closed what we go on telling about. Their word is not fought.
-    theirs = row.payload["op"] == TicketOp.UPDATE and ref.state is TicketState.CLOSED
+    theirs = row.payload["op"] == TicketOp.UPDATE and ref.state is not TicketState.OPEN
     return EffectSettled(row=row.id, claim=row.claim, done=True, reason=CLOSED_BY_HAND if theirs else "", result=result)

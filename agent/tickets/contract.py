@@ -25,6 +25,8 @@ class TicketState(StrEnum):
 
     OPEN = "open"
     CLOSED = "closed"
+    DECLINED = "declined"
+    """Closed by somebody with a status that says "won't fix": it is never opened again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ def change_ticket(system: TicketSystem, op: TicketOp, ref: TicketRef, update: Up
     if op is TicketOp.CLOSE:
         system.close(ref, update)
         return TicketRef(id=ref.id, url=ref.url, state=TicketState.CLOSED)
-    if op is TicketOp.REOPEN:
+    if op is TicketOp.REOPEN and ref.state is not TicketState.DECLINED:
         system.reopen(ref, update)
         return TicketRef(id=ref.id, url=ref.url, state=TicketState.OPEN)
     system.update(ref, update)

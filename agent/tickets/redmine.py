@@ -45,6 +45,8 @@ class RedmineOptions:
     )
     resolved_status: str = "Closed"
     reopened_status: str = "In Progress"
+    declined_status: str = "Rejected"
+    """Somebody's "won't fix": an issue with it is not opened again."""
     formatting: Literal["textile", "markdown"] = "textile"
     """What Redmine's text formatting is set to."""
 
@@ -62,7 +64,7 @@ class Redmine:
         with understood("Redmine"):
             found = self._client.json("GET", "/issues.json", query=query)["issues"]
             issue = next((each for each in found if wanted in each["description"]), None)
-            return self._ref(issue["id"], self._closed(issue)) if issue else None
+            return self._ref(issue["id"], self._state(issue)) if issue else None
 
     def create(self, draft: Draft) -> TicketRef:
         issue: dict[str, object] = {
@@ -75,7 +77,7 @@ class Redmine:
             issue["tracker_id"] = self._named("/trackers.json", self._options.tracker)
         with understood("Redmine"):
             made = self._client.json("POST", "/issues.json", document={"issue": issue})["issue"]
-            return self._ref(made["id"], closed=False)
+            return self._ref(made["id"], TicketState.OPEN)
 
     def update(self, ref: TicketRef, update: Update) -> None:
         self._change(ref, update, closed=None)
@@ -158,9 +160,13 @@ class Redmine:
     def _text(self, text: str, key: str) -> str:
         return FORMS[self._options.formatting](marked(text, key))
 
-    def _ref(self, number: object, closed: bool) -> TicketRef:  # noqa: FBT001 - the state, from where it is read
+    def _state(self, issue: Mapping[str, Any]) -> TicketState:
+        if issue["status"]["name"] == self._options.declined_status:
+            return TicketState.DECLINED
+        return TicketState.CLOSED if self._closed(issue) else TicketState.OPEN
+
+    def _ref(self, number: object, state: TicketState) -> TicketRef:
         ident = str(int(str(number)))
-        state = TicketState.CLOSED if closed else TicketState.OPEN
         return TicketRef(id=ident, url=f"{checked_url(self._options.url)}/issues/{ident}", state=state)
 
 

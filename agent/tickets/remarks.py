@@ -157,7 +157,7 @@ class Remarks:
                 self._give(order, reader)
 
     def _heed_charge(self, incident: Incident, reader: Reader, ref: TicketRef) -> None:
-        if ref.state is TicketState.CLOSED and reader.name not in incident.closed_by_hand:
+        if ref.state is not TicketState.OPEN and reader.name not in incident.closed_by_hand:
             with suppress(CommandError):  # it may be over by now
                 self._order(OnIncident(incident_id=incident.id, event=TicketClosed(system=reader.name)))
         heard = dict(incident.heard).get(reader.name, 0)

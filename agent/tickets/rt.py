@@ -40,6 +40,8 @@ class RtOptions:
     priorities: Mapping[str, int] = field(default_factory=lambda: {"P1": 90, "P2": 70, "P3": 50, "P4": 30})
     resolved_status: str = "resolved"
     reopened_status: str = "open"
+    declined_status: str = "rejected"
+    """Somebody's "won't fix": a ticket with it is not opened again."""
 
     def __post_init__(self) -> None:
         if (self.token_file is None) == (self.password_file is None):
@@ -150,6 +152,8 @@ class RequestTracker:
     def _ref(self, number: object, status: str) -> TicketRef:
         ident = str(int(str(number)))
         state = TicketState.CLOSED if status in self._closed else TicketState.OPEN
+        if status == self._options.declined_status:
+            state = TicketState.DECLINED
         return TicketRef(id=ident, url=f"{checked_url(self._options.url)}/Ticket/Display.html?id={ident}", state=state)
 
 

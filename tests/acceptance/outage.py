@@ -4,6 +4,7 @@
 """
 
 import json
+import socket
 import sys
 import time
 from pathlib import Path
@@ -12,14 +13,16 @@ from agent.app.presenting import presenter
 from agent.executor import ticketing
 from agent.executor.pool import Performer, Pool
 from agent.incidents.events import EffectSettled
+from agent.store.database import checkpoint
 from agent.tickets.registry import ADAPTERS
 from tests.agent.engine.conftest import Bench
-from tests.services.service import free_port
 
 HOURS = 8
 TOGETHER = 10
 """Faults at a time; more would be a storm, which has one ticket."""
 WARM_UP = 200
+CHECKPOINTED = 200
+"""After so many faults the log of the database is emptied, as the daemon does every half minute."""
 PAGE_MIB = 4096 / 1024 / 1024
 
 
@@ -41,7 +44,9 @@ class Life:
         self.bench.parts.delivery.presenter = presenter(
             host_name="web1", topic_prefix="paramedic", advice=lambda _: None, audiences={}, addresses={}
         )
-        self.up, self.down = performer(port), performer(free_port())
+        self.nobody = socket.socket()  # bound, and never listening: it refuses whoever comes
+        self.nobody.bind(("127.0.0.1", 0))
+        self.up, self.down = performer(port), performer(self.nobody.getsockname()[1])
         self.refused = 0
         self.most = 0.0
 
@@ -53,6 +58,8 @@ class Life:
                 self.bench.processes(dict.fromkeys(names, is_up))
                 self.bench.pass_time(seconds / count * TOGETHER / 2)
                 self.refuse()
+            if (number + TOGETHER) % CHECKPOINTED == 0:
+                checkpoint(self.bench.database.path)
 
     def refuse(self) -> None:
         """Let the engine find out that the ticket system is down, as often as it asks."""
@@ -79,7 +86,9 @@ class Life:
             pool.hand_over(row)
         bench.turn()
         while len(bench.parts.delivery.outbox):
+            began = time.monotonic()
             bench.engine.turn(bench.engine.queue.take(1.0, 1000))
+            bench.clock.advance(time.monotonic() - began)
             self.most = max(self.most, resident())
         bench.parts.outside.hand_over = bench.handed.append
         return done

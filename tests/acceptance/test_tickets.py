@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from agent.tickets.contract import Remarked, TicketError, TicketRef, TicketSystem
-from agent.tickets.delivery import open_ticket
+from agent.incidents.effects import TicketOp
+from agent.tickets.contract import Remarked, TicketError, TicketRef, TicketState, TicketSystem
+from agent.tickets.delivery import change_ticket, open_ticket
 from agent.tickets.registry import ADAPTERS
 from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, note
 from tests.services import roundup as roundup_service
@@ -74,6 +75,21 @@ class TestRequestTracker(NetworkContract):
                 misconfigured=lambda: system(queue="Nope"),
                 address=address,
             )
+
+    def test_a_ticket_that_somebody_rejected_hears_of_a_recurrence_and_is_not_opened_again(
+        self, far: NetworkEnd, rt: Server
+    ):
+        system, draft = far.system(), fresh_draft()
+        made = system.create(draft)
+        account = ("root", rt_service.ROOT_PASSWORD)
+        url = f"{rt.url}/REST/2.0/ticket/{made.id}"
+        requests.put(url, json={"Status": "rejected"}, auth=account, timeout=20).raise_for_status()
+        ref = system.find(draft.correlation)
+        assert ref is not None
+        assert ref.state is TicketState.DECLINED
+        assert change_ticket(system, TicketOp.REOPEN, ref, note(draft.correlation, "it is back")) == ref
+        assert not far.is_open(ref)
+        assert [text.strip() for text in far.comments(ref)] == ["it is back"]
 
     def test_a_server_killed_during_our_work_has_one_ticket_afterwards(self, far: NetworkEnd, rt: Server):
         system, draft = far.system(), fresh_draft()

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.incidents.effects import TicketOp
 from agent.store.database import migrations
 from agent.tickets.book import Book
+from agent.tickets.contract import TicketState
+from agent.tickets.delivery import change_ticket
 from agent.tickets.registry import ADAPTERS
 from tests.agent.tickets.contract_suite import FarEnd, NetworkContract, NetworkEnd, TicketContract, fresh_draft, note
 from tests.agent.tickets.fakes import receiver, roundup, rt
@@ -56,6 +59,19 @@ class TestRequestTracker(NetworkContract):
         with pytest.raises(Exception, match="isn't a valid status") as raised:
             system.close(ref, note(draft.correlation))
         assert raised.value.permanent
+
+    def test_a_ticket_that_somebody_rejected_hears_of_a_recurrence_and_is_not_opened_again(
+        self, far: NetworkEnd, site: rt.FakeRt
+    ):
+        system, draft = far.system(), fresh_draft()
+        system.create(draft)
+        site.tickets[1].status = "rejected"
+        ref = system.find(draft.correlation)
+        assert ref is not None
+        assert ref.state is TicketState.DECLINED
+        assert change_ticket(system, TicketOp.REOPEN, ref, note("back", "it is back")) == ref
+        assert not far.is_open(ref)
+        assert far.comments(ref) == ["it is back"]
 
     def test_priorities_are_numbers(self, far: NetworkEnd, site: rt.FakeRt):
         system, draft = far.system(), fresh_draft(priority="P1")
