@@ -111,6 +111,17 @@ def test_a_journalctl_that_is_killed_is_started_again_and_nothing_is_missed(list
     assert listener.metric('node_scrape_collector_success{collector="journal"}') == 1
 
 
+def test_a_journald_that_is_killed_takes_nobody_with_it_and_what_comes_then_is_heard(listener):
+    pid, before = listener.pid(), settled(listener)
+    listener.machine.run("systemctl", "kill", "--signal=KILL", "systemd-journald")
+    until(lambda: listener.machine.show("systemd-journald", "ActiveState") == "active", 20.0, listener.journal)
+    log(listener, "connection 10 lost")
+    until(lambda: lost(listener) > before, 20.0, listener.journal)
+    listener.machine.run("systemctl", "reload", "paramedic")  # which it says in the log
+    until(lambda: listener.journal().count("reloaded") > 0, 20.0, listener.journal)
+    assert listener.pid() == pid
+
+
 def test_a_flood_is_counted_whole(listener):
     before = settled(listener)
     lines = f"i=0; while [ $i -lt {FLOOD} ]; do echo connection $i lost; i=$((i+1)); done | systemd-cat -t shop"
