@@ -34,6 +34,19 @@ def answered(parts: Parts, batch: Batch, answer: Answered) -> None:
     ended(parts, batch, answer.incident_id, told, str(answer.payload["remediation"]))
 
 
+def doubt(parts: Parts, batch: Batch, lost: float) -> None:
+    """Nobody looked for so many seconds: only what is seen from now on counts for what is under verification."""
+    for incident in parts.casebook.verifying():
+        work = incident.work
+        if work is None or work.deadline is None:
+            continue
+        until = max(work.deadline, batch.now) + lost
+        again = replace(work, settled_at=batch.now, healthy_since=None, deadline=until)
+        doubted = replace(incident, work=again, wake_at=until)
+        parts.casebook.put(doubted)
+        batch.writes.append(writes.put_incident(doubted))
+
+
 def ticket_told(parts: Parts, batch: Batch, answer: Answered) -> None:
     """Take what a ticket system said: a ticket that is closed while its incident lasts was closed by somebody."""
     incident = parts.casebook.get(answer.incident_id)

@@ -28,6 +28,8 @@ from rules.alert import Alert
 
 _log = log.get("engine")
 
+STANDSTILL_SECONDS = 5.0
+"""A process that wakes so much later than it wanted was stopped, or its host suspended."""
 STEP_SECONDS = 2.0
 """A wall clock that is off by more than this has been stepped."""
 _BATCH = 500
@@ -60,6 +62,8 @@ class Engine:
             ruleset=parts.ruleset, desk=parts.desk, casebook=parts.casebook, situations=parts.situations
         )
         self._refresh_at: float | None = None
+        self._turned_at, self._rest = 0.0, math.inf
+        """When (seconds since boot) the last turn began, and for how long nothing was due then."""
         self._next_watchdog = 0.0
         self._next_report = 0.0
         self.schedule_groups()
@@ -97,9 +101,11 @@ class Engine:
 
     def run(self) -> None:
         """Work until stopped. What is in the queue by then is still taken and made durable."""
+        self._turned_at = self._p.clock.boottime()
         while True:
+            self._rest = self._patience()
             # Nothing here holds on to what was taken while it waits for more.
-            self.turn(self.queue.take(self._patience(), _BATCH))
+            self.turn(self.queue.take(self._rest, _BATCH))
             if self.queue.stopping and not self.queue.has_urgent():
                 break
         self.turn(())
@@ -108,6 +114,7 @@ class Engine:
         """Take a batch of items and everything that is due, make it durable, let out what is owed."""
         self._follow_clock()
         batch = Batch(now=self._p.clock.now())
+        self._look_anew(batch)
         began = time.perf_counter()
         self._take_all(batch, items)
         self._due(batch)
@@ -262,6 +269,18 @@ class Engine:
         self._p.situations.muting.changed = True  # what is told in dates holds again, or no longer
         self._durable.unwritten += housekeeping.shift(self._p, delta)
         self.schedule_groups()
+
+    def _look_anew(self, batch: Batch) -> None:
+        """Notice that the process stood still: what was seen before is no proof of how things are."""
+        at = self._p.clock.boottime()
+        lost, self._turned_at, self._rest = at - self._turned_at - self._rest, at, math.inf
+        if lost < STANDSTILL_SECONDS:
+            return
+        _log.warning("the process stood still", seconds=round(lost, 3))
+        metrics.STANDSTILLS.inc()
+        attempts.doubt(self._p, batch, lost)
+        self.schedule_groups()  # not before the collectors have spoken
+        self._refresh_at = batch.now
 
     # -- making it durable
 

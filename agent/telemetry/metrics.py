@@ -45,6 +45,7 @@ JOB_EVENTS = _counter(
     "paramedic_scheduler_events_total", "Scheduled runs that were missed, left out or raised.", "job", "event"
 )
 CLOCK_STEPS = _counter("paramedic_clock_steps_total", "Steps of the wall clock by more than two seconds.")
+STANDSTILLS = _counter("paramedic_standstills_total", "Times when the process stood still for more than five seconds.")
 
 # engine
 QUEUE_LENGTH = _gauge("paramedic_queue_length", "Items waiting for the engine.", "kind")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,7 +87,8 @@ class WebServer:
         self._caller.close()
         self._queries.close()
         if self._listeners.control_socket is not None:
-            self._listeners.control_socket.unlink(missing_ok=True)
+            with suppress(OSError):  # on a disk that became read-only it stays, and the next daemon takes it over
+                self._listeners.control_socket.unlink()
 
     async def _serve(self, bound: Bound) -> None:
         from agent.web import serving  # noqa: PLC0415 - uvicorn is loaded only where something listens
