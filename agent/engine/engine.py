@@ -4,7 +4,6 @@ import heapq
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +16,8 @@ from agent.engine.durable import Durable
 from agent.engine.judgements import Judgement
 from agent.engine.judging import Judging
 from agent.engine.parts import IDLE_SECONDS, Parts
-from agent.engine.queue import EngineQueue, Item, Ordered, PhaseChanged
+from agent.engine.queue import EngineQueue, Item, Ordered, PhaseChanged, answered
+from agent.engine.standstill import Standstill
 from agent.incidents.effects import Kind
 from agent.incidents.events import ClockDue, EffectSettled, TimerDue
 from agent.incidents.incident import Incident, State
@@ -28,8 +28,6 @@ from rules.alert import Alert
 
 _log = log.get("engine")
 
-STANDSTILL_SECONDS = 5.0
-"""A process that wakes so much later than it wanted was stopped, or its host suspended."""
 STEP_SECONDS = 2.0
 """A wall clock that is off by more than this has been stepped."""
 _BATCH = 500
@@ -62,8 +60,7 @@ class Engine:
             ruleset=parts.ruleset, desk=parts.desk, casebook=parts.casebook, situations=parts.situations
         )
         self._refresh_at: float | None = None
-        self._turned_at, self._rest = 0.0, math.inf
-        """When (seconds since boot) the last turn began, and for how long nothing was due then."""
+        self._standstill = Standstill(parts.clock)
         self._next_watchdog = 0.0
         self._next_report = 0.0
         self.schedule_groups()
@@ -101,11 +98,9 @@ class Engine:
 
     def run(self) -> None:
         """Work until stopped. What is in the queue by then is still taken and made durable."""
-        self._turned_at = self._p.clock.boottime()
         while True:
-            self._rest = self._patience()
             # Nothing here holds on to what was taken while it waits for more.
-            self.turn(self.queue.take(self._rest, _BATCH))
+            self.turn(self.queue.take(self._standstill.rests(self._patience()), _BATCH))
             if self.queue.stopping and not self.queue.has_urgent():
                 break
         self.turn(())
@@ -114,7 +109,10 @@ class Engine:
         """Take a batch of items and everything that is due, make it durable, let out what is owed."""
         self._follow_clock()
         batch = Batch(now=self._p.clock.now())
-        self._look_anew(batch)
+        if lost := self._standstill.lost():
+            attempts.doubt(self._p, batch, lost)
+            self.schedule_groups()  # not before the collectors have spoken
+            self._refresh_at = batch.now
         began = time.perf_counter()
         self._take_all(batch, items)
         self._due(batch)
@@ -270,18 +268,6 @@ class Engine:
         self._durable.unwritten += housekeeping.shift(self._p, delta)
         self.schedule_groups()
 
-    def _look_anew(self, batch: Batch) -> None:
-        """Notice that the process stood still: what was seen before is no proof of how things are."""
-        at = self._p.clock.boottime()
-        lost, self._turned_at, self._rest = at - self._turned_at - self._rest, at, math.inf
-        if lost < STANDSTILL_SECONDS:
-            return
-        _log.warning("the process stood still", seconds=round(lost, 3))
-        metrics.STANDSTILLS.inc()
-        attempts.doubt(self._p, batch, lost)
-        self.schedule_groups()  # not before the collectors have spoken
-        self._refresh_at = batch.now
-
     # -- making it durable
 
     def _finish(self, batch: Batch) -> None:
@@ -299,7 +285,7 @@ class Engine:
         if batch.pushed_at is not None and batch.writes:
             metrics.DETECTION_SECONDS.observe(max(0.0, self._p.clock.now() - batch.pushed_at))
         for future, answer in batch.answers:
-            _answer(future, answer)
+            answered(future, answer)
         if batch.alerts:
             self._p.outside.told_alerts(batch.alerts)
         if batch.decided:
@@ -316,7 +302,7 @@ class Engine:
                 EffectSettled(row=row.id, claim=row.claim, done=bool(refused), reason=reason, result=refused)
             )
         for future, _ in batch.answers:
-            _answer(future, BusyError(reason))
+            answered(future, BusyError(reason))
         if batch.alerts:
             self._p.outside.told_alerts(batch.alerts)
 
@@ -334,12 +320,3 @@ class Engine:
 
 def _next_slot(now: float, interval: float) -> float:
     return (now - _GROUP_OFFSET) // interval * interval + interval + _GROUP_OFFSET
-
-
-def _answer(future: Future[Mapping[str, Any]], answer: Mapping[str, Any] | Exception) -> None:
-    if future.cancelled():
-        return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)

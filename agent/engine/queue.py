@@ -150,3 +150,13 @@ class EngineQueue:
         metrics.QUEUE_LENGTH.labels("command").set(len(self._commands))
         metrics.QUEUE_LENGTH.labels("pushed").set(len(self._pushed))
         metrics.QUEUE_LENGTH.labels("scheduled").set(len(self._scheduled))
+
+
+def answered(future: Future[Mapping[str, Any]], answer: Mapping[str, Any] | Exception) -> None:
+    """Tell whoever gave an order how it went, unless they wait no more."""
+    if future.cancelled():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
