@@ -26,6 +26,9 @@ def reports(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pri
     report.add_argument("--from", dest="start", type=point_in_time, metavar="TIME", help="begin of another period")
     report.add_argument("--to", dest="end", type=point_in_time, metavar="TIME", help="its end")
     report.add_argument(
+        "--zone", default="UTC", metavar="NAME", help='time zone of days, e.g. "Europe/Berlin"; default: UTC'
+    )
+    report.add_argument(
         "--form",
         choices=("markdown", "html", "json", "csv"),
         default="markdown",
