@@ -129,11 +129,9 @@ class CalendarAppointments(Appointments):
     def _digest(self, batch: Batch, digest: Digest) -> float:
         """Tell what was collected by the last time of the digest; return its next time."""
         slot, known = digest.latest(batch.now), self._told.digests.get(digest.name)
-        if known is not None and batch.now < known < batch.now + _DAY:  # the clock was set back
-            return known
-        if known is None or slot != known:
+        if slot != known:
             self._told.digests[digest.name] = slot
-            if known is None or known < slot:
+            if known is not None and known < slot:
                 self._tell(batch, digest)
         return digest.following(batch.now)
 

@@ -82,7 +82,7 @@ def test_whoever_comes_on_call_gets_one_list_of_open_incidents(make_appointed):
     bench.process(up=0)
     bench.engine.queue.order(OnIncident(incident_id=bench.incident()["id"], event=Acknowledged(actor="eve\nx")))
     bench.turn()
-    assert bench.engine.due_at() <= HAND_OVER
+    assert bench.parts.appointments.next_at() == HAND_OVER
     bench.pass_time(HAND_OVER - NOW - 1)
     assert bench.delivered("mail") == []
     bench.pass_time(1)
@@ -167,7 +167,7 @@ def test_what_is_not_urgent_is_told_together_at_the_next_time(make_appointed):
     bench.processes({"a": 0, "b": 0})
     assert bench.delivered("mail") == []
     due = DIGEST.following(bench.clock.now())
-    assert bench.engine.due_at() <= due
+    assert bench.parts.appointments.next_at() == due
     bench.clock.advance(1)
     bench.processes({"a": 1, "b": 0})
     bench.pass_time(60)
@@ -272,7 +272,7 @@ def test_who_stands_in_is_told_at_once_and_it_ends_by_itself(make_appointed):
     bench.restart(3599 - 1)
     bench.turn()
     assert (on_call(bench), bench.delivered("mail")) == ("bob", [])
-    assert bench.engine.due_at() <= NOW + 7200
+    assert bench.parts.appointments.next_at() == NOW + 7200
     bench.pass_time(1)
     assert on_call(bench) == "bob"
     bench.pass_time(1)
@@ -313,3 +313,11 @@ def test_unknown_rotas_and_people_are_refused(make_appointed, rota, person):
     with pytest.raises(CommandError, match="there is no"):
         stand_in(bench, person, 60.0, rota)
     assert on_call(bench) == "ann"
+
+
+def test_a_rota_on_which_nothing_changes_costs_a_look_an_hour(make_appointed):
+    alone = Rota(name="web", team="web", zone=UTC, layers=(Layer(members=("ann",), start=START, days=1),))
+    bench = make_appointed(roster=Roster(people=ROSTER.people, rotas={"web": alone}))
+    assert bench.parts.appointments.next_at() == NOW + 3600
+    bench.pass_time(90000)
+    assert bench.delivered("mail") == []

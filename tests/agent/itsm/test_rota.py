@@ -79,17 +79,17 @@ def test_a_layer_that_ends_hands_over_to_the_one_that_follows():
 
 
 def test_a_hand_over_that_the_clock_leaves_out_comes_with_the_change():
-    daily = rota(layer("ann", "bob", days=1, start="2026-03-28T02:30"))
+    daily = rota(layer("ann", "bob", "cid", days=1, start="2026-03-28T02:30"))
     change = local("2026-03-29T03:00")
     assert on_call(daily, change - 1) == "ann"
     assert on_call(daily, change) == "bob"
     assert hand_over(daily, local("2026-03-28T12:00")).at == change
     assert on_call(daily, local("2026-03-30T02:29")) == "bob"
-    assert on_call(daily, local("2026-03-30T02:30")) == "ann"
+    assert on_call(daily, local("2026-03-30T02:30")) == "cid"
 
 
 def test_a_hand_over_at_a_time_that_comes_twice_happens_once_when_it_comes_first():
-    daily = rota(layer("ann", "bob", days=1, start="2026-10-24T02:30"))
+    daily = rota(layer("ann", "bob", "cid", days=1, start="2026-10-24T02:30"))
     first = local("2026-10-25T02:30")
     people = [on_call(daily, first + minute * 60) for minute in range(-60, 120)]
     assert people == ["ann"] * 60 + ["bob"] * 120
