@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from agent.clock import Clock
-from agent.engine.commands import CommandError, OnIncident
+from agent.engine.commands import BusyError, CommandError, OnIncident
 from agent.incidents.events import TicketClosed
 from agent.incidents.incident import Incident
 from agent.intake.words import charged, remarked
@@ -21,8 +21,9 @@ from agent.tickets.wording import correlation
 
 POLL_SECONDS = 20.0
 CALM_TURNS = 3
-MOST = 100
-"""Tickets looked at in one turn; with more, each gets its turn."""
+MOST = 10
+"""Tickets looked at in one turn: public systems count requests. With more, each gets its turn."""
+MOST_IN_A_HURRY = 200
 _log = log.get("tickets")
 
 
@@ -116,7 +117,7 @@ class Remarks:
             for each in longest_first
             if self._hurry or each.awaiting or self._turn - self._looked.get(each.id, -CALM_TURNS) >= CALM_TURNS
         )
-        due = list(islice(wanted, MOST))
+        due = list(islice(wanted, MOST_IN_A_HURRY if self._hurry else MOST))
         self._hurry = False
         self._looked |= {each.id: self._turn for each in due}
         return due
@@ -135,6 +136,8 @@ class Remarks:
             try:
                 self._look(incident, reader)
                 self._down.discard(reader.name)
+            except BusyError:
+                return  # the word is read again at the next turn
             except TicketError as error:
                 if reader.name not in self._down:
                     _log.warning("remarks cannot be read", system=reader.name, reason=error.reason)
@@ -155,6 +158,7 @@ class Remarks:
             order = remarked(remark.text, incident=incident.id, plan=plan, actor=remark.actor, via=reader.kind)
             if order is not None:
                 self._give(order, reader)
+            self._read[plan, reader.name] = remark.id
 
     def _heed_charge(self, incident: Incident, reader: Reader, ref: TicketRef) -> None:
         if ref.state is not TicketState.OPEN and reader.name not in incident.closed_by_hand:
@@ -165,25 +169,22 @@ class Remarks:
             actor, place = f"{reader.kind}:{remark.actor}", (reader.name, remark.id)
             now = self._clock.now()
             order = charged(remark.text, incident=incident.id, actor=actor, now=now, remark=place)
-            if order is None:
-                continue
-            if remark.actor in self._people or actor in self._people:
+            if order is not None and not {remark.actor, actor}.isdisjoint(self._people):
                 self._give(order, reader)
-            else:
-                reason = f"{actor} is not among [approvals] operators and approvers"
-                self._refuse(order, reader, reason)
+            elif order is not None:
+                self._refuse(order, reader, f"{actor} is not among [approvals] operators and approvers")
+            self._read[incident.id, reader.name] = remark.id
 
     def _new(self, reader: Reader, ref: TicketRef, key: tuple[str, str], heard: int) -> list[Remark]:
         """Return what was not read before for this purpose, the oldest first."""
         assert isinstance(reader.system, Remarked)  # noqa: S101 - for the type checker
-        found = sorted(reader.system.remarks(ref, self._read.get(key, heard)), key=lambda each: each.id)
-        if found:
-            self._read[key] = found[-1].id
-        return found
+        return sorted(reader.system.remarks(ref, self._read.get(key, heard)), key=lambda each: each.id)
 
     def _give(self, order: OnIncident, reader: Reader) -> None:
         try:
             self._order(order)
+        except BusyError:
+            raise
         except CommandError as error:
             self._refuse(order, reader, str(error))
 

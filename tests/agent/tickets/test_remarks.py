@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from agent.clock import SystemClock
-from agent.engine.commands import CommandError, OnIncident
+from agent.engine.commands import BusyError, CommandError, OnIncident
 from agent.incidents.events import Acknowledged, Declined, TicketClosed
 from agent.incidents.incident import Awaiting, State
 from agent.incidents.opening import described
@@ -209,6 +209,20 @@ def test_calm_tickets_are_looked_at_every_third_turn_and_at_once_when_somebody_w
     assert turns == [{"calm", "i1"}, {"i1"}, {"i1"}, {"calm", "i1"}]
     remarks.hurry()
     assert {each.id for each in remarks._due()} == {"calm", "i1"}
+
+
+def test_a_word_that_the_engine_was_too_busy_for_is_read_again(desk, make):
+    orders = queue.Queue()
+
+    def busy(order):
+        orders.put(order)
+        if orders.qsize() == 1:
+            raise BusyError
+
+    desk.said.append(Remark(id=4, actor="ann", text="paramedic ack"))
+    make(busy, people=("ann",)).offer([replace(incident(), awaiting=None)])
+    look(desk, 5)
+    assert orders.qsize() == 2
 
 
 def test_with_more_tickets_than_a_turn_has_time_for_each_gets_its_turn(desk):
