@@ -14,7 +14,7 @@ from agent.itsm.capacity import DAY, SAYS, Forecast
 from agent.itsm.capacity_plan import Outlook, Plan, Step
 from agent.itsm.capacity_words import amount, day, figures
 from agent.itsm.catalogue import Service
-from agent.itsm.changes import OPEN, Change, ChangeKind, Proposal
+from agent.itsm.changes import OPEN, Change, ChangeKind, ChangeState, Proposal
 from agent.store import rollups, writes
 from agent.telemetry import log
 from agent.tickets.contract import Draft, Update
@@ -80,6 +80,8 @@ class CapacityDesk:
             self._end(case, plan, f"The change is closed. {result}".rstrip())
             return Step.NOTHING
         step = capacity_plan.step(plan, outlook, self._options.threshold, batch.now)
+        if step is Step.WITHDRAW and change is not None and change.state is not ChangeState.PROPOSED:
+            return Step.NOTHING  # somebody has taken it on: it ends with their work
         if step is Step.WITHDRAW and plan is not None:
             self._withdraw(case, plan)
         elif step in (Step.ASK, Step.MOVE):

@@ -21,7 +21,7 @@ from agent.engine.commands import Farewell, KeepSurvey
 from agent.incidents.policy import TicketPolicy
 from agent.itsm.capacity import DAY, Forecast, Hour, Why
 from agent.itsm.capacity_plan import Outlook, Subject, Survey
-from agent.itsm.changes import Word, approved, rejected
+from agent.itsm.changes import ChangeState, Word, approved, closed, rejected
 from agent.itsm.evidence import Evidence
 from agent.itsm.report import markdown, report
 from agent.store import rollups
@@ -417,7 +417,7 @@ def test_whatever_happens_there_is_one_open_change_and_one_open_ticket_at_most(h
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder) / "state", ladders=())
         bench.database.connection.execute("PRAGMA synchronous = OFF")
-        open_tickets, told = set(), []
+        open_tickets, ended, told = set(), set(), []
         try:
             for happening in happenings:
                 happen(bench, happening)
@@ -425,6 +425,8 @@ def test_whatever_happens_there_is_one_open_change_and_one_open_ticket_at_most(h
                     told.append(row.key)
                     op = row.payload["op"]
                     assert (op == "open") == (row.incident_id not in open_tickets)
+                    assert row.incident_id not in ended
+                    ended |= {row.incident_id} if op == "close" else set()
                     (open_tickets.add if op == "open" else open_tickets.discard if op == "close" else str)(
                         row.incident_id
                     )
@@ -459,3 +461,20 @@ def answered(bench, answer):
         batch = Batch(now=bench.clock.now())
         book.keep(batch, answer(known, Word(by="ann", via="cli", at=batch.now)))
         bench.database.commit(batch.writes)
+
+
+def test_a_change_that_was_approved_is_not_withdrawn_but_ends_with_the_work(months):
+    months.levels["/srv"] = lambda day: 400 + 5 * day
+    months.live_through(92)
+    answered(months.bench, approved)
+    months.size = 2 * SIZE
+    months.pass_days(1)
+    assert months.told() == ["open"]
+    assert months.changes()[0]["state"] == "approved"
+    batch = Batch(now=months.bench.clock.now())
+    book = months.bench.parts.desk.changes
+    book.keep(batch, closed(book.about("capacity:filesystem:/srv"), ChangeState.DONE, "a new disk", batch.now))
+    months.bench.database.commit(batch.writes)
+    months.pass_hour()
+    assert months.told() == ["open", "close"]
+    assert months.rows[1].payload["update"]["comment"] == "The change is closed. a new disk"
