@@ -82,8 +82,8 @@ def test_whoever_comes_on_call_gets_one_list_of_open_incidents(make_appointed):
     bench.process(up=0)
     bench.engine.queue.order(OnIncident(incident_id=bench.incident()["id"], event=Acknowledged(actor="eve\nx")))
     bench.turn()
-    assert bench.parts.appointments.next_at() == HAND_OVER
     bench.pass_time(HAND_OVER - NOW - 1)
+    assert bench.parts.appointments.next_at() == HAND_OVER
     assert bench.delivered("mail") == []
     bench.pass_time(1)
     (mail,) = bench.delivered("mail")
