@@ -198,6 +198,7 @@ def _shifted(incident: Incident, delta: float) -> Incident:
         page=page,
         page_at=move(incident.page_at),
         clocks=tuple(replace(clock, since=move(clock.since)) for clock in incident.clocks),
+        spans=tuple(replace(span, start=span.start + delta) if span.end is None else span for span in incident.spans),
         resolved_at=move(incident.resolved_at),
         no_data_since=move(incident.no_data_since),
         acknowledged_until=move(incident.acknowledged_until),

@@ -8,8 +8,8 @@ from agent.itsm.measures import Measures
 from agent.itsm.report import Report, Section, duration, sections, title
 
 _ROW = 24
-_LABELS = 190
-_WIDTH = 360.0
+_LABELS = 215
+_WIDTH = 340.0
 """Of the longest bar; all in pixels."""
 _MOST_BARS = 12
 _LABEL_LENGTH = 28

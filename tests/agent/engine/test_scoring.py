@@ -95,3 +95,17 @@ def test_drills_and_maintenance_count_for_nothing(make_bench):
     planned.pass_time(2 * HOUR)
     assert {incident["state"] for incident in planned.incidents()} <= {"closed"}
     assert moved(before) == {}
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0])
+def test_a_step_of_the_clock_makes_no_outage_longer_or_shorter(make_bench, step):
+    bench = make_bench(ladders=())
+    before = counted()
+    bench.process(up=0)
+    bench.pass_time(100.0)
+    bench.clock.stepped = step
+    bench.turn()
+    bench.pass_time(100.0)
+    bench.process(up=1)
+    bench.pass_time(2 * HOUR)
+    assert moved(before)["paramedic_service_down_seconds_total", (("service", "default"),)] == pytest.approx(200.0)

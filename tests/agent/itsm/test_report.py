@@ -4,9 +4,12 @@ import random
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from statistics import mean, median
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from agent.app.budgets import budgets
 from agent.app.reporting import FORMS, evidence
@@ -19,6 +22,7 @@ from agent.itsm.availability import down
 from agent.itsm.calendars import Calendar
 from agent.itsm.catalogue import Agreement, Catalogue, Criticality, Objective, Service, Target, Worth
 from agent.itsm.figures import PHASES
+from agent.itsm.page import html
 from agent.itsm.report import duration, report
 from agent.telemetry import metrics
 from rules import matchers
@@ -413,6 +417,50 @@ def test_hostile_text_stays_text(month):
     assert "<script>" not in FORMS["html"](made)
     assert "a \\| b \\<script\\>" in FORMS["markdown"](made)
     assert FORMS["markdown"](made).splitlines()[0].startswith("# \\<b\\>\\|\\`x\\` \\# y")
+
+
+class Tags(HTMLParser):
+    """What a browser would make of a page: its tags, and the text outside of them."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.said = [], []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+
+    def handle_data(self, data):
+        self.said.append(data)
+
+
+@given(st.text(min_size=1, max_size=60))
+@example("</td><script>alert(1)</script>")
+@example("]]><svg onload=x>&lt;b&gt;\x00")
+def test_no_text_from_outside_becomes_markup_of_the_page(made, text):
+    plain, hostile = (Tags(html(hostile_report(made, word))) for word in ("word", text))
+    assert hostile.tags == plain.tags
+
+
+@pytest.fixture(scope="module")
+def made(month):
+    return report(month.evidence())
+
+
+def hostile_report(made, text):
+    figures = made.measures
+    return replace(
+        made,
+        host=text,
+        problems=(replace(made.problems[0], why=text, workaround=text),),
+        suggestions=tuple(replace(each, about=text, says=text, owner=text) for each in made.suggestions[:2]),
+        measures=replace(
+            figures,
+            rules=tuple(replace(rule, alertname=text) for rule in figures.rules),
+            services=tuple(replace(service, service=text) for service in figures.services),
+        ),
+    )
 
 
 def test_a_period_without_incidents_has_no_figures_and_divides_by_nothing(month):
