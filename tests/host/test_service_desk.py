@@ -9,7 +9,7 @@ import pytest
 from agent.cli.report import period
 from tests.host.machine import until
 from tests.host.patient import PARAMEDIC, RULES, STARTS, UNIT, Patient
-from tests.services.desks import Ticket, View, views
+from tests.services.desks import RedmineView, Ticket, View, views
 from tests.services.redmine import PROJECT, running_redmine
 from tests.services.roundup import running_roundup
 from tests.services.service import Server
@@ -207,9 +207,21 @@ def test_named_people_take_charge_by_comments_in_whatever_system_they_work(desk:
     desk.says("redmine", incident, "paramedic major: the shop is down, too")
     found = desk.shows(incident, lambda found: found["major"])
     assert (found["priority"], found["major"]) == ("P1", "declared by redmine:1: the shop is down, too")
+    close_in_redmine(desk, incident)
     desk.says("rt", incident, "paramedic won't fix: the blog is retired")
     desk.shows(incident, lambda found: found["resolution"] == "wont_fix")
     for system in desk.seen:
         ticket = desk.ticket(system, incident, lambda each: not each.is_open)
         assert "declined by rt:root: the blog is retired" in ticket.text, system
     desk.patient.machine.run("systemctl", "restart", BLOG)
+
+
+def close_in_redmine(desk: Desk, incident: dict) -> None:
+    """Close a ticket by hand while its incident lasts: that is said there once, and not fought."""
+    redmine = desk.seen["redmine"]
+    assert isinstance(redmine, RedmineView)
+    redmine.close(desk.ticket("redmine", incident, lambda _: True))
+    assert desk.patient.client.post("tickets", "written") == {"reading": True}
+    ticket = desk.ticket("redmine", incident, lambda each: "but the fault lasts" in each.text)
+    assert not ticket.is_open
+    assert desk.shows(incident, lambda found: found["closed_by_hand"] == ["redmine"])["state"] == "open"
