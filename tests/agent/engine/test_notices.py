@@ -149,3 +149,40 @@ def test_a_channel_added_to_the_routes_hears_of_what_is_going_on(make_bench):
     bench.pass_time(30)
     bench.process(up=0)
     assert len(notices(bench, "mail")) == 1
+
+
+def test_nobody_hears_of_anything_before_settling_is_over(make_bench):
+    bench = make_bench(ladders=(), routes=(ALL,), settling=300.0)
+    bench.process(up=0)
+    bench.pass_time(299)
+    assert notices(bench, "mail") == []
+    bench.pass_time(1)
+    assert len(notices(bench, "mail")) == 1
+
+
+def test_of_a_storm_people_hear_once_and_not_of_its_rows(make_bench):
+    bench = make_bench(ladders=(), routes=(ALL,))
+    bench.processes({f"p{number}": 0 for number in range(60)})
+    rows = []
+    while taken := bench.take("mail"):
+        rows += taken
+        for row in taken:
+            bench.settle(row)
+    quiet = {each["id"] for each in bench.incidents() if each["parent"]}
+    assert quiet
+    assert quiet.isdisjoint(row.incident_id for row in rows)
+
+
+def test_whoever_knows_of_an_incident_hears_that_a_person_is_needed(make_bench):
+    bench = make_bench(routes=(ALL,))
+    bench.process(up=0)
+    assert len(notices(bench, "mail")) == 1
+    (row,) = bench.take("runner")
+    bench.clock.advance(1)
+    bench.settle(row, outcome="failed")
+    told = []
+    for _ in range(8):
+        bench.process(up=0)
+        bench.pass_time(15)
+        told += notices(bench, "mail")
+    assert told == ["exhausted"]
