@@ -150,7 +150,8 @@ def _logind_session(file: Path) -> Iterator[Session]:
     except OSError:
         return
     fields = dict(line.split("=", 1) for line in lines if "=" in line)
-    if fields.get("CLASS", "user") == "user" and fields.get("STATE") != "closing":
+    # Newer systemd calls root's logins user-early, and light ones user-light.
+    if fields.get("CLASS", "user").startswith("user") and fields.get("STATE") != "closing":
         yield from _session(user=fields.get("USER", ""), line=fields.get("TTY", ""))
 
 

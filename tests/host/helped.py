@@ -10,7 +10,7 @@ import pytest
 
 from agent.cli.client import ControlError
 from tests.host.hosted import STARTS, Hosted
-from tests.host.machine import booted, until
+from tests.host.machine import SUITE, booted, until
 from tests.host.patient import CONFIG, PARAMEDIC, UNIT, install_program
 from tests.services.service import free_port
 
@@ -122,9 +122,9 @@ class Helped(Hosted):
 
 
 @contextmanager
-def helped() -> Iterator[Helped]:
+def helped(suite: str = SUITE) -> Iterator[Helped]:
     """Boot a host, install paramedic from its wheel, and let it set itself up."""
-    with booted() as machine:
+    with booted(suite) as machine:
         install_program(machine)
         found = Helped(machine=machine, port=free_port())
         found.configure()

@@ -21,9 +21,8 @@ import pytest
 from tests.services.service import clean_environment, need, pause
 
 CACHE = Path(os.environ.get("PARAMEDIC_TEST_CACHE", "/var/cache/paramedic-test"))
-SUITE = "bookworm"
-PYTHON = "3.11"
-"""Of that suite."""
+SUITE = os.environ.get("HOST_SUITE", "bookworm")
+"""What the hosts are, where a test does not want a certain one."""
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "python3", "polkitd", "procps", "iproute2")
 PROCESSES = 800
 """A fork bomb in the host stays in the host."""
@@ -73,6 +72,10 @@ class Machine:
             timeout=timeout,
             check=False,
         )
+
+    def python(self) -> str:
+        """Return the version of the host's own Python, as 3.11."""
+        return self.run("python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()
 
     def json(self, *argv: str):
         return json.loads(self.run(*argv))

@@ -19,7 +19,7 @@ from tests.services.service import Server, free_port
 
 VENV = "/opt/paramedic/venv"
 PARAMEDIC = f"{VENV}/bin/paramedic"
-SHARE = f"{VENV}/lib/python3.11/site-packages/agent/share"
+SHARE = VENV + "/lib/python{}/site-packages/agent/share"
 CONFIG = "/etc/paramedic/paramedic.toml"
 RULES = "/etc/polkit-1/rules.d/50-paramedic.rules"
 SLOW = ("slow-killed.service", "slow-restarted.service")
@@ -177,7 +177,7 @@ def install_program(machine: Machine) -> None:
     wheel = wheels.built()
     place = machine.root / "opt/wheels"
     place.mkdir(parents=True)
-    for each in (wheel, *wheels.dependencies().iterdir()):
+    for each in (wheel, *wheels.dependencies(machine.python()).iterdir()):
         (place / each.name).write_bytes(each.read_bytes())
     (pip,) = place.glob("pip-*.whl")
     machine.run("python3", "-m", "venv", "--without-pip", VENV)
@@ -192,7 +192,7 @@ def _install_service(machine: Machine) -> None:
         ("sysusers.d/paramedic.conf", "/etc/sysusers.d/paramedic.conf"),
         ("tmpfiles.d/paramedic.conf", "/etc/tmpfiles.d/paramedic.conf"),
     ):
-        machine.run("install", "-Dm644", f"{SHARE}/systemd/{source}", target)
+        machine.run("install", "-Dm644", f"{SHARE.format(machine.python())}/systemd/{source}", target)
     machine.run("systemd-sysusers", "paramedic.conf")
     machine.run("systemd-tmpfiles", "--create", "paramedic.conf")
 

@@ -1,38 +1,26 @@
-"""Debian 13, systemd 257 and Python 3.13: the root helper works there, and polkit's gap is closed."""
+"""Debian 13, systemd 257 and Python 3.13: daemon and root helper work there, and polkit's gap is closed."""
 
 import secrets
 
 import pytest
 
 from agent.app import polkit
-from agent.cli.main import main
-from tests.host.helped import Helped
-from tests.host.machine import booted
-
-CONFIG = """\
-[guards]
-units = ["web.service", "ghost.service"]
-actions_per_hour = 1000
-[[remediations]]
-name = "restart"
-match = ['alertname="SystemdUnitFailed"']
-limits = {{ runs = 1000 }}
-steps = [{{ action = "restart_unit", unit = "{{{{ $labels.name }}}}" }}]
-"""
+from tests.host.helped import helped
 
 
 @pytest.fixture(scope="module")
-def newer(tmp_path_factory):
-    """Boot the host and set up what root runs there; the daemon itself needs other wheels than those at hand."""
-    folder = tmp_path_factory.mktemp("newer")
-    (folder / "paramedic.toml").write_text(CONFIG.format())
-    with booted("trixie") as machine:
-        assert main(["install", "--config", str(folder / "paramedic.toml"), "--root", str(machine.root)]) == 0
-        machine.write("/etc/systemd/system/web.service", "[Service]\nExecStart=/bin/sleep infinity\n")
-        machine.run("systemd-sysusers")
-        machine.run("systemctl", "daemon-reload")
-        machine.run("systemctl", "start", "web.service", "paramedic-exec.socket")
-        yield Helped(machine=machine, port=0)
+def newer():
+    with helped("trixie") as host:
+        yield host
+
+
+def test_a_killed_unit_is_restarted_through_the_helper(newer, record_property):
+    killed_at = newer.fail("web.service")
+    incident = newer.await_incident("web.service", "resolved")
+    (attempt,) = incident["attempts"]
+    assert (incident["resolution"], attempt["outcome"], newer.starts("web.service")) == ("fixed", "succeeded", 2)
+    assert [effect["target"] for effect in incident["effects"] if effect["kind"] == "remediation"] == ["helper"]
+    record_property("systemd 257 with root helper, seconds after kill -9", f"{attempt['ended_at'] - killed_at:.3f}")
 
 
 def test_a_listed_unit_is_restarted_and_the_verdict_collected(newer):

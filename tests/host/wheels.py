@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.machine import CACHE, PYTHON, made_whole
+from tests.host.machine import CACHE, made_whole
 
 TREE = Path(__file__).parents[2]
 
@@ -32,15 +32,15 @@ def build(folder: Path) -> Path:
     return wheel
 
 
-def dependencies() -> Path:
-    """Return a folder with pip and everything that our wheel needs; fetched once for each list of dependencies."""
+def dependencies(python: str) -> Path:
+    """Return a folder with pip and all that our wheel needs; fetched once for each Python and list of dependencies."""
     wanted = [*tomllib.loads((TREE / "pyproject.toml").read_text())["project"]["dependencies"], "pip"]
-    key = hashlib.sha256("\n".join([PYTHON, *wanted]).encode()).hexdigest()[:12]
+    key = hashlib.sha256("\n".join([python, *wanted]).encode()).hexdigest()[:12]
     kept = CACHE / f"wheels-{key}"
     if not kept.exists():
         CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
         with made_whole(kept) as fresh:
-            _pip("download", f"--python-version={PYTHON}", "--only-binary=:all:", f"--dest={fresh}", *wanted)
+            _pip("download", f"--python-version={python}", "--only-binary=:all:", f"--dest={fresh}", *wanted)
     return kept
 
 

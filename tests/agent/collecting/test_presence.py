@@ -62,6 +62,13 @@ def test_somebody_who_typed_nothing_for_long_is_not(root):
     assert presence(places(root), NOW).what == ""
 
 
+@pytest.mark.parametrize("kind", ["user", "user-early", "user-light"])
+def test_a_login_of_root_or_a_light_one_is_a_login_too(root, kind):
+    terminal(root, "pts/4", typed=NOW - 1)
+    session(root, "4", USER="root", TTY="pts/4", CLASS=kind)
+    assert presence(places(root), NOW).what == "root on pts/4"
+
+
 @pytest.mark.parametrize("fields", [{"CLASS": "greeter"}, {"STATE": "closing"}, {"TTY": ""}, {"TTY": "../sda"}])
 def test_a_session_that_is_no_users_or_has_no_terminal_does_not_count(root, fields):
     session(root, "7", **{"USER": "ann", "TTY": "pts/0", **fields})
