@@ -44,10 +44,11 @@ def test_a_repair_waits_for_whoever_is_at_work_and_then_runs_even_after_a_restar
         eventually((tmp_path / "done").exists, 40.0, daemon.tail)
 
 
-def test_a_breaker_that_opens_says_so_in_its_metric_and_in_the_list(tmp_path: Path):
+def test_a_breaker_that_opens_says_so_in_its_metric_in_the_list_and_by_an_incident(tmp_path: Path):
     useless = {"verify": {"hold": "100ms", "timeout": "300ms", "expr": "test_broken == 0"}}
     configured = tables(tmp_path, **useless)
     configured["remediations"][0]["steps"] *= 4
+    configured["rules"] = {"packs": ["paramedic"]}
     with prepared_daemon(configured, RULES) as daemon:
         daemon.tell(it=True)
         daemon.start()
@@ -59,3 +60,5 @@ def test_a_breaker_that_opens_says_so_in_its_metric_and_in_the_list(tmp_path: Pa
         assert daemon.metric("paramedic_breaker_state", scope="remediation") == 2.0
         shown = daemon.client.get("remediations")
         assert [(each["name"], each["breaker"]) for each in shown] == [("broken", "open")]
+        daemon.tell_anything("a collector that breaks has paramedic look at its own metrics at once {\n")
+        daemon.await_incident("ParamedicBreakerOpen", bool, 30.0, scope="remediation", name="broken")
