@@ -14,7 +14,7 @@ RULES = rule_file(rule("Broken", "test_broken == 1"))
 KIB = 1024
 SCRIPTS = {
     "hang.sh": "#!/bin/sh\ntrap '' TERM\necho hanging\nwhile :; do sleep 60; done\n",
-    "fork.sh": "#!/bin/sh\nfor n in 1 2 3; do (trap '' TERM; exec setsid sleep 4242) & done\nwait\n",
+    "fork.sh": "#!/bin/sh\nfor n in 1 2 3; do (trap '' TERM; exec setsid sleep 4141) & done\nwait\n",
     "flood.sh": "#!/bin/sh\nhead -c 1000000000 /dev/zero\necho; echo the end\n",
     "bytes.sh": "#!/bin/sh\nprintf 'caf\\351 \\033[31mred\\000 \\342\\200\\256 <b>\\n'\nexit 3\n",
 }
@@ -68,7 +68,7 @@ def test_what_a_script_printed_is_there_first_and_last(scripts: Daemon):
 def test_nothing_that_a_script_started_lives_on_after_its_time_out(scripts: Daemon):
     for name in ("hang", "fork"):
         scripts.await_state("Broken", "escalated", 60.0, name=name)
-    eventually(lambda: not running("sleep\0004242\0"), 10.0, lambda: running("sleep\0004242\0"))
+    eventually(lambda: not running("sleep\0004141\0"), 10.0, lambda: running("sleep\0004141\0"))
     assert not running(str(scripts.scripts))
 
 

@@ -281,7 +281,7 @@ def known(expression: str, theirs: dict[str, float] | None, found: dict[str, flo
     """Return whether the results differ only by what is known to."""
     if not theirs or not found or theirs.keys() != found.keys() or not re.search(r"std(dev|var)", expression):
         return False
-    return all(near(theirs[key], found[key]) or (theirs[key] == 0 and math.isnan(found[key])) for key in theirs)
+    return all(near(theirs[key], found[key]) or math.isnan(found[key]) for key in theirs)
 
 
 def ambiguous(store: SeriesStore, expression: str) -> bool:

@@ -244,7 +244,7 @@ def test_everything_on_the_page_can_be_queried(daemon):
         names = set(asked(daemon, "label/__name__/values")["data"])
         return set(re.findall(r"^(\w+)[{ ]", daemon.page(), re.MULTILINE)) - names
 
-    eventually(lambda: not missing(), 40, missing)
+    eventually(lambda: not missing(), 75, missing)  # our own metrics are stored once a minute
 
 
 def promtool(*argv):

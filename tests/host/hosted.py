@@ -26,6 +26,7 @@ class Hosted:
 
     def fail(self, unit: str) -> float:
         """Kill the unit's process as a crash would; return when (wall seconds)."""
+        until(lambda: int(self.machine.show(unit, "MainPID")), 10.0, f"a process of {unit}")
         kill = 'pid=$(systemctl show -P MainPID -- "$1"); date +%s.%N; [ "$pid" != 0 ] && kill -KILL "$pid"'
         return float(self.machine.run("sh", "-c", kill, "sh", unit))
 
