@@ -11,7 +11,7 @@ PATTERNS = """
 program = "/usr/local/bin/journalctl-of-all-boots"
 patterns = [
   { name = "lost", match = "connection [0-9]+ lost" },
-  { name = "of the shop", match = "^connection|Main process exited|Failed with result", unit = "shop.service" },
+  { name = "of the bakery", match = "^connection|Main process exited|Failed with result", unit = "bakery.service" },
 ]
 [rules]
 files = ["/etc/paramedic/rules.d/journal.yml"]
@@ -54,7 +54,7 @@ def restarted(patient):
 def log(patient, *lines):
     """Log the lines; return once journald has them."""
     quoted = " ".join(f"'{line}'" for line in lines)
-    patient.machine.run("sh", "-c", f"printf '%s\\n' {quoted} | systemd-cat -t shop")
+    patient.machine.run("sh", "-c", f"printf '%s\\n' {quoted} | systemd-cat -t bakery")
     patient.machine.run("journalctl", "--sync")
 
 
@@ -124,22 +124,22 @@ def test_a_journald_that_is_killed_takes_nobody_with_it_and_what_comes_then_is_h
 
 def test_a_flood_is_counted_whole(listener):
     before = settled(listener)
-    lines = f"i=0; while [ $i -lt {FLOOD} ]; do echo connection $i lost; i=$((i+1)); done | systemd-cat -t shop"
+    lines = f"i=0; while [ $i -lt {FLOOD} ]; do echo connection $i lost; i=$((i+1)); done | systemd-cat -t bakery"
     listener.machine.run("sh", "-c", lines)
     until(lambda: lost(listener) >= before + FLOOD, 60.0, lambda: f"{lost(listener) - before} of {FLOOD}")
     assert settled(listener) == before + FLOOD
 
 
 def test_a_pattern_of_a_unit_hears_the_unit_and_systemd_about_it_and_nobody_else(listener):
-    of_the_shop = 'pattern="of the shop",unit="shop.service"'
-    before = lost(listener, of_the_shop)
-    forged = "printf 'MESSAGE=Failed with result\\nUNIT=shop.service\\n' | logger --journald"
+    of_the_bakery = 'pattern="of the bakery",unit="bakery.service"'
+    before = lost(listener, of_the_bakery)
+    forged = "printf 'MESSAGE=Failed with result\\nUNIT=bakery.service\\n' | logger --journald"
     listener.machine.run("sh", "-c", forged)
     log(listener, "connection 8 lost")
-    start = ("systemd-run", "--unit=shop", "--quiet", "--wait", "sh", "-c", "echo connection 9 lost; exit 3")
+    start = ("systemd-run", "--unit=bakery", "--quiet", "--wait", "sh", "-c", "echo connection 9 lost; exit 3")
     listener.machine.run(*start, check=False)
     listener.machine.run("journalctl", "--sync")
-    until(lambda: lost(listener, of_the_shop) >= before + 3, 20.0, listener.journal)
+    until(lambda: lost(listener, of_the_bakery) >= before + 3, 20.0, listener.journal)
     settled(listener)
     # What the unit said, and systemd: how its main process exited, and with what result the unit failed.
-    assert lost(listener, of_the_shop) == before + 3
+    assert lost(listener, of_the_bakery) == before + 3
