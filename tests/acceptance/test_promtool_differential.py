@@ -277,11 +277,26 @@ def near(left: float, right: float) -> bool:
     return both_nan or math.isclose(left, right, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
 
 
-def known(expression: str, theirs: dict[str, float] | None, found: dict[str, float] | None) -> bool:
-    """Return whether the results differ only by what is known to."""
-    if not theirs or not found or theirs.keys() != found.keys() or not re.search(r"std(dev|var)", expression):
+def known(store: SeriesStore, expression: str, theirs: dict[str, float] | None, found: dict[str, float] | None) -> bool:
+    """Return whether the results differ only by what is known to: a deviation in them is not a number here."""
+    if not theirs or not found or theirs.keys() != found.keys():
+        return False
+    alone = [value for each in deviations(expression) for value in (ours(store, each) or {}).values()]
+    if not any(map(math.isnan, alone)):
         return False
     return all(near(theirs[key], found[key]) or math.isnan(found[key]) for key in theirs)
+
+
+def deviations(expression: str) -> list[str]:
+    """Return the parts of an expression that are deviations, from their name to their closing parenthesis."""
+    found = []
+    for name in re.finditer(r"std(?:dev|var)\b(?: (?:by|without) \([^)]*\))? ?(?=\()", expression):
+        depth, end = 0, name.end()
+        while end == name.end() or depth:
+            depth += {"(": 1, ")": -1}.get(expression[end], 0)
+            end += 1
+        found.append(expression[name.start() : end])
+    return found
 
 
 def ambiguous(store: SeriesStore, expression: str) -> bool:
@@ -318,7 +333,7 @@ def test_random_expressions_mean_what_they_mean_to_promtool(folder):
         store = stored(series)
         for expression, said in zip(asked, promtool_says(series, asked, folder), strict=True):
             theirs, found = understood(said), ours(store, expression)
-            same = alike(found, theirs) or known(expression, theirs, found) or ambiguous(store, expression)
+            same = alike(found, theirs) or known(store, expression, theirs, found) or ambiguous(store, expression)
             assert same, f"seed {seed}: {expression}\npromtool: {said}\nours: {found}"
             compared.add(expression)
             empty.update([expression] if not theirs else [])

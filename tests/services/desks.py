@@ -1,6 +1,7 @@
 """The ticket servers seen as people see them: what their tickets say, and what somebody else writes there."""
 
 import base64
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,23 +26,23 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(ABC):
     """One server. `person` is somebody who is not us, as approvers are listed."""
 
     server: Server
     person: str
 
+    @abstractmethod
     def titles(self) -> list[str]:
         """Return the titles of all tickets."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ticket(self, number: str) -> Ticket:
         """Return one ticket as it is now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def say(self, ticket: Ticket, text: str) -> None:
         """Write a comment as the person."""
-        raise NotImplementedError
 
     def _get(self, path: str, **query: str) -> Any:
         account = (self.server.user, self.server.password)

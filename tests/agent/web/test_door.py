@@ -74,14 +74,6 @@ class Crowd(threading.Thread):
                 self._clients[number] = None
 
 
-ROUNDS = 3
-"""The best of them counts: other programs on the machine slow some down, the crowd would slow down all."""
-
-
-def slowest_but_one_percent(daemon):
-    return statistics.quantiles([seconds_of_an_honest_request(daemon) for _ in range(200)], n=100)[98]
-
-
 def test_five_hundred_slow_clients_do_not_slow_down_an_honest_one(tmp_path):
     with running(tmp_path) as daemon, ExitStack() as stack:
         crowd = Crowd(daemon)
@@ -89,9 +81,9 @@ def test_five_hundred_slow_clients_do_not_slow_down_an_honest_one(tmp_path):
         stack.callback(crowd.join, 30)
         stack.callback(crowd.stop.set)
         assert crowd.everybody_came.wait(30)
-        worst = min(slowest_but_one_percent(daemon) for _ in range(ROUNDS))
+        took = [seconds_of_an_honest_request(daemon) for _ in range(200)]
         inside = len(daemon.server._running[0][0]._door._inside)
-    assert worst < 0.1
+    assert statistics.quantiles(took, n=100)[98] < 0.1
     assert inside <= door.MAX_PER_ADDRESS
 
 
