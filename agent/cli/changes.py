@@ -94,6 +94,10 @@ def _said(word: Mapping[str, Any] | None) -> str:
     return f"{_word(word)} at {screen.moment(word['at'])}{comment}"
 
 
+def _ticket(link: Mapping[str, Any]) -> str:
+    return f"{link['system']} {link['ticket_id']} {link['url']}".rstrip()
+
+
 def show(change: Mapping[str, Any]) -> None:
     """Print one change."""
     rejected = change["state"] == "rejected" and change["result"].startswith("rejected by")
@@ -108,6 +112,7 @@ def show(change: Mapping[str, Any]) -> None:
             "reason": change["reason"],
             "incident": change["incident"],
             "problem": change["problem"],
+            "tickets": ", ".join(_ticket(each) for each in change.get("ticket_links", ())),
             "requested by": change["requested_by"],
             "requested": screen.moment(change["opened_at"]),
             "rejected by" if rejected else "approved by": _said(change["approval"]),

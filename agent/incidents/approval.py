@@ -15,7 +15,9 @@ def approved(incident: Incident, event: Approved, context: Context) -> Decision:
     if why := objection(incident, event, context):
         return _refused(incident, event, why)
     digest = incident.awaiting.digest if incident.awaiting is not None else ""
-    given = Approval(by=event.actor, via=event.via, at=context.now, plan=digest, comment=event.comment)
+    given = Approval(
+        by=event.actor, via=event.via, at=context.now, plan=digest, comment=event.comment, asked=event.plan
+    )
     free = replace(incident, state=State.OPEN, approval=given)
     decision = advance.proceed(free, context, otherwise=Reason.APPROVED)
     said = f"approved by {event.channelled}" + (f": {event.comment}" if event.comment else "")

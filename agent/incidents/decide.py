@@ -187,7 +187,7 @@ def _never_began(incident: Incident, event: AttemptNeverBegan, context: Context)
     taken = next((attempt for attempt in incident.attempts if attempt.run_id == event.run_id), None)
     attempts = tuple(attempt for attempt in incident.attempts if attempt.run_id != event.run_id)
     before = replace(work, step=work.step - 1) if work.step else None
-    approval = taken.approval if taken is not None else None
+    approval = replace(taken.approval, asked="") if taken is not None and taken.approval is not None else None
     free = replace(incident, state=State.OPEN, attempts=attempts, work=before, approval=approval)
     if context.situation.warming:  # the daemon has just started: what guards and rules look at is not there yet
         soon = replace(free, wake_at=context.now + WARM_SECONDS)

@@ -79,6 +79,8 @@ class Approval:
     at: float
     plan: str
     comment: str = ""
+    asked: str = ""
+    """What was asked for; empty: an attempt that never began has used that up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,8 +50,19 @@ def followed(known: Iterable[Change], turn: Turn) -> Iterator[Change]:
             yield _went(change, turn)
 
 
+def id_of(what: Attempt | Awaiting) -> str:
+    """Return the id of the change that is about an attempt, or about what waits for approval."""
+    return changes.change_id(_asking(what) if isinstance(what, Awaiting) else _running(what))
+
+
 def _asking(asked: Awaiting) -> str:
     return f"plan:{asked.plan}"
+
+
+def _running(attempt: Attempt) -> str:
+    """Return the key of an attempt's change: the one that asked for its approval, else its own."""
+    asked = attempt.approval.asked if attempt.approval is not None else ""
+    return f"plan:{asked}" if asked else f"run:{attempt.run_id}"
 
 
 def _asked(asked: Awaiting, turn: Turn) -> Change:
@@ -87,7 +98,7 @@ def _of(turn: Turn, key: str, remediation: str) -> Change:
 
 def _begun(waiting: Change | None, attempt: Attempt, turn: Turn) -> Change:
     """Return the record of an attempt that begins now: the one that asked for its approval, or a new one."""
-    record = waiting or _of(turn, f"run:{attempt.run_id}", attempt.remediation)
+    record = waiting or _of(turn, _running(attempt), attempt.remediation)
     return replace(
         record,
         type=_type(attempt),

@@ -130,10 +130,14 @@ class Reader:
             return [json.loads(row["document"]) for row in connection.execute(query, (limit,))]
 
     def change(self, change_id: str) -> dict[str, Any] | None:
-        """Return one change; None if there is none."""
+        """Return one change with the tickets that tell of it: its own, or its incident's; None if there is none."""
         with self.opened() as connection:
             row = connection.execute("SELECT document FROM changes WHERE id = ?", (change_id,)).fetchone()
-            return json.loads(row["document"]) if row is not None else None
+            if row is None:
+                return None
+            change = json.loads(row["document"])
+            about = change["incident"] or change_id
+            return {**change, "ticket_links": _rows(connection, "SELECT * FROM tickets WHERE incident_id = ?", about)}
 
     def drills(self, limit: int = 1000) -> list[dict[str, Any]]:
         """Return what drills came to, newest first."""

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent.incidents.decision import Reason
-from agent.incidents.incident import ACTIVE, DEFAULT_SERVICE, Attempt, Incident, Resolution, State
+from agent.incidents.incident import ACTIVE, DEFAULT_SERVICE, Attempt, Awaiting, Incident, Resolution, State
+from agent.itsm import action_changes
 from agent.itsm.articles import Advice
 from agent.itsm.calendars import ALWAYS
 from agent.tickets.contract import Draft, Update
@@ -206,12 +207,19 @@ def _attempt(attempt: Attempt) -> Iterator[str]:
         helped += f", approved by {given.via}:{given.by} at {_time(given.at)}"
     yield _clean(f"  {_time(attempt.started_at)} {attempt.remediation}, step {attempt.step + 1}: {result}{helped}")
     yield f"    {_command(attempt.argv)}"
+    yield f"    {_change(attempt)}"
+
+
+def _change(what: Attempt | Awaiting) -> str:
+    change = action_changes.id_of(what)
+    return f"Change: {change} (paramedic change show {change})"
 
 
 def _held_back(incident: Incident) -> Iterator[str]:
     if incident.awaiting is not None:
         asked = incident.awaiting
         yield f"Waits for approval until {_time(asked.until)}: {_command(asked.argv)}"
+        yield _change(asked)
         yield f"May approve: {_clean(', '.join(asked.approvers)) or 'nobody is configured'}"
         yield f'Approve it with a comment that says "approve {asked.plan}", refuse it with "reject {asked.plan}".'
     elif incident.would_run:

@@ -34,6 +34,7 @@ CHANGE = {
     "review": True,
     "reviewed": None,
     "drill": False,
+    "ticket_links": [{"system": "rt", "ticket_id": "17\x1b[2J", "url": "https://rt.example.org/17"}],
 }
 SPAN = {
     "freeze": "month-end",
@@ -87,6 +88,7 @@ def test_a_change_is_shown_with_everything_about_it(run):
     for text in ("inc1", "in freeze window month-end", "1 at 2026-11-22T19:00:00Z", "succeeded", "fixed", "needed"):
         assert text in out
     assert "systemctl restart -- 'shop one.service'" in out
+    assert r"rt 17\x1b[2J https://rt.example.org/17" in out
     assert "not before" not in out, "what there is not is left out"
 
 

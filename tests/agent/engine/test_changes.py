@@ -20,6 +20,7 @@ from agent.incidents.events import Approved, ResolvedByOperator
 from agent.incidents.muting import Freeze
 from agent.incidents.policy import Verify
 from agent.incidents.windows import Recurrence
+from agent.itsm import action_changes
 from agent.itsm.changes import REST_SECONDS, ChangeKind, ChangeState, Deed, Proposal, Word, closed
 from agent.itsm.problems import ProblemLimits
 from agent.itsm.report import markdown, report
@@ -230,6 +231,33 @@ def test_what_waits_for_approval_is_a_proposed_change_and_records_who_allowed_it
     asking.clock.advance(1)
     mend(asking)
     assert only(asking)["state"] == "done"
+
+
+def named(bench):
+    """Return the change that tickets name for the last attempt."""
+    (incident,) = bench.parts.casebook.active()
+    return action_changes.id_of(incident.attempts[-1])
+
+
+def test_a_ticket_names_the_change_that_asked_for_the_approval_and_of_a_second_begin_the_other_one(asking):
+    proposed = only(asking)["id"]
+    asking.restart()
+    asking.clock.advance(60)
+    asking.process(up=0)
+    order(asking, AnswerChange(actor="ann", via="cli", change_id=proposed, approve=True))
+    assert named(asking) == only(asking)["id"] == proposed
+    (row,) = asking.take("runner")
+    asking.settle(row, never_began=True)
+    assert named(asking) == next(each["id"] for each in asking.reader.changes() if each["state"] == "in-progress")
+    assert named(asking) != proposed
+
+
+def test_a_change_names_the_ticket_of_its_incident(bench):
+    bench.process(up=0)
+    (ticket,) = bench.take("rt")
+    bench.settle(ticket, id="17", url="https://rt.example.org/17", state="open")
+    (link,) = bench.reader.change(only(bench)["id"])["ticket_links"]
+    assert (link["system"], link["ticket_id"], link["url"]) == ("rt", "17", "https://rt.example.org/17")
 
 
 def test_an_approval_on_the_ticket_is_on_the_record_too(asking):

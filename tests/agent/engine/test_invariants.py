@@ -5,12 +5,15 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.engine.commands import ExpireSilence, OnIncident, PutSilence
 from agent.incidents.events import ResolvedByOperator
+from agent.incidents.incident import Attempt
 from agent.incidents.silences import Silence
+from agent.itsm import action_changes
 from rules import matchers
 from tests.agent.engine.conftest import Bench
 
@@ -138,10 +141,13 @@ def test_no_history_breaks_a_guard_or_repeats_a_run(steps):
         assert set(run.started.values()) <= {1}
         assert run.muted_starts == []
         assert unrecorded(run.bench) == []
+        known = {each["id"] for each in run.bench.reader.changes(limit=10_000)}
         for incident in run.bench.incidents():
             record = run.bench.reader.incident(incident["id"])
             assert all(entry["reason"] for entry in record["timeline"])
             assert len({attempt["run_id"] for attempt in record["attempts"]}) == len(record["attempts"])
+            attempts = msgspec.convert(record["attempts"], list[Attempt])
+            assert {action_changes.id_of(each) for each in attempts} <= known, "tickets name them"
             if record["resolution"] == "fixed":
                 assert record["attempts"][-1]["verified"] is True
         keys = [incident["key"] for incident in run.bench.incidents()]

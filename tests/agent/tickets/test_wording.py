@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from agent.incidents.decision import Reason
-from agent.incidents.incident import Attempt, Awaiting, Incident, Outcome, Page, Resolution, State
+from agent.incidents.incident import Approval, Attempt, Awaiting, Incident, Outcome, Page, Resolution, State
 from agent.itsm.articles import Advice
+from agent.itsm.changes import change_id
 from agent.itsm.clocks import Clock, Kind
 from agent.tickets.wording import (
     ADVICE_LENGTH,
@@ -62,6 +63,7 @@ def test_a_title_says_how_urgent_what_and_where():
 
 
 def test_the_body_begins_with_what_it_means_and_ends_with_the_facts():
+    changed = "Change: {0} (paramedic change show {0})".format(change_id("run:run-1"))
     body = draft(incident(attempts=(FAILED, HELPED), refusals=("cool-down: wait until 10:00",)), "web1").body
     assert body == (
         "The web server is down.\n"
@@ -87,11 +89,25 @@ def test_the_body_begins_with_what_it_means_and_ends_with_the_facts():
         "Actions:\n"
         "  2027-01-15 08:01:00 UTC restart-web, step 1: failed, verified: it did not help\n"
         "    systemctl restart -- nginx.service\n"
+        f"    {changed}\n"
         "  2027-01-15 08:01:00 UTC restart-web, step 2: succeeded, verified: it helped\n"
         "    systemctl restart -- nginx.service\n"
+        f"    {changed}\n"
         "Held back by:\n"
         "  cool-down: wait until 10:00"
     )
+
+
+def test_a_ticket_names_the_change_of_each_action_and_of_what_waits_for_approval():
+    approved = Approval(by="ann", via="rt", at=0.0, plan="d", asked="0123456789abcdef")
+    asking, asked = waiting(), replace(STARTED, approval=approved)
+    proposed = change_id("plan:0123456789abcdef")
+    for text in (draft(asking, "web1").body, update_for(asking, Reason.APPROVAL_NEEDED, key="k").comment):
+        assert f"Change: {proposed} (paramedic change show {proposed})" in text
+    assert proposed in update_for(incident(attempts=(asked,)), Reason.ATTEMPT_SETTLED, key="k").comment
+    plain = change_id("run:run-1")
+    assert plain in update_for(incident(attempts=(HELPED,)), Reason.FIXED, key="k").comment
+    assert plain not in notice(incident(attempts=(HELPED,)), "web1", Reason.FIXED, technical=False)[1]
 
 
 def test_a_draft_carries_what_the_ticket_is_found_and_sorted_by():
