@@ -30,13 +30,13 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         client, where = _target(args, stack)
         results = [_hold(client, name, args, where) for name in names]
-    if args.report:
-        args.report.write_text("\n".join(map(scoring.markdown, results)))
     if args.json:
         screen.show_json(results if args.scenario == "all" else results[0])
     else:
         for result in results:
             _show(result)
+    if args.report:
+        screen.keep(args.report, "\n".join(map(scoring.markdown, results)))
     return 0 if all(result["ok"] for result in results) else 1
 
 

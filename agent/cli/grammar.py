@@ -1,7 +1,7 @@
 """What every command of the command line is made of."""
 
 import argparse
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,22 @@ def client(made: argparse.ArgumentParser) -> None:
 
 
 def point_in_time(text: str) -> float:
-    """Return the seconds since 1970 for seconds or a time such as 2025-01-31T12:00:00Z. Raise ValueError."""
+    """Return the seconds since 1970 for what `written_time` takes; without a zone it is the reader's own time."""
+    return written_time(text).timestamp()
+
+
+def written_time(text: str) -> datetime:
+    """Return the time that somebody wrote, with a zone only if it has one. Raise ArgumentTypeError."""
     try:
-        return float(text)
+        return _of_seconds(text) or datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        examples = "2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00:00Z, or seconds since 1970"
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write {examples}") from None
+
+
+def _of_seconds(text: str) -> datetime | None:
+    try:
+        seconds = float(text)
     except ValueError:
-        return datetime.fromisoformat(text).timestamp()
+        return None
+    return datetime.fromtimestamp(seconds, UTC)

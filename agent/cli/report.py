@@ -1,9 +1,10 @@
 """`paramedic report …`: key figures of a week, a month or any period, from the record, and what was published."""
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from agent.incidents.windows import parse_zone
 
 
 def run(args: argparse.Namespace) -> int:
+    if bool(args.id) != (args.what == "show"):
+        raise CommandFailedError("`report show`, and nothing else, takes the ID of a report: `report list` has them")
     client = connection.client(args)
     if args.what == "list":
         _show_list(args, client.get("reports"))
@@ -37,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace, client: Client) -> None:
-    answer = client.get("reports", args.id or "-", form=_form(args))
+    answer = client.get("reports", args.id, form=_form(args))
     if not answer["same"]:
         screen.say("this is not what was published: another version computes it differently")
     _write(args, answer["text"])
@@ -45,13 +48,27 @@ def _show(args: argparse.Namespace, client: Client) -> None:
 
 def _publish(args: argparse.Namespace, client: Client) -> None:
     start, end = _span(args)
-    first, last = (datetime.fromtimestamp(at, _zone(args.zone)).strftime("%Y-%m-%d") for at in (start, end))
     answer = client.post(
-        "reports", id=f"{first}-to-{last}", name="by-hand", start=start, end=end, zone=args.zone, channels=args.send
+        "reports",
+        id=_name(start, end, args.zone),
+        name="by-hand",
+        start=start,
+        end=end,
+        zone=args.zone,
+        channels=args.send,
     )
     screen.line(answer["report"])
     if not answer["new"]:
         screen.say("it was published before, and is not sent again")
+
+
+def _name(start: float, end: float, zone: str) -> str:
+    """Return e.g. 2026-11-09-to-2026-11-16; another period, or the days of another zone, have another name."""
+    first, last = (datetime.fromtimestamp(at, _zone(zone)) for at in (start, end))
+    whole = all(each.time() == time() for each in (first, last))
+    form = "%Y-%m-%d" if whole else "%Y-%m-%dT%H%M%S"
+    where = "" if zone == "UTC" else "-" + re.sub(r"[^A-Za-z0-9._-]", "-", zone)
+    return f"{first.strftime(form)}-to-{last.strftime(form)}{where}"
 
 
 def _form(args: argparse.Namespace) -> str:
@@ -62,12 +79,19 @@ def _write(args: argparse.Namespace, text: str) -> None:
     if args.out is None:
         sys.stdout.write(text)
     else:
-        Path(args.out).write_text(text, encoding="utf-8")
+        screen.keep(Path(args.out), text)
 
 
 def _span(args: argparse.Namespace) -> tuple[float, float]:
-    start, end = period(args.what, datetime.now(_zone(args.zone)))
-    return args.start if args.start is not None else start, args.end if args.end is not None else end
+    zone = _zone(args.zone)
+    start, end = period(args.what, datetime.now(zone))
+    return _instant(args.start, zone, start), _instant(args.end, zone, end)
+
+
+def _instant(written: datetime | None, zone: tzinfo, otherwise: float) -> float:
+    if written is None:
+        return otherwise
+    return (written if written.tzinfo is not None else written.replace(tzinfo=zone)).timestamp()
 
 
 def _zone(name: str) -> tzinfo:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent.cli.grammar import client, command, point_in_time, verbs_of
+from agent.cli.grammar import client, command, verbs_of, written_time
 from agent.config.durations import parse as seconds
 
 
@@ -23,10 +23,12 @@ def reports(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pri
         " records of the last whole month, or of --from and --to, that prove each ITIL practice and COBIT objective",
     )
     report.add_argument("id", nargs="?", default="", metavar="ID", help="of the report to show")
-    report.add_argument("--from", dest="start", type=point_in_time, metavar="TIME", help="begin of another period")
-    report.add_argument("--to", dest="end", type=point_in_time, metavar="TIME", help="its end")
     report.add_argument(
-        "--zone", default="UTC", metavar="NAME", help='time zone of days, e.g. "Europe/Berlin"; default: UTC'
+        "--from", dest="start", type=written_time, metavar="TIME", help="begin of another period, e.g. 2026-01-31"
+    )
+    report.add_argument("--to", dest="end", type=written_time, metavar="TIME", help="its end; at most now")
+    report.add_argument(
+        "--zone", default="UTC", metavar="NAME", help='time zone of days and times, e.g. "Europe/Berlin"; default: UTC'
     )
     report.add_argument(
         "--form",

@@ -5,10 +5,12 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
+from agent.cli.failure import CommandFailedError
 from agent.telemetry.log import printable
 
 _CELL = 80
@@ -51,6 +53,14 @@ def line(text: str) -> None:
 def say(text: str) -> None:
     """Print a line for people, beside the data."""
     print(printable(text), file=sys.stderr)
+
+
+def keep(path: Path, text: str) -> None:
+    """Write what was asked for into a file. Raise CommandFailedError."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandFailedError(f"cannot write {path}: {error.strerror}") from error
 
 
 def moment(seconds: float | None) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from agent.incidents.incident import Incident
 from agent.itsm.catalogue import DEFAULT, Objective
 from agent.itsm.evidence import Evidence, Terms
+from agent.itsm.figures import counts
 from agent.itsm.stretches import Stretch, length, overlaps, united
 
 
@@ -43,7 +44,7 @@ def services(evidence: Evidence) -> tuple[ServiceFigures, ...]:
 def _service(name: str, terms: Terms, evidence: Evidence) -> ServiceFigures:
     start, end = evidence.start, evidence.end
     own = [each for each in evidence.incidents if each.service == name and not each.drill]
-    opened = [each for each in own if start <= each.opened_at < end and not (each.parent or each.covered_by)]
+    opened = [each for each in own if start <= each.opened_at < end and counts(each)]
     ended = [c for i in opened for c in i.clocks if c.met is not None or c.breached_at is not None]
     outages = down(own, start, end)
     lost = length(outages)

@@ -5,7 +5,7 @@ from html import escape
 
 from agent.itsm.figures import PHASES
 from agent.itsm.measures import Measures
-from agent.itsm.report import Report, Section, duration, sections, title
+from agent.itsm.report import Report, Section, duration, sections, title, visible
 
 _ROW = 24
 _LABELS = 215
@@ -70,7 +70,7 @@ def _chart(name: str, bars: Sequence[Bar]) -> str:
 
 
 def _bar(row: int, bar: Bar, greatest: float) -> str:
-    label, length, says = bar
+    label, length, says = visible(bar[0]), *bar[1:]
     top, width = _ROW * row, _WIDTH * length / greatest
     shown = label if len(label) <= _LABEL_LENGTH else label[: _LABEL_LENGTH - 1] + "…"
     return (

@@ -77,7 +77,7 @@ def title(made: Report) -> str:
     """Return what the report is about, in one line of plain text."""
     zone = parse_zone(made.zone)
     first, last = (_moment(at, zone) for at in (made.measures.start, made.measures.end))
-    return f"{' '.join(made.host.split())}, {first} to {last}"
+    return f"{visible(made.host)}, {first} to {last}"
 
 
 def sections(made: Report, *, technical: bool = True) -> tuple[Section, ...]:
@@ -101,7 +101,7 @@ def _sections(made: Report) -> Iterator[Section]:
     yield _section("Problems", practices.PROBLEMS, _PROBLEMS, _problems(made.problems))
     yield _section("Rules", practices.EVENTS, _RULES, _rules(figures), technical=True)
     if made.drills:
-        yield _section("Drills", practices.TRAINING, _DRILLS, _drills(made.drills))
+        yield _section("Drills", practices.TRAINING, _DRILLS, _drills(made))
     yield _section("To look at", practices.IMPROVEMENT, _POINTS, _points(made), technical=True)
 
 
@@ -146,12 +146,13 @@ def _majors(figures: Measures) -> Iterator[Sequence[str]]:
         yield each.incident, _one(each.alertname), _one(each.service), _one(each.why), took
 
 
-def _drills(drills: Iterable[Training]) -> Iterator[Sequence[str]]:
-    for each in drills:
+def _drills(made: Report) -> Iterator[Sequence[str]]:
+    zone = parse_zone(made.zone)
+    for each in made.drills:
         by = f"{_one(each.acknowledged_by)} after {duration(each.took or 0.0)}" if each.acknowledged_by else "-"
         result = "passed" if each.passed else "failed"
         certified = _one(each.certifies) or "-"
-        yield _moment(each.held_at, UTC), _one(each.scenario), result, str(each.points), by, certified
+        yield _moment(each.held_at, zone), _one(each.scenario), result, str(each.points), by, certified
 
 
 def _phases(figures: Measures) -> Iterator[Sequence[str]]:
@@ -239,9 +240,14 @@ def _moment(at: float, zone: tzinfo) -> str:
     return datetime.fromtimestamp(at, zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
+def visible(text: str) -> str:
+    """Return text from outside on one line, without control and other invisible characters."""
+    return "".join(char for char in " ".join(text.split()) if char.isprintable())
+
+
 def _one(text: str) -> str:
-    """Return text from outside as one line that cannot end a table's cell or begin markup."""
-    plain = " ".join(text.split()).replace("\\", "\\\\")
+    """Return text from outside as one line that cannot end a table's cell, begin markup or steer a terminal."""
+    plain = visible(text).replace("\\", "\\\\")
     return "".join(f"\\{char}" if char in "|`*_[]<>#" else char for char in plain)
 
 

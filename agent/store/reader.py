@@ -93,7 +93,10 @@ class Reader:
             "SELECT document FROM incidents WHERE opened_at < ?"
             " AND (updated_at >= ? OR state NOT IN ('resolved', 'closed')) ORDER BY opened_at, id"
         )
-        taken = "SELECT incident_id, min(at) FROM audit WHERE reason = 'acknowledged' AND at < ? GROUP BY incident_id"
+        taken = (
+            "SELECT incident_id, min(at) FROM audit WHERE reason = 'acknowledged' AND at >= ? AND at < ?"
+            " GROUP BY incident_id"
+        )
         known = "SELECT document FROM problems WHERE opened_at < ? AND state != 'closed' ORDER BY id"
         changed = (
             "SELECT document FROM changes WHERE opened_at < ? AND (wanted = 1 OR updated_at >= ?)"
@@ -102,7 +105,7 @@ class Reader:
         with self.opened() as connection:
             return Record(
                 incidents=tuple(documents.incident(text) for (text,) in connection.execute(query, (end, start))),
-                acknowledged=dict(map(tuple, connection.execute(taken, (end,)))),
+                acknowledged=dict(map(tuple, connection.execute(taken, (start, end)))),
                 problems=tuple(documents.problem(text) for (text,) in connection.execute(known, (end,))),
                 changes=tuple(documents.change(text) for (text,) in connection.execute(changed, (end, start))),
             )

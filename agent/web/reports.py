@@ -85,7 +85,7 @@ class ReportsApi:
         """Answer with the report on the period from `from` to `to` (wall seconds) as `form`."""
         form = _form(request)
         start, end = (seconds_of(request.query_params, name) for name in ("from", "to"))
-        period = _period(start, end, request.query_params.get("zone", "UTC"))
+        period = _period(start, self._past(end), request.query_params.get("zone", "UTC"))
         text = await self._told(lambda desk: desk.text(period, form))
         return answer({"form": form, "text": text})
 
@@ -95,6 +95,8 @@ class ReportsApi:
 
     async def publish(self, request: Request, peer: Peer) -> Response:
         asked = await fields_of(request, _Publication)
+        if asked.end != self._past(asked.end):
+            raise RequestError(400, "this period is not over: what is published stays as it is")
         period = _period(asked.start, asked.end, asked.zone)
         if not all(re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text) for text in (asked.id, asked.name)):
             raise RequestError(400, "id and name are made of letters, digits, dots, dashes and underscores")
@@ -191,6 +193,10 @@ class ReportsApi:
     async def end_override(self, request: Request, peer: Peer) -> Response:
         return await self._ask(EndOverride(actor=peer.actor, override_id=request.path_params["id"]))
 
+    def _past(self, at: float) -> float:
+        """Return the instant, or now if it has yet to come: nobody knows what goes on until then."""
+        return min(at, self._clock.now())
+
     async def _told(self, ask: Callable[[Reports], T]) -> T:
         """Return what the desk says; it is made on the caller's thread, for its first use takes a while."""
         return await self._caller.call(lambda: ask(self._backend.reports))
@@ -208,7 +214,7 @@ def _form(request: Request) -> str:
 
 def _period(start: float, end: float, zone: str = "UTC") -> Period:
     if not 0 <= start < end <= start + LONGEST_SECONDS:
-        raise RequestError(400, "from must be before to, and not more than 400 days")
+        raise RequestError(400, "from must be before to, in the past, and not more than 400 days before it")
     try:
         parse_zone(zone)
     except ValueError as error:

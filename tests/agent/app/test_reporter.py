@@ -8,9 +8,10 @@ import pytest
 
 from agent.app.reporter import Reporter
 from agent.app.reporting import ReportDesk
-from agent.engine.commands import BusyError, CommandError
+from agent.engine.commands import BusyError, CommandError, OnIncident
 from agent.engine.improvements import AssignSuggestion, CloseSuggestion, RecordReview
 from agent.engine.improving import carry_out
+from agent.incidents.events import Acknowledged
 from agent.itsm.schedules import Schedule
 from agent.itsm.stretches import Period
 from agent.itsm.suggestions import Point
@@ -245,6 +246,16 @@ def test_evidence_goes_through_the_database_unchanged(office):
     tampered = replace(order, report_id="r", digest="0")
     office.order(tampered)
     assert not office.desk.recomputed("r", "json")["same"]
+
+
+def test_evidence_does_not_grow_with_what_people_took_before_its_period(office):
+    office.bench.process(up=0)
+    incident = office.bench.incident()["id"]
+    taken = office.bench.clock.now()
+    office.order(OnIncident(incident_id=incident, event=Acknowledged(actor="ann")))
+    found = office.desk.evidence(Period(start=taken - DAY, end=taken + DAY))
+    assert found.acknowledged == {incident: taken}
+    assert office.desk.evidence(Period(start=taken + DAY, end=taken + 2 * DAY)).acknowledged == {}
 
 
 def test_a_report_is_dated_in_the_time_of_its_reader(office):

@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -84,6 +84,54 @@ def test_a_zone_that_is_none_is_refused(run):
     code, _, err, asked = run({}, "report", "--zone", "Mars/Olympus")
     assert (code, asked) == (1, [])
     assert "--zone must be a time zone" in err
+
+
+def test_days_and_times_are_those_of_the_zone_and_not_of_whoever_types_them(run, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        arguments = ("report", "--from", "2026-10-25", "--to", "2026-10-26T06:00", "--zone", "Europe/Berlin")
+        _, _, _, asked = run({"GET /control/report": TEXT}, *arguments)
+        (start, end) = (float(query(asked)[name]) for name in ("from", "to"))
+        assert start == datetime(2026, 10, 25, tzinfo=BERLIN).timestamp()
+        assert end - start == 31 * 3600  # the clocks go back that night
+        _, _, _, asked = run({"GET /control/report": TEXT}, "report", "--from", "2026-10-25T00:00+00:00")
+        assert float(query(asked)["from"]) == datetime(2026, 10, 25, tzinfo=UTC).timestamp()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("text", ["yesterday", "nan", "inf", "1e300", "2026-13-01", ""])
+def test_what_is_no_time_is_refused_with_examples(capsys, text):
+    with pytest.raises(SystemExit) as refused:
+        main(["report", "--from", text])
+    assert refused.value.code == 2
+    assert "write 2026-01-31, 2026-01-31T12:00" in capsys.readouterr().err
+
+
+def test_each_published_period_has_a_name_of_its_own(run):
+    def name(*arguments):
+        _, _, _, asked = run({"POST /control/reports": {"report": "x", "new": True}}, "report", "--publish", *arguments)
+        return asked[0][1]["id"]
+
+    days = ("--from", "2026-11-09", "--to", "2026-11-16")
+    morning, day = (("--from", "2026-11-09", "--to", end) for end in ("2026-11-09T12:00", "2026-11-09T18:00"))
+    names = [name(*days), name(*days, "--zone", "Europe/Berlin"), name(*morning), name(*day)]
+    assert names[0] == "2026-11-09-to-2026-11-16"
+    assert len(set(names)) == len(names)
+
+
+def test_a_file_that_cannot_be_written_is_an_error_in_words(run, tmp_path):
+    code, _, err, _ = run({"GET /control/report": TEXT}, "report", "--out", str(tmp_path / "no" / "r.md"))
+    assert (code, err) == (1, f"paramedic: cannot write {tmp_path}/no/r.md: No such file or directory\n")
+
+
+@pytest.mark.parametrize("arguments", [("show",), ("weekly", "weekly-1")])
+def test_an_id_belongs_to_show_alone(run, arguments):
+    code, _, err, asked = run({}, "report", *arguments)
+    assert (code, asked) == (1, [])
+    assert "takes the ID of a report" in err
 
 
 SUGGESTION = {

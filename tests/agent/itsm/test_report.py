@@ -24,6 +24,7 @@ from agent.itsm.catalogue import Agreement, Catalogue, Criticality, Objective, S
 from agent.itsm.figures import PHASES
 from agent.itsm.page import html
 from agent.itsm.report import duration, report
+from agent.itsm.training import Training
 from agent.telemetry import metrics
 from rules import matchers
 from tests.agent.engine.conftest import RULES, Bench
@@ -408,6 +409,32 @@ def test_what_must_be_looked_at_is_said(month):
     assert ("service shop", "its goal is agreed with nobody") in about
     assert ("service shop", "its goal was to be reviewed by 2020-01-01") in about
     assert any(says.endswith("automation masks a fault") for _, says in about)
+
+
+def test_the_incidents_of_all_services_are_those_that_count(month):
+    record = month.evidence()
+    some = [each for each in record.incidents if each.clocks][:4]
+    there, planned, storm, plain = (
+        replace(some[0], preexisting=True),
+        replace(some[1], spans=tuple(replace(span, planned=True, down=False) for span in some[1].spans)),
+        replace(some[2], covered_by="storm"),
+        some[3],
+    )
+    found = report(replace(record, incidents=(there, planned, storm, plain))).measures
+    assert sum(each.incidents for each in found.services) == found.incidents == 1
+    assert sum(each.promised for each in found.services) == sum(each.of for each in found.promises.values())
+
+
+def test_drills_are_dated_in_the_time_of_their_reader(month):
+    held = Training(drill="d-1", scenario="service-down", held_at=1_800_000_000.0, passed=True, points=90)
+    made = FORMS["markdown"](report(replace(month.evidence(), zone="Asia/Tokyo", drills=(held,))))
+    assert "| 2027-01-15 17:00 JST | service-down | passed |" in made
+
+
+@pytest.mark.parametrize("form", ["markdown", "html"])
+def test_text_from_outside_neither_steers_a_terminal_nor_turns_the_reading(month, form):
+    made = hostile_report(report(month.evidence()), "a\x1b[2Jb\u202ec\u200bd")
+    assert all(char.isprintable() or char == "\n" for char in FORMS[form](made))
 
 
 def test_hostile_text_stays_text(month):

@@ -342,6 +342,16 @@ def test_a_report_on_no_sensible_period_is_refused(daemon, query):
     assert daemon.backend.asked == []
 
 
+def test_a_report_ends_now_at_the_latest_because_nobody_knows_what_goes_on_until_then(daemon):
+    tomorrow = time.time() + 86400.0
+    assert daemon.unix("GET", f"/control/report?from={tomorrow - 172800}&to={tomorrow}").status == 200
+    ((_, end, _),) = daemon.backend.asked
+    assert end <= time.time()
+    period = {"id": "x", "name": "x", "start": 0.0, "end": tomorrow}
+    answer = daemon.unix("POST", "/control/reports", period)
+    assert (answer.status, b"not over" in answer.body) == (400, True)
+
+
 def test_articles_are_listed_or_searched(daemon):
     assert daemon.unix("GET", "/control/articles").status == 200
     assert daemon.unix("GET", "/control/articles?query=disk+full%22%29&limit=3").status == 200
