@@ -50,13 +50,14 @@ class TurnedClock:
 
 
 def test_a_job_runs_at_once_and_then_at_its_interval(schedule):
-    tally = Tally()
+    tally, hourly, began = Tally(), Tally(), time.monotonic()
     schedule.every(0.2, tally, "steady")
+    schedule.every(3600, hourly, "hourly")
     schedule.start()
     assert tally.reached(4)
-    gaps = [later - earlier for earlier, later in zip(tally.times, tally.times[1:], strict=False)]
-    assert gaps[0] < 0.5
-    assert sum(gaps) == pytest.approx(0.2 * len(gaps), abs=0.3)
+    assert hourly.reached(1)
+    # A run may come late on a busy machine, but none before its time.
+    assert all(at - began >= 0.2 * number - 0.02 for number, at in enumerate(tally.times))
 
 
 def test_an_ended_job_runs_no_more(schedule):
@@ -137,16 +138,17 @@ def test_a_job_that_raises_is_counted_and_runs_again(schedule):
 
 
 def test_closing_waits_for_no_job_that_hangs():
-    schedule, started, release = Scheduling(SystemClock()), threading.Event(), threading.Event()
+    schedule, ended = Scheduling(SystemClock()), Tally()
+    started, release = threading.Event(), threading.Event()
 
     def hang():
         started.set()
         release.wait(30)
+        ended()
 
     schedule.every(1, hang, "hanging")
     schedule.start()
     assert started.wait(5)
-    before = time.monotonic()
     schedule.close()
-    assert time.monotonic() - before < 1
+    assert ended.times == []
     release.set()

@@ -65,7 +65,7 @@ def poll(heard, clock, folder, tmp_path):
         spec=filesystem.SPEC,
         options=filesystem.FilesystemOptions(procfs=tmp_path / "proc"),
         interval_seconds=15.0,
-        timeout_seconds=0.2,
+        timeout_seconds=0.5,
     )
     yield Poll([collector], 15.0, health=Health(heard, clock, []), clock=clock, pool=pool)
     pool.close()

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -143,12 +142,12 @@ def test_after_close_nothing_is_said(collecting, heard):
     assert not heard.until(lambda: len(heard.readings) > count + 1, 0.3)
 
 
-def test_closing_takes_less_than_two_seconds_when_everything_hangs(collecting):
-    release, begun = threading.Event(), threading.Barrier(3)
+def test_closing_waits_for_nothing_that_hangs(collecting):
+    release, begun, ended = threading.Event(), threading.Barrier(4), []
 
     def hang(*_):
-        begun.wait(5)
-        release.wait(30)
+        begun.wait(20)
+        ended.append(release.wait(30))
         return []
 
     watch = PipeWatch()
@@ -156,12 +155,9 @@ def test_closing_takes_less_than_two_seconds_when_everything_hangs(collecting):
     pipe = WatchSpec(name="pipe", options=NoOptions, open=lambda _options: watch, metrics=())
     # The inline collector hangs on the scheduler's thread, so the targets have an interval of their own.
     made = collecting(polled("load", hang), pipe, targeted("fs", lambda: ["/"], hang), fs=Settings(interval=0.2))
-    deadline = time.monotonic() + 5
-    while begun.n_waiting and time.monotonic() < deadline:
-        release.wait(0.01)
-    before = time.monotonic()
+    begun.wait(20)
     made.close()
-    assert time.monotonic() - before < 2
+    assert ended == []
     release.set()
 
 

@@ -56,7 +56,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         server = self.server
         server.requests.put((self.path, dict(self.headers), body))
-        server.delay.wait(10)
+        server.delay.wait(30)
         status = server.statuses.pop(0) if len(server.statuses) > 1 else server.statuses[0]
         self.send_response(status)
         if status == 302:
@@ -186,15 +186,14 @@ def test_a_token_file_that_is_missing_is_a_failed_push_and_no_dead_thread(tmp_pa
         receiver.requests.get(timeout=5)
 
 
-def test_offering_never_waits_and_closing_takes_two_seconds_at_most():
-    with receiving(delay=threading.Event()) as receiver, syncing(receiver.url) as sync:
+def test_neither_offering_nor_closing_waits_for_a_push_that_hangs():
+    with receiving(delay=threading.Event()) as receiver, syncing(receiver.url, timeout=20.0) as sync:
+        before = pushes("sent"), pushes("failed")
         sync.offer([ALERT])
         receiver.requests.get(timeout=5)
-        began = time.monotonic()
         sync.offer([replace(ALERT, fingerprint="f2")])
-        assert time.monotonic() - began < 0.5
         sync.close()
-        assert time.monotonic() - began < 2.5
+        assert (pushes("sent"), pushes("failed")) == before, "it hangs still"
         receiver.delay.set()
 
 
@@ -203,7 +202,7 @@ def test_closing_sends_what_has_not_been_sent():
         with syncing(receiver.url) as sync:
             sync._not_before = sync._clock.boottime() + 60
             sync.offer([replace(ALERT, state=AlertState.RESOLVED, resolved_at=NOW)])
-        assert receiver.requests.get(timeout=1)[2][0]["labels"]["alertname"] == "Down"
+        assert receiver.requests.get(timeout=5)[2][0]["labels"]["alertname"] == "Down"
 
 
 def test_requests_is_not_loaded_before_the_start():

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -215,15 +214,11 @@ def test_a_relative_path_is_refused():
         WatchedFile(name="x", path=Path("file"))
 
 
-def test_a_change_arrives_within_milliseconds(watching, tmp_path):
+def test_a_change_arrives_by_itself_without_another_look(watching, tmp_path):
     path = tmp_path / "file"
     path.touch()
     driver = watching(path)
-    delays = []
     for _ in range(20):
-        written = time.monotonic()
         path.write_text("x")
         assert driver.events(DEADLINE_SECONDS)
-        delays.append(time.monotonic() - written)
         settled(driver)
-    assert sorted(delays)[len(delays) // 2] < 0.01
