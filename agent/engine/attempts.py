@@ -11,8 +11,6 @@ from agent.incidents.incident import Outcome
 from agent.store import writes
 from agent.telemetry import metrics
 
-_SHUT = ("closed", "declined")
-
 
 def answered(parts: Parts, batch: Batch, answer: Answered) -> None:
     """Take what an executor said about an attempt."""
@@ -49,10 +47,11 @@ def doubt(parts: Parts, batch: Batch, lost: float) -> None:
 
 def ticket_told(parts: Parts, batch: Batch, answer: Answered) -> None:
     """Take what a ticket system said: a ticket that is closed while its incident lasts was closed by somebody."""
-    incident = parts.casebook.get(answer.incident_id)
-    closed = answer.payload.get("op") == TicketOp.UPDATE and answer.settled.result.get("state") in _SHUT
-    if incident is not None and closed:
-        parts.desk.happened(batch, incident, TicketClosed(system=answer.row.target))
+    incident, state = parts.casebook.get(answer.incident_id), answer.settled.result.get("state")
+    closed = answer.payload.get("op") == TicketOp.UPDATE and state == "closed"
+    if incident is not None and (closed or state == "declined"):
+        event = TicketClosed(system=answer.row.target, declined=state == "declined")
+        parts.desk.happened(batch, incident, event)
 
 
 def by_boot(event: AttemptSettled, asked_on: str, boot_id: str) -> AttemptSettled:

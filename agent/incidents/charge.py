@@ -5,7 +5,8 @@ from dataclasses import replace
 from agent.incidents import advance
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
-from agent.incidents.events import Acknowledged, Released, ResolvedByOperator, RetryOrdered, TicketClosed
+from agent.incidents.declined import declined
+from agent.incidents.events import Acknowledged, Declined, Released, ResolvedByOperator, RetryOrdered, TicketClosed
 from agent.incidents.incident import ACTIVE, Incident, Resolution, State
 
 
@@ -43,8 +44,13 @@ def retry(incident: Incident, event: RetryOrdered, context: Context) -> Decision
     return replace(decision, actor=event.actor, detail=event.reason)
 
 
-def ticket_closed(incident: Incident, event: TicketClosed, _context: Context) -> Decision:
-    """Somebody's word is not fought: the ticket is told once that the fault lasts, and stays closed."""
+def ticket_closed(incident: Incident, event: TicketClosed, context: Context) -> Decision:
+    """Somebody's word is not fought: the ticket is told once that the fault lasts, and stays closed.
+
+    One that was closed as "won't fix" says what a person would by that word.
+    """
+    if event.declined:
+        return declined(incident, Declined(actor=event.system, comment="the status of its ticket"), context)
     if incident.state not in ACTIVE or event.system in incident.closed_by_hand:
         return Decision(incident=incident, reason=Reason.UNCHANGED)
     known = replace(incident, closed_by_hand=(*incident.closed_by_hand, event.system))

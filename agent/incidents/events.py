@@ -103,6 +103,8 @@ class TicketClosed:
     """Somebody has closed the ticket at this system while the incident lasts."""
 
     system: str
+    declined: bool = False
+    """Its status says "won't fix"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ class TicketState(StrEnum):
     OPEN = "open"
     CLOSED = "closed"
     DECLINED = "declined"
-    """Closed by somebody with a status that says "won't fix": it is never opened again."""
+    """Closed by somebody with a status that says "won't fix": so is its incident, and it is never opened again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

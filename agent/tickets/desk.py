@@ -70,7 +70,8 @@ class Desk(ABC):
     def _change(self, ref: TicketRef, state: TicketState, update: Update) -> None:
         with understood(self.system):
             self._once(ref, update)
-            if self.state(ref.id) is not state:
+            is_open = self.state(ref.id) is TicketState.OPEN
+            if is_open is not (state is TicketState.OPEN):
                 self.turn(ref.id, state, update)
 
     def _once(self, ref: TicketRef, update: Update) -> None:

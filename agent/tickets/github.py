@@ -36,6 +36,8 @@ class GitHubOptions:
     url: str = field(default="https://api.github.com", metadata={"check": checked_url})
     """Of the REST interface; a server's own is https://HOST/api/v3."""
     label: str = "paramedic"
+    declined_reason: str = "not_planned"
+    """Somebody's "won't fix": the reason with which an issue was closed. Empty where a robot closes what is stale."""
     ca_file: Path | None = None
     timeout_seconds: float = 10
 
@@ -57,7 +59,7 @@ class GitHub(Desk):
         if issue is None and len(found) == NEWEST:  # else these are all; its search is asked 30 times a minute at most
             query = {"q": f'"{wanted}" repo:{self._options.project} is:issue in:body'}
             issue = _with(wanted, self._client.json("GET", "/search/issues", query=query)["items"])
-        return _ref(issue) if issue else None
+        return self._ref(issue) if issue else None
 
     def add(self, draft: Draft) -> TicketRef:
         issue = {
@@ -69,7 +71,7 @@ class GitHub(Desk):
         if self._options.label not in [each["name"] for each in made["labels"]]:
             reason = f"issue {made['number']} was made without its label: give the token write access to issues"
             raise TicketError(reason, permanent=True)
-        return _ref(made)
+        return self._ref(made)
 
     def told(self, ticket: str, wanted: str) -> bool:
         return any(wanted in (each["body"] or "") for each in self._comments(ticket))
@@ -79,7 +81,7 @@ class GitHub(Desk):
         self._client.json("POST", f"{self._issue(ticket)}/comments", document=body)
 
     def state(self, ticket: str) -> TicketState:
-        return _ref(self._client.json("GET", self._issue(ticket))).state
+        return self._ref(self._client.json("GET", self._issue(ticket))).state
 
     def turn(self, ticket: str, state: TicketState, update: Update) -> None:
         del update
@@ -112,17 +114,19 @@ class GitHub(Desk):
     def _issue(self, ticket: str) -> str:
         return f"{self._path}/issues/{int(ticket)}"
 
+    def _ref(self, issue: Mapping[str, Any]) -> TicketRef:
+        state = TicketState.CLOSED if issue["state"] == "closed" else TicketState.OPEN
+        why = issue.get("state_reason")  # older servers do not say
+        if state is TicketState.CLOSED and why and why == self._options.declined_reason:
+            state = TicketState.DECLINED
+        return TicketRef(id=str(int(issue["number"])), url=str(issue["html_url"]), state=state)
+
 
 def _with(wanted: str, issues: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the first of these issues that has the mark."""
     return min(
         (each for each in issues if wanted in (each["body"] or "")), key=lambda each: each["number"], default=None
     )
-
-
-def _ref(issue: Mapping[str, Any]) -> TicketRef:
-    state = TicketState.CLOSED if issue["state"] == "closed" else TicketState.OPEN
-    return TicketRef(id=str(int(issue["number"])), url=str(issue["html_url"]), state=state)
 
 
 def _open(options: GitHubOptions, secrets: Secrets) -> TicketSystem:

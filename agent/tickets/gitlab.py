@@ -34,6 +34,8 @@ class GitLabOptions:
     url: str = field(default="https://gitlab.com", metadata={"check": checked_url})
     labels: tuple[str, ...] = ("paramedic",)
     confidential: bool = False
+    declined_label: str = ""
+    """Somebody's "won't fix": a closed issue with this label. None: GitLab itself has nothing that says so."""
     ca_file: Path | None = None
     timeout_seconds: float = 10
 
@@ -51,7 +53,7 @@ class GitLab(Desk):
     def search(self, wanted: str) -> TicketRef | None:
         query = {"search": wanted, "in": "description", "scope": "all", "state": "all", "sort": "asc", "per_page": "5"}
         found = listed(self._client.json("GET", f"{self._path}/issues", query=query))
-        return next((_ref(each) for each in found if wanted in (each["description"] or "")), None)
+        return next((self._ref(each) for each in found if wanted in (each["description"] or "")), None)
 
     def add(self, draft: Draft) -> TicketRef:
         issue = {
@@ -60,7 +62,7 @@ class GitLab(Desk):
             "labels": ",".join(self._options.labels),
             "confidential": self._options.confidential,
         }
-        return _ref(self._client.json("POST", f"{self._path}/issues", document=issue))
+        return self._ref(self._client.json("POST", f"{self._path}/issues", document=issue))
 
     def told(self, ticket: str, wanted: str) -> bool:
         return any(wanted in each["body"] for each in self._notes(ticket))
@@ -70,7 +72,7 @@ class GitLab(Desk):
         self._client.json("POST", f"{self._issue(ticket)}/notes", document=body)
 
     def state(self, ticket: str) -> TicketState:
-        return _ref(self._client.json("GET", self._issue(ticket))).state
+        return self._ref(self._client.json("GET", self._issue(ticket))).state
 
     def turn(self, ticket: str, state: TicketState, update: Update) -> None:
         del update
@@ -105,10 +107,11 @@ class GitLab(Desk):
     def _issue(self, ticket: str) -> str:
         return f"{self._path}/issues/{int(ticket)}"
 
-
-def _ref(issue: Mapping[str, Any]) -> TicketRef:
-    state = TicketState.CLOSED if issue["state"] == "closed" else TicketState.OPEN
-    return TicketRef(id=str(int(issue["iid"])), url=str(issue["web_url"]), state=state)
+    def _ref(self, issue: Mapping[str, Any]) -> TicketRef:
+        state = TicketState.CLOSED if issue["state"] == "closed" else TicketState.OPEN
+        if state is TicketState.CLOSED and self._options.declined_label in issue["labels"]:
+            state = TicketState.DECLINED
+        return TicketRef(id=str(int(issue["iid"])), url=str(issue["web_url"]), state=state)
 
 
 def _open(options: GitLabOptions, secrets: Secrets) -> TicketSystem:

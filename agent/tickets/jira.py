@@ -25,6 +25,7 @@ from agent.tickets.markup import noformat
 from agent.tickets.rest import RestClient, checked_url, understood
 from agent.tickets.spec import AdapterSpec, Secrets
 
+STATE = {"fields": "status,resolution"}
 PAGE = 50
 MAX_PAGES = 20
 
@@ -47,6 +48,8 @@ class JiraOptions:
         default_factory=lambda: {"P1": "Highest", "P2": "High", "P3": "Medium", "P4": "Low"}
     )
     """None: the field is not set."""
+    declined_resolutions: tuple[str, ...] = ("Won't Do", "Won't Fix")
+    """Somebody's "won't fix": an issue that was closed with one of them."""
     index_seconds: float = 30
     """How long its search may lag behind."""
     ca_file: Path | None = None
@@ -65,8 +68,9 @@ class Jira(Desk):
 
     def search(self, wanted: str) -> TicketRef | None:
         if known := self._lag.made(wanted):
-            return self._ref(self._client.json("GET", _issue(known), query={"fields": "status"}))
-        query = {"jql": f'labels = "{wanted}" ORDER BY created ASC', "fields": "status,labels", "maxResults": "1"}
+            return self._ref(self._client.json("GET", _issue(known), query=STATE))
+        query = {"jql": f'labels = "{wanted}" ORDER BY created ASC', "fields": "status,resolution,labels"}
+        query["maxResults"] = "1"
         found = self._client.json("GET", "/search/jql" if self._options.user else "/search", query=query)["issues"]
         if found and wanted in found[0]["fields"]["labels"]:
             return self._ref(found[0])
@@ -95,7 +99,7 @@ class Jira(Desk):
         self._client.json("POST", f"{_issue(ticket)}/comment", document=body)
 
     def state(self, ticket: str) -> TicketState:
-        return self._ref(self._client.json("GET", _issue(ticket), query={"fields": "status"})).state
+        return self._ref(self._client.json("GET", _issue(ticket), query=STATE)).state
 
     def turn(self, ticket: str, state: TicketState, update: Update) -> None:
         del update
@@ -143,9 +147,16 @@ class Jira(Desk):
         return {"priority": {"name": name}} if name else {}
 
     def _ref(self, issue: Mapping[str, Any]) -> TicketRef:
-        done = "fields" in issue and issue["fields"]["status"]["statusCategory"]["key"] == "done"
         url = f"{checked_url(self._options.url)}/browse/{quote(str(issue['key']))}"
-        return TicketRef(id=str(int(issue["id"])), url=url, state=TicketState.CLOSED if done else TicketState.OPEN)
+        state = self._state(issue["fields"]) if "fields" in issue else TicketState.OPEN
+        return TicketRef(id=str(int(issue["id"])), url=url, state=state)
+
+    def _state(self, fields: Mapping[str, Any]) -> TicketState:
+        if fields["status"]["statusCategory"]["key"] != "done":
+            return TicketState.OPEN
+        resolution = fields.get("resolution") or {}  # some projects have none
+        declined = resolution.get("name") in self._options.declined_resolutions
+        return TicketState.DECLINED if declined else TicketState.CLOSED
 
 
 def _issue(ticket: str) -> str:

@@ -46,9 +46,13 @@ class RedmineOptions:
     resolved_status: str = "Closed"
     reopened_status: str = "In Progress"
     declined_status: str = "Rejected"
-    """Somebody's "won't fix": an issue with it is not opened again."""
+    """Somebody's "won't fix": the incident of an issue with it is over."""
     formatting: Literal["textile", "markdown"] = "textile"
     """What Redmine's text formatting is set to."""
+
+    def __post_init__(self) -> None:
+        if self.declined_status == self.resolved_status:
+            raise ValueError("declined_status must differ from resolved_status: what we resolve nobody has declined")
 
 
 class Redmine:

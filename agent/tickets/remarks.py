@@ -161,9 +161,6 @@ class Remarks:
             self._read[plan, reader.name] = remark.id
 
     def _heed_charge(self, incident: Incident, reader: Reader, ref: TicketRef) -> None:
-        if ref.state is not TicketState.OPEN and reader.name not in incident.closed_by_hand:
-            with suppress(CommandError):  # it may be over by now
-                self._order(OnIncident(incident_id=incident.id, event=TicketClosed(system=reader.name)))
         heard = dict(incident.heard).get(reader.name, 0)
         for remark in self._new(reader, ref, (incident.id, reader.name), heard):
             actor, place = f"{reader.kind}:{remark.actor}", (reader.name, remark.id)
@@ -174,6 +171,15 @@ class Remarks:
             elif order is not None:
                 self._refuse(order, reader, f"{actor} is not among [approvals] operators and approvers")
             self._read[incident.id, reader.name] = remark.id
+        self._heed_state(incident, reader, ref.state)
+
+    def _heed_state(self, incident: Incident, reader: Reader, state: TicketState) -> None:
+        """Tell that somebody closed the ticket, unless the incident knows; what was written besides goes first."""
+        declined = state is TicketState.DECLINED
+        if declined or (state is TicketState.CLOSED and reader.name not in incident.closed_by_hand):
+            with suppress(CommandError):  # it may be over by now
+                event = TicketClosed(system=reader.name, declined=declined)
+                self._order(OnIncident(incident_id=incident.id, event=event))
 
     def _new(self, reader: Reader, ref: TicketRef, key: tuple[str, str], heard: int) -> list[Remark]:
         """Return what was not read before for this purpose, the oldest first."""

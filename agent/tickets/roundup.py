@@ -39,6 +39,12 @@ class RoundupOptions:
     resolved_status: str = "resolved"
     reopened_status: str = "in-progress"
     closed_statuses: tuple[str, ...] = ("resolved", "done-cbb")
+    declined_status: str = ""
+    """Somebody's "won't fix": the incident of an issue with it is over. None: the usual statuses have no such word."""
+
+    def __post_init__(self) -> None:
+        if self.declined_status == self.resolved_status:
+            raise ValueError("declined_status must differ from resolved_status: what we resolve nobody has declined")
 
 
 class Roundup:
@@ -47,7 +53,7 @@ class Roundup:
     def __init__(self, options: RoundupOptions, client: RestClient) -> None:
         self._options = options
         self._client = client
-        self._closed = {*options.closed_statuses, options.resolved_status}
+        self._closed = {*options.closed_statuses, options.resolved_status, *filter(None, [options.declined_status])}
 
     def find(self, correlation: str) -> TicketRef | None:
         message = self._message(correlation)
@@ -97,6 +103,7 @@ class Roundup:
         self._author()
         options = self._options
         wanted = {options.new_status, options.resolved_status, options.reopened_status}
+        wanted |= {options.declined_status} - {""}
         self._check_names("status", wanted)
         self._check_names("priority", set(options.priorities.values()))
 
@@ -175,6 +182,8 @@ class Roundup:
     def _ref(self, number: object, status: str) -> TicketRef:
         ident = str(int(str(number)))
         state = TicketState.CLOSED if status in self._closed else TicketState.OPEN
+        if status == self._options.declined_status:
+            state = TicketState.DECLINED
         return TicketRef(id=ident, url=f"{checked_url(self._options.url)}/issue{ident}", state=state)
 
 

@@ -41,11 +41,13 @@ class RtOptions:
     resolved_status: str = "resolved"
     reopened_status: str = "open"
     declined_status: str = "rejected"
-    """Somebody's "won't fix": a ticket with it is not opened again."""
+    """Somebody's "won't fix": the incident of a ticket with it is over."""
 
     def __post_init__(self) -> None:
         if (self.token_file is None) == (self.password_file is None):
             raise ValueError("give either user and password_file, or token_file")
+        if self.declined_status == self.resolved_status:
+            raise ValueError("declined_status must differ from resolved_status: what we resolve nobody has declined")
 
 
 class RequestTracker:
@@ -54,7 +56,7 @@ class RequestTracker:
     def __init__(self, options: RtOptions, client: RestClient) -> None:
         self._options = options
         self._client = client
-        self._closed = CLOSED_STATUSES | {options.resolved_status}
+        self._closed = CLOSED_STATUSES | {options.resolved_status, options.declined_status}
 
     def find(self, correlation: str) -> TicketRef | None:
         query = {"query": f"RefersTo = '{marker(correlation)}'", "fields": "Status", "orderby": "id", "order": "ASC"}

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import requests
 
-from agent.incidents.effects import TicketOp
-from agent.tickets.contract import Remarked, TicketError, TicketRef, TicketState, TicketSystem
-from agent.tickets.delivery import change_ticket, open_ticket
+from agent.tickets.contract import Remarked, TicketError, TicketRef, TicketSystem
+from agent.tickets.delivery import open_ticket
 from agent.tickets.registry import ADAPTERS
 from tests.acceptance.daemon import down_rule, repairs, rule_file, running_daemon, watched_services, watching
-from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, note
+from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, left_declined, note
 from tests.services.faults import fault_proxy
 from tests.services.redmine import ADMIN_KEY, ONE_WAY_TRACKER, PROJECT, running_redmine
 from tests.services.service import Server
@@ -124,12 +123,7 @@ class TestRedmine(NetworkContract):
         found = system.find(draft.correlation)
         assert found is not None
         as_person(redmine, "PUT", f"/issues/{found.id}.json", {"issue": {"status_id": 6}})
-        ref = system.find(draft.correlation)
-        assert ref is not None
-        assert ref.state is TicketState.DECLINED
-        assert change_ticket(system, TicketOp.REOPEN, ref, note(draft.correlation, "it is back")) == ref
-        assert not far.is_open(ref)
-        assert [text.strip() for text in far.comments(ref)] == ["it is back"]
+        left_declined(far, system, draft)
 
     def test_a_status_that_the_workflow_forbids_is_a_permanent_error(self, far: NetworkEnd):
         system, draft = far.system(tracker=ONE_WAY_TRACKER), fresh_draft()

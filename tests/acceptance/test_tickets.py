@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from agent.incidents.effects import TicketOp
-from agent.tickets.contract import Remarked, TicketError, TicketRef, TicketState, TicketSystem
-from agent.tickets.delivery import change_ticket, open_ticket
+from agent.tickets.contract import Remarked, TicketError, TicketRef, TicketSystem
+from agent.tickets.delivery import open_ticket
 from agent.tickets.registry import ADAPTERS
-from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, note
+from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, left_declined, note
 from tests.services import roundup as roundup_service
 from tests.services import rt as rt_service
 from tests.services.faults import FaultProxy, fault_proxy
@@ -84,12 +83,7 @@ class TestRequestTracker(NetworkContract):
         account = ("root", rt_service.ROOT_PASSWORD)
         url = f"{rt.url}/REST/2.0/ticket/{made.id}"
         requests.put(url, json={"Status": "rejected"}, auth=account, timeout=20).raise_for_status()
-        ref = system.find(draft.correlation)
-        assert ref is not None
-        assert ref.state is TicketState.DECLINED
-        assert change_ticket(system, TicketOp.REOPEN, ref, note(draft.correlation, "it is back")) == ref
-        assert not far.is_open(ref)
-        assert [text.strip() for text in far.comments(ref)] == ["it is back"]
+        left_declined(far, system, draft)
 
     def test_a_server_killed_during_our_work_has_one_ticket_afterwards(self, far: NetworkEnd, rt: Server):
         system, draft = far.system(), fresh_draft()

@@ -95,6 +95,41 @@ def test_wont_fix_for_a_time_holds_for_that_time_however_often_the_fault_comes_a
     assert [each["state"] for each in idle.incidents()] == ["escalated"]
 
 
+def test_a_status_that_says_wont_fix_does_what_the_word_does(bench):
+    fire(bench)
+    (row,) = bench.take("rt")
+    bench.settle(row, id="7", url="", state="open")
+    order(bench, TicketClosed(system="rt", declined=True))
+    (incident,) = bench.incidents()
+    assert (incident["state"], incident["resolution"]) == ("resolved", "wont_fix")
+    (row,) = bench.take("rt")
+    assert (row.payload["op"], row.payload["reason"]) == ("close", "declined")
+    assert row.payload["detail"] == "declined by rt: the status of its ticket"
+    bench.take("runner")
+    for _ in range(5):
+        fire(bench)
+        bench.pass_time(WINDOW)
+    assert bench.take("runner") == []
+    assert [each["state"] for each in bench.incidents()] == ["resolved"]
+
+
+@pytest.mark.parametrize("recurs", [False, True])
+def test_a_status_that_says_wont_fix_is_heeded_when_the_ticket_is_told_something(idle, recurs):
+    fire(idle)
+    tickets(idle)
+    if recurs:
+        fire(idle, up=1)
+        tickets(idle)
+        fire(idle)
+    else:
+        order(idle, Acknowledged(actor="ann"))
+    (row,) = idle.take("rt")
+    assert row.payload["op"] == ("reopen" if recurs else "update")
+    idle.settle(row, id="7", url="", state="declined")
+    assert idle.incidents()[0]["resolution"] == "wont_fix"
+    assert tickets(idle) == [("close", "declined")]
+
+
 def test_what_is_over_cannot_be_declined(idle):
     fire(idle)
     fire(idle, up=1)

@@ -58,6 +58,18 @@ def note(key: str, text: str = "a comment\nof two lines", priority: str = "") ->
     return Update(key=key, comment=text, priority=priority)
 
 
+def left_declined(far: NetworkEnd, system: TicketSystem, draft: Draft) -> None:
+    """What somebody closed as "won't fix" is known to be so; told whatever, it stays as they left it."""
+    ref = system.find(draft.correlation)
+    assert ref is not None
+    assert ref.state is TicketState.DECLINED
+    for op in (TicketOp.UPDATE, TicketOp.REOPEN, TicketOp.CLOSE):
+        change_ticket(system, op, ref, note(f"{draft.correlation}:{op}", str(op)))
+        assert system.find(draft.correlation) == ref
+    assert not far.is_open(ref)
+    assert [text.strip() for text in far.comments(ref)] == ["update", "reopen", "close"]
+
+
 class TicketContract:
     """Needs a fixture `far` that returns a `FarEnd`."""
 

@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from agent.incidents.effects import TicketOp
 from agent.store.database import migrations
 from agent.tickets.book import Book
-from agent.tickets.contract import TicketState
-from agent.tickets.delivery import change_ticket
+from agent.tickets.contract import TicketError
 from agent.tickets.registry import ADAPTERS
-from tests.agent.tickets.contract_suite import FarEnd, NetworkContract, NetworkEnd, TicketContract, fresh_draft, note
+from tests.agent.tickets.contract_suite import (
+    FarEnd,
+    NetworkContract,
+    NetworkEnd,
+    TicketContract,
+    fresh_draft,
+    left_declined,
+    note,
+)
 from tests.agent.tickets.fakes import receiver, roundup, rt
 from tests.agent.tickets.fakes.site import serving
 from tests.services.faults import fault_proxy
@@ -66,12 +72,7 @@ class TestRequestTracker(NetworkContract):
         system, draft = far.system(), fresh_draft()
         system.create(draft)
         site.tickets[1].status = "rejected"
-        ref = system.find(draft.correlation)
-        assert ref is not None
-        assert ref.state is TicketState.DECLINED
-        assert change_ticket(system, TicketOp.REOPEN, ref, note("back", "it is back")) == ref
-        assert not far.is_open(ref)
-        assert far.comments(ref) == ["it is back"]
+        left_declined(far, system, draft)
 
     def test_priorities_are_numbers(self, far: NetworkEnd, site: rt.FakeRt):
         system, draft = far.system(), fresh_draft(priority="P1")
@@ -112,12 +113,21 @@ class TestRoundup(NetworkContract):
                 system=system,
                 titles=lambda: [issue.title for issue in site.issues],
                 comments=comments,
-                is_open=lambda ref: site.issues[int(ref.id) - 1].status != "resolved",
+                is_open=lambda ref: site.issues[int(ref.id) - 1].status not in ("resolved", "deferred"),
                 proxy=proxy,
                 creation=b"POST /tracker/rest/data/issue",
                 misconfigured=lambda: system(new_status="nonsuch"),
                 address=address,
             )
+
+    def test_an_issue_with_the_status_that_says_so_is_left_alone(self, far: NetworkEnd, site: roundup.FakeRoundup):
+        system, draft = far.system(declined_status="deferred"), fresh_draft()
+        system.check()
+        system.create(draft)
+        site.issues[-1].status = "deferred"
+        left_declined(far, system, draft)
+        with pytest.raises(TicketError, match="no status nonsuch"):
+            far.system(declined_status="nonsuch").check()
 
     def test_a_creation_that_broke_off_after_its_message_uses_that_message(
         self, far: NetworkEnd, site: roundup.FakeRoundup

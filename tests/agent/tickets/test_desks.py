@@ -6,7 +6,7 @@ import pytest
 
 from agent.tickets.contract import Remark, Remarked, TicketError
 from agent.tickets.delivery import open_ticket
-from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, note
+from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, left_declined, note
 from tests.agent.tickets.desks import SECRET, desk
 from tests.agent.tickets.fakes import github, gitlab, jira
 
@@ -57,6 +57,14 @@ class TestGitHub(NetworkContract):
         with pytest.raises(TicketError, match="rate limit") as raised:
             system.find(fresh_draft().correlation)
         assert not raised.value.permanent
+
+    def test_what_is_not_planned_is_left_alone(self, far: NetworkEnd, site: github.FakeGitHub):
+        system, draft = far.system(), fresh_draft()
+        ref = system.create(draft)
+        site.issues[int(ref.id) - 1].state, site.issues[int(ref.id) - 1].reason = "closed", "not_planned"
+        left_declined(far, system, draft)
+        for other in (far.system(declined_reason="duplicate"), far.system(declined_reason="")):
+            assert other.find(draft.correlation).state == "closed"
 
     def test_a_label_that_is_dropped_is_a_permanent_error(self, far: NetworkEnd, site: github.FakeGitHub):
         site.drops_labels = True
@@ -114,6 +122,15 @@ class TestGitLab(NetworkContract):
         body = site.issues[-1].notes[0]["body"]
         assert body.startswith("````text\n@everyone\n/close")
         assert body.endswith("\n````")
+
+    def test_what_was_closed_with_the_label_that_says_so_is_left_alone(self, far: NetworkEnd, site: gitlab.FakeGitLab):
+        system, draft = far.system(declined_label="wontfix"), fresh_draft()
+        issue = site.issues[int(system.create(draft).id) - 1]
+        issue.labels.append("wontfix")
+        assert system.find(draft.correlation).state == "open", "it is not closed yet"
+        issue.state = "closed"
+        left_declined(far, system, draft)
+        assert far.system().find(draft.correlation).state == "closed"
 
     def test_remarks_of_others_are_read_back_and_no_system_notes(self, far: NetworkEnd, site: gitlab.FakeGitLab):
         system = far.system()
@@ -175,6 +192,17 @@ class TestJira(NetworkContract):
         with pytest.raises(TicketError, match="there are: Done, In Progress") as raised:
             system.close(ref, note("c"))
         assert raised.value.permanent
+
+    @pytest.mark.parametrize("resolution", ["Won't Do", "Won't Fix"])
+    def test_what_was_resolved_as_wont_do_is_left_alone(self, far: NetworkEnd, site: jira.FakeJira, resolution: str):
+        system, draft = far.system(), fresh_draft()
+        ref = system.create(draft)
+        site.issues[-1].status, site.issues[-1].resolution = "Done", resolution
+        left_declined(far, system, draft)
+        site.issues[-1].resolution = None  # as in projects without that field
+        assert system.find(draft.correlation).state == "closed"
+        system.reopen(ref, note("back"))
+        assert far.is_open(ref)
 
     @pytest.mark.parametrize(("priorities", "field"), [({"P2": "High"}, {"name": "High"}), ({}, None)])
     def test_priorities_are_set_by_name_or_not_at_all(

@@ -80,3 +80,16 @@ def test_the_manual_has_them_all_and_labels_the_experimental():
     rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|.*\| ([^|]*) \|$", MANUAL.read_text(), re.MULTILINE)
     told = {name: ("experimental" in proof, read.startswith("yes")) for name, proof, read in rows if name != "book"}
     assert told == {name: (spec.experimental, spec.remarks) for name, spec in ADAPTERS.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("rt", {"token_file": Path("t")}),
+        ("redmine", {"project": "ops", "token_file": Path("t")}),
+        ("roundup", {"user": "u", "password_file": Path("p")}),
+    ],
+)
+def test_what_we_resolve_can_not_be_what_nobody_will_fix(name: str, options: dict[str, object]):
+    with pytest.raises(ValueError, match="must differ from resolved_status"):
+        ADAPTERS[name].options(url="http://x", resolved_status="over", declined_status="over", **options)

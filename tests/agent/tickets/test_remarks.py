@@ -200,6 +200,16 @@ def test_a_ticket_that_somebody_closed_is_told_to_the_engine_until_it_knows(desk
     assert orders.empty()
 
 
+def test_a_status_that_says_wont_fix_is_told_whatever_was_known_before_and_after_what_was_written(desk, make):
+    orders = queue.Queue()
+    desk.state = TicketState.DECLINED
+    desk.said.append(Remark(id=4, actor="ann", text="paramedic won't fix 30d"))
+    known = replace(incident(), awaiting=None, closed_by_hand=("helpdesk",))
+    make(orders.put, people=("ann",)).offer([known])
+    assert isinstance(orders.get(timeout=10).event, Declined), "it says for how long"
+    assert orders.get(timeout=10).event == TicketClosed(system="helpdesk", declined=True)
+
+
 def test_calm_tickets_are_looked_at_every_third_turn_and_at_once_when_somebody_wrote(desk):
     clock = SystemClock()
     remarks = Remarks([Reader(name="helpdesk", kind="rt", system=desk)], print, clock, people=("ann",))

@@ -14,6 +14,7 @@ class Issue:
     body: str
     labels: list[str]
     state: str = "open"
+    reason: str | None = None
     indexed: bool = True
     comments: list[dict] = field(default_factory=list)
 
@@ -95,7 +96,8 @@ class FakeGitHub:
         document = request.document
         if document.get("state") not in ("open", "closed") or set(document) - {"state", "state_reason"}:
             return _error(422, "Validation Failed")
-        self.issues[int(number) - 1].state = document["state"]
+        issue = self.issues[int(number) - 1]
+        issue.state, issue.reason = document["state"], document.get("state_reason")
         return self._show(request, number)
 
     def _comments(self, request: Request, number: str) -> Reply:
@@ -115,6 +117,7 @@ class FakeGitHub:
             "title": issue.title,
             "body": issue.body,
             "state": issue.state,
+            "state_reason": issue.reason,
             "html_url": f"https://github.test/{PROJECT}/issues/{number}",
             "labels": [{"name": name} for name in issue.labels],
             "user": {"login": LOGIN},

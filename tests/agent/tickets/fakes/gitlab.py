@@ -13,6 +13,7 @@ class Issue:
     title: str
     description: str
     state: str = "opened"
+    labels: list[str] = field(default_factory=list)
     notes: list[dict] = field(default_factory=list)
 
 
@@ -66,7 +67,8 @@ class FakeGitLab:
             document["labels"], str
         ):
             return reply(400, {"error": "labels is invalid"})
-        self.issues.append(Issue(title=document["title"], description=document["description"]))
+        labels = document["labels"].split(",")
+        self.issues.append(Issue(title=document["title"], description=document["description"], labels=labels))
         return reply(201, self._shown(len(self.issues)))
 
     def _show(self, _: Request, number: str) -> Reply:
@@ -95,6 +97,7 @@ class FakeGitLab:
             "id": 5000 + number,
             "description": issue.description,
             "state": issue.state,
+            "labels": issue.labels,
             "author": {"id": 7, "username": USERNAME},
             "web_url": f"https://gitlab.test/acme/operations/-/issues/{number}",
         }

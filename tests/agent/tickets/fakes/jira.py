@@ -16,6 +16,7 @@ FIRST = 10000
 class Issue:
     fields: dict
     status: str = "To Do"
+    resolution: str | None = None
     indexed: bool = True
     comments: list[dict] = field(default_factory=list)
 
@@ -76,7 +77,8 @@ class FakeJira:
         if not found:
             return _error(400, "Error in the JQL Query")
         issues = [each for each in self.issues if each.indexed and found[1] in each.fields["labels"]]
-        return reply(200, {"issues": [self._shown(each) for each in issues], "isLast": True})
+        shown = [self._shown(each, request.query["fields"]) for each in issues]
+        return reply(200, {"issues": shown, "isLast": True})
 
     def _create(self, request: Request) -> Reply:
         fields = request.document["fields"]
@@ -90,8 +92,8 @@ class FakeJira:
         self.issues.append(Issue(fields=fields, indexed=not self.lags))
         return reply(201, {"id": str(FIRST + len(self.issues)), "key": f"{PROJECT}-{len(self.issues)}"})
 
-    def _show(self, _: Request, issue: Issue) -> Reply:
-        return reply(200, self._shown(issue))
+    def _show(self, request: Request, issue: Issue) -> Reply:
+        return reply(200, self._shown(issue, request.query["fields"]))
 
     def _edit(self, request: Request, issue: Issue) -> Reply:
         if set(request.document["fields"]) != {"priority"}:
@@ -120,14 +122,16 @@ class FakeJira:
         wanted = names.get(int(request.document["transition"]["id"]))
         if wanted in (None, issue.status):
             return _error(400, "It seems that you have tried to perform an illegal workflow operation.")
-        issue.status = wanted
+        issue.status, issue.resolution = wanted, "Done" if wanted == "Done" else None
         return Reply(status=204)
 
-    def _shown(self, issue: Issue) -> dict:
+    def _shown(self, issue: Issue, wanted: str) -> dict:
         number = 1 + next(i for i, each in enumerate(self.issues) if each is issue)
         status = {"name": issue.status, "statusCategory": {"key": STATUSES[issue.status]}}
-        fields = {"status": status, "labels": issue.fields["labels"]}
-        return {"id": str(FIRST + number), "key": f"{PROJECT}-{number}", "fields": fields}
+        resolution = {"name": issue.resolution} if issue.resolution else None
+        fields = {"status": status, "labels": issue.fields["labels"], "resolution": resolution}
+        asked = {name: fields[name] for name in wanted.split(",")}
+        return {"id": str(FIRST + number), "key": f"{PROJECT}-{number}", "fields": asked}
 
 
 def _error(status: int, message: str) -> Reply:
