@@ -56,8 +56,8 @@ class DaemonBackend:
         self.drill_room: DrillRoom | None = None
         self.environment = HostEnvironment()
         """Where the daemon runs."""
-        self.config = Config()
-        """As it was when the daemon started."""
+        self.config: Callable[[], Config] = Config
+        """As it is now."""
         self._recorder: Recorder | None = None
 
     @property
@@ -138,7 +138,7 @@ class DaemonBackend:
     def reports(self) -> "ReportDesk":
         from agent.app.reviewing import report_desk  # noqa: PLC0415 - once in a while
 
-        return report_desk(self.config, self._parts, self._reader)
+        return report_desk(self.config(), self._parts, self._reader)
 
     def remediations(self) -> Sequence[Mapping[str, Any]]:
         parts = self._parts

@@ -8,8 +8,6 @@ from agent.itsm.evidence import Evidence, Terms
 from agent.store.reader import Reader
 from agent.telemetry import metrics
 
-TICK_SECONDS = 300.0
-
 
 def budgets(reader: Reader, policy: Callable[[], Policy], now: Callable[[], float]) -> None:
     """Bring the gauges up to date, each over the window of its objective."""

@@ -141,7 +141,7 @@ class Daemon:
         backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=self._looked.is_set)
         backend.collectors, backend.external = self.config.collectors, building.external(self.config)
         backend.environment = building.environment(self.config)
-        backend.config = self.config
+        backend.config = lambda: self._reloading.config
         backend.subscribed = [*scenarios.METRICS, *outward.subscribed_metrics(self.config)]
         backend.read_tickets = self._read_tickets
         if self.config.drill.enabled:
@@ -155,7 +155,7 @@ class Daemon:
         watch = CapacityWatch(lambda: self._reloading.config, self.engine, self._parts)
         scheduling.every(self.config.capacity.interval, watch.look, "capacity")
         scheduling.every(history.SAVE_SECONDS, lambda: history.save(self._parts.series, state), "history")
-        routine.schedule(scheduling, self.config, backend, self.engine, self._clock)
+        routine.schedule(scheduling, backend.config, backend, self.engine, self._clock)
         scheduling.start()
         stack.callback(scheduling.close)
         metrics.BUILD_INFO.labels(VERSION, platform.python_version()).set(1)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ _SWAPPED = frozenset(
         "teams",
         "rotas",
         "chains",
+        "reports",
+        "review",
     }
 )
 """Tables that a reload takes over; changes in any other need a restart."""
@@ -89,12 +91,14 @@ class Reloading:
         changed = {f.name for f in fields(Config) if getattr(new, f.name) != getattr(self._config, f.name)}
         if _versions(groups) != _versions(self._parts.ruleset.groups.values()):
             changed.add("rules")
-        self._record.reloaded(batch, sections(loaded, groups), actor, changed - _SWAPPED)
+        waiting = changed - _SWAPPED
+        self._record.reloaded(batch, sections(loaded, groups), actor, waiting)
         self._swap(batch, new, groups)
+        self._config = replace(new, **{name: getattr(self._config, name) for name in waiting})
         self._tell(batch, changed)
         metrics.RELOAD_OK.set(1)
         metrics.RELOAD_TIME.set(batch.now)
-        return {"changed": sorted(changed & _SWAPPED), "restart_required": sorted(changed - _SWAPPED)}
+        return {"changed": sorted(changed & _SWAPPED), "restart_required": sorted(waiting)}
 
     def _tell(self, batch: Batch, changed: set[str]) -> None:
         """Let those hear of what is open whom routes and chains name from now on."""
@@ -125,7 +129,6 @@ class Reloading:
             situations.note(incident, batch.now)
         self._close_orphans(batch)
         self._engine.schedule_groups()
-        self._config = new
 
     def _close_orphans(self, batch: Batch) -> None:
         """Close incidents that are over and whose rule is gone: nothing can re-open them any more."""

@@ -18,7 +18,6 @@ from agent.store.reader import Reader
 from agent.telemetry import log
 
 _log = log.get("report")
-TICK_SECONDS = 60.0
 _CALL_SECONDS = 30.0
 _ACTOR = "schedule"
 
@@ -28,7 +27,7 @@ class Reporter:
 
     def __init__(
         self,
-        planned: Sequence[Schedule],
+        planned: Callable[[], Sequence[Schedule]],
         desk: Callable[[], ReportDesk],
         reader: Reader,
         order: Callable[[Command], Mapping[str, Any]],
@@ -41,18 +40,23 @@ class Reporter:
         self._now = now
         self._settled: dict[str, Due] = {}
         """What was due last and is done, by the name of the schedule."""
+        self._failing: dict[str, str] = {}
+        """Why a report could not be made, by the name of the schedule: said once."""
 
     def tick(self) -> None:
         """Publish what is due and not there yet."""
-        for schedule in self._planned:
+        for schedule in self._planned():
             due = last_due(schedule, self._now())
             if self._settled.get(schedule.name) == due:
                 continue
             try:
                 self._settle(schedule, due)
             except CommandError as error:
-                _log.warning("report not made yet", report=due.id, reason=str(error))
+                if self._failing.get(schedule.name) != str(error):
+                    _log.warning("report not made yet", report=due.id, reason=str(error))
+                self._failing[schedule.name] = str(error)
             else:
+                self._failing.pop(schedule.name, None)
                 self._settled[schedule.name] = due
 
     def _settle(self, schedule: Schedule, due: Due) -> None:
@@ -65,13 +69,12 @@ class Reporter:
             self._order(self._desk().publication(due.id, schedule.name, period, schedule.channels, _ACTOR))
 
 
-def reporter(config: Config, backend: DaemonBackend, engine: Engine, clock: Clock) -> Callable[[], None]:
-    """Return what is to be called every `TICK_SECONDS`."""
-    made = Reporter(
-        schedules(config),
+def reporter(config: Callable[[], Config], backend: DaemonBackend, engine: Engine, clock: Clock) -> Reporter:
+    """Return what makes the reports that the configuration asks for at the time."""
+    return Reporter(
+        lambda: schedules(config()),
         lambda: backend.reports,
         backend.reader,
         lambda command: engine.call(command, _CALL_SECONDS),
         clock.now,
     )
-    return made.tick

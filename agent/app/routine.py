@@ -1,6 +1,8 @@
 """What is done now and then beside the engine, where it is configured: due reports, figures about services."""
 
 from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
 
 from agent.app.backend import DaemonBackend
 from agent.clock import Clock
@@ -9,22 +11,38 @@ from agent.engine.engine import Engine
 from agent.scheduling import Scheduling
 from agent.store.database import Database, checkpoint
 
+if TYPE_CHECKING:
+    from agent.app.reporter import Reporter
+
 CHECKPOINT_SECONDS = 30.0
+REPORTS_SECONDS = 60.0
+BUDGETS_SECONDS = 300.0
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
 
 
-def schedule(scheduling: Scheduling, config: Config, backend: DaemonBackend, engine: Engine, clock: Clock) -> None:
-    """Have done what the configuration asks for."""
-    if config.reports:
+def schedule(
+    scheduling: Scheduling, config: Callable[[], Config], backend: DaemonBackend, engine: Engine, clock: Clock
+) -> None:
+    """Have done what the configuration asks for, as it is at the time."""
+
+    @cache
+    def reporter() -> "Reporter":
         from agent.app import reporter  # noqa: PLC0415 - loaded only where reports are scheduled
 
-        scheduling.every(reporter.TICK_SECONDS, reporter.reporter(config, backend, engine, clock), "reports")
-    if any(service.objective for service in config.services):
-        from agent.app import budgets  # noqa: PLC0415 - loaded only where there are objectives
+        return reporter.reporter(config, backend, engine, clock)
 
-        scheduling.every(
-            budgets.TICK_SECONDS, lambda: budgets.budgets(backend.reader, backend.policy, clock.now), "budgets"
-        )
+    def reports() -> None:
+        if config().reports:
+            reporter().tick()
+
+    def budgets() -> None:
+        if any(service.objective for service in config().services):
+            from agent.app import budgets  # noqa: PLC0415 - loaded only where there are objectives
+
+            budgets.budgets(backend.reader, backend.policy, clock.now)
+
+    scheduling.every(REPORTS_SECONDS, reports, "reports")
+    scheduling.every(BUDGETS_SECONDS, budgets, "budgets")
 
 
 def checkpointer(database: Database) -> Callable[[], None]:

@@ -54,7 +54,7 @@ def test_what_broke_and_was_mended_is_reported_sent_kept_and_the_same_after_a_cr
         daemon.await_state("Broken", "verifying")
         daemon.tell(web=False)
         daemon.await_state("Broken", "resolved", 40.0)
-        first, last = (str(datetime.now(UTC).timestamp() + seconds) for seconds in (-3600, 3600))
+        first, last = (str(datetime.now(UTC).timestamp() + seconds) for seconds in (-3600, 0))
         eventually(lambda: daemon.metric("paramedic_availability_ratio", service="shop") > 0, what=daemon.tail)
         report = said(daemon, "report", "--from", first, "--to", last, "--send", "ops").strip()
         eventually(post.mails, 40.0, daemon.tail)
@@ -78,6 +78,21 @@ def test_what_broke_and_was_mended_is_reported_sent_kept_and_the_same_after_a_cr
 def _repeated(daemon, first, last):
     argv = [*PARAMEDIC, "report", "--from", first, "--to", last, "--send", "ops", "--config", str(daemon.config)]
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stderr
+
+
+def test_reports_and_reviews_are_what_the_configuration_says_after_a_reload(post):
+    known = tables(post)
+    planned = known.pop("reports")
+    with prepared_daemon(known, RULES) as daemon:
+        daemon.start()
+        said(daemon, "silence", "add", "name=a", "--for", "2h", "--comment", "nightly")
+        assert "stale_silence" not in said(daemon, "review", "due")
+        daemon.configure(known | {"reports": planned, "review": {"stale_after": "1s"}}, RULES)
+        assert daemon.client.post("reload") == {"changed": ["reports", "review"], "restart_required": []}
+        eventually(lambda: "stale_silence" in said(daemon, "review", "due"), what=daemon.tail)
+        daemon.configure(known | {"log": {"level": "debug"}}, RULES)
+        for _ in range(2):
+            assert "log" in daemon.client.post("reload")["restart_required"], "until it is started again"
 
 
 def test_suggestions_reviews_and_overrides_outlive_a_crash(post):

@@ -28,6 +28,7 @@ class Office:
     def __init__(self, directory):
         self.bench = Bench(directory)
         self.points = [POINT]
+        self.planned = [WEEKLY]
         self.desk = ReportDesk(
             self.bench.reader,
             policy=lambda: self.bench.policy,
@@ -43,7 +44,9 @@ class Office:
         self.bench.parts.orders.improve = lambda batch, command: carry_out(
             batch, self.bench.database.connection, self.bench.parts.delivery, command
         )
-        self.reporter = Reporter([WEEKLY], lambda: self.desk, self.bench.reader, self.order, self.bench.clock.now)
+        self.reporter = Reporter(
+            lambda: self.planned, lambda: self.desk, self.bench.reader, self.order, self.bench.clock.now
+        )
 
     def restart(self, seconds):
         self.bench.restart(seconds)
@@ -100,6 +103,22 @@ def test_a_clock_that_is_set_back_brings_no_report_again(office):
     assert office.tick() == ["weekly-2027-01-18"]
     office.until("2027-01-18T12:00")
     assert office.tick() == ["weekly-2027-01-18"]
+
+
+def test_a_schedule_that_was_changed_counts_from_then_on(office):
+    office.planned = []
+    office.until("2027-01-18T08:00")
+    assert office.tick() == []
+    office.planned = [WEEKLY]
+    assert office.tick() == [], "nobody asked for the last week when it ended"
+    office.until("2027-01-25T08:00")
+    office.planned = [replace(WEEKLY, minute=9 * 60)]
+    assert office.tick() == []
+    office.until("2027-01-25T09:00")
+    assert office.tick() == ["weekly-2027-01-18"]
+    office.planned = [replace(WEEKLY, minute=10 * 60)]
+    office.until("2027-01-25T10:00")
+    assert office.tick() == ["weekly-2027-01-18"], "each week once, whatever its time"
 
 
 def test_an_engine_that_is_busy_is_asked_again(office):
