@@ -29,7 +29,7 @@ class Casebook:
         self._children: dict[str, dict[str, None]] = {}
         self._folded: dict[str, str] = {}
         """Storm incidents by the fingerprints of alerts that are counted there and have no incident of their own."""
-        self._folds: dict[str, int] = {}
+        self._folds: dict[str, set[str]] = {}
 
     def __iter__(self) -> Iterator[Incident]:
         return iter(list(self._by_id.values()))
@@ -50,7 +50,8 @@ class Casebook:
             self._working.discard(incident.id)
         if incident.state is State.CLOSED:
             self._by_id.pop(incident.id, None)
-            self._folds.pop(incident.id, None)
+            for fingerprint in self._folds.pop(incident.id, ()):
+                del self._folded[fingerprint]
             self._children.pop(incident.id, None)
             for head in (incident.parent, incident.covered_by):
                 self._children.get(head, {}).pop(incident.id, None)
@@ -74,17 +75,19 @@ class Casebook:
         holding = self._holding.get(key)
         if holding is not None:
             holding.discard(fingerprint)
+            if not holding:
+                del self._holding[key]
         return not holding
 
     def due(self, now: float) -> list[Incident]:
         """Return the incidents whose wake-up has come, the gravest first."""
-        due: list[Incident] = []
+        due: dict[str, Incident] = {}
         while self._wakes and self._wakes[0][0] <= now:
             at, incident_id = heapq.heappop(self._wakes)
             incident = self._by_id.get(incident_id)
-            if incident is not None and at in _times(incident) and incident not in due:
-                due.append(incident)
-        return sorted(due, key=attrgetter("priority"))
+            if incident is not None and at in _times(incident):
+                due[incident_id] = incident
+        return sorted(due.values(), key=attrgetter("priority"))
 
     def next_at(self) -> float | None:
         while self._wakes:
@@ -126,7 +129,7 @@ class Casebook:
         """Count an alert for a storm incident instead of giving it one of its own."""
         if fingerprint not in self._folded:
             self._folded[fingerprint] = storm
-            self._folds[storm] = self._folds.get(storm, 0) + 1
+            self._folds.setdefault(storm, set()).add(fingerprint)
 
     def is_folded(self, fingerprint: str) -> bool:
         return fingerprint in self._folded
@@ -135,7 +138,7 @@ class Casebook:
         """Forget such an alert, which is over; return the storm incident's id, "" if it was in none."""
         storm = self._folded.pop(fingerprint, "")
         if storm:
-            self._folds[storm] -= 1
+            self._folds[storm].discard(fingerprint)
         return storm
 
     def is_over(self, parent: str) -> bool:

@@ -104,8 +104,9 @@ class Desk:
         key = incident_key(self.rules.host, alert.rule, alert.labels, self.rules.ignore_labels)
         incident = self._casebook.by_key(key)
         if alert.state is AlertState.FIRING:
-            self._casebook.hold(key, alert.fingerprint)
             self._fired(batch, incident, alert, change, key)
+            if not self._casebook.is_folded(alert.fingerprint):
+                self._casebook.hold(key, alert.fingerprint)
         elif incident is not None and (
             alert.state is AlertState.NO_DATA or self._casebook.release(key, alert.fingerprint)
         ):
@@ -173,14 +174,17 @@ class Desk:
                 batch.writes.append(writes.put_incident(incident))
         batch.grown.clear()
 
-    def fold_again(self, alerts: Iterable[Alert]) -> None:
-        """After a restart: find the storm incidents that count alerts which have no incident of their own."""
+    def take_up(self, alerts: Iterable[Alert]) -> None:
+        """After a restart: find what each alert holds open, its own incident or the storm incident that counts it."""
         crowded = {i.alertname: i.id for i in self._casebook.active() if i.members > STORM_ROWS}
-        for alert in alerts if crowded else ():
-            if alert.name in crowded and alert.state is not AlertState.PENDING and self.wants(dict(alert.labels)):
-                key = incident_key(self.rules.host, alert.rule, alert.labels, self.rules.ignore_labels)
-                if self._casebook.by_key(key) is None:
-                    self._casebook.fold(alert.fingerprint, crowded[alert.name])
+        for alert in alerts:
+            if alert.state is AlertState.PENDING or not self.wants(dict(alert.labels)):
+                continue
+            key = incident_key(self.rules.host, alert.rule, alert.labels, self.rules.ignore_labels)
+            if self._casebook.by_key(key) is not None:
+                self._casebook.hold(key, alert.fingerprint)
+            elif alert.name in crowded:
+                self._casebook.fold(alert.fingerprint, crowded[alert.name])
 
     def first_start_over(self, batch: Batch, limit: int) -> None:
         """End the settling of the very first start: more than `limit` faults found get one ticket together."""

@@ -266,6 +266,8 @@ class Engine:
         metrics.CLOCK_STEPS.inc()
         self._p.situations.muting.changed = True  # what is told in dates holds again, or no longer
         self._durable.unwritten += housekeeping.shift(self._p, delta)
+        self._next_report += delta
+        self._refresh_at = self._refresh_at + delta if self._refresh_at is not None else None
         self.schedule_groups()
 
     # -- making it durable

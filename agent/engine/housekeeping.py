@@ -33,13 +33,17 @@ def shift(parts: Parts, delta: float) -> list[Write]:
     parts.series.shift(delta)
     parts.ruleset.shift(delta)
     parts.situations.settled_at += delta
+    parts.situations.outages.shift(delta)
+    parts.orders.schedule.shift(delta)
     muting = parts.situations.muting
     muting.maintain(muting.maintenance, muting.maintenance_until + delta)
+    muting.sources.shift(delta)
     return [
         *anchor(parts.clock),
         silencing.put_maintenance(muting),
         *writes.shift_counters(delta),
         *standings,
+        *parts.situations.newcomers.shift(delta),
         *parts.appointments.shift(delta),
         parts.intake.shift(delta),
         *(writes.put_incident(incident) for incident in moved),

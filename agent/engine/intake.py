@@ -3,12 +3,11 @@
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
+from agent.engine.backlog import WAIT_SECONDS, Backlog
 from agent.engine.batch import Batch
 from agent.engine.commands import BusyError, PostAlerts
 from agent.engine.leases import Leases
@@ -18,32 +17,17 @@ from agent.store.database import Write
 from agent.telemetry import metrics
 from rules.alert import Alert, AlertChange, AlertState
 
-_UNAPPLIED = 10_000
-"""Rows of the inbox."""
-_UNAPPLIED_ALERTS = 200_000
+_ALERT_BYTES = 2048
+"""How much an alert may say, on average: where some say more, there is room for fewer."""
 _BACKLOG_ALERTS = 100_000
 """While requests follow each other, this many alerts may wait in the inbox: to acknowledge goes before to apply."""
 _QUIET_SECONDS = 0.1
 """Requests that come within this follow each other."""
-_BACKLOG_SECONDS = 2.0
-"""How long the oldest may wait."""
 _TURN_SECONDS = 0.02
 """How long alerts are applied before the engine looks at its queue again."""
 _SILENT_PER_TURN = 1000
 SHOWN = 1000
 """When more are held, posted alerts are no series and no lines of `/metrics`."""
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A request that is not applied yet, or not through."""
-
-    row: int
-    origin: str
-    posts: Iterator[Post]
-    body: bytes | None
-    """What must still be put into the inbox."""
-    since: float
 
 
 def _always(_labels: Mapping[str, str]) -> bool:
@@ -65,8 +49,7 @@ class Intake:
         self._next_alert = next_alert
         self._most = most
         self._notable = notable
-        self._waiting: deque[_Waiting] = deque()
-        self._waiting_alerts = 0
+        self._backlog = Backlog()
         self._received_at = -math.inf
         self._follows = False
         """Whether the last request followed another one."""
@@ -76,6 +59,7 @@ class Intake:
         self._turn = 1
         self._durable_turn = 0
         self._held: dict[bytes, Held] = {}
+        self._held_bytes = 0
         self._spelled: dict[bytes, Held] = {}
         self._leases = Leases()
         self._version = 0
@@ -90,7 +74,10 @@ class Intake:
         """Take a request that only repeats what is on record: nothing is written, the leases go on.
 
         Return False if it holds anything else or nothing, or a lease is half over: then it must be posted in full.
+        While an end waits to be applied nothing is a repeat: what looks like one may be what that ends.
         """
+        if self._backlog.ends:
+            return False
         repeats: list[tuple[Held, float]] = []
         for glance in glances:
             held = self._spelled.get(bytes(glance.labels))
@@ -137,14 +124,14 @@ class Intake:
 
     def receive(self, command: PostAlerts, now: float) -> int:
         """Take a request; it is acknowledged when this turn is durable. Return how many alerts were left out."""
-        if len(self._waiting) >= _UNAPPLIED or self._waiting_alerts >= _UNAPPLIED_ALERTS:
+        if self._backlog.is_full:
             raise BusyError("too many posted alerts wait to be applied")
-        alerts, body = command.alerts, command.body
-        if len(self._held) + self._waiting_alerts + len(alerts) > self._most:
-            alerts, body = [post for post in alerts if post.identity in self._held], b""
+        alerts, body = command.alerts, command.body or _body(command.alerts)
+        if self._is_crowded(len(alerts), len(body)):
+            alerts = [post for post in alerts if post.identity in self._held]
+            body = _body(alerts)
         if alerts:
-            self._waiting.append(_Waiting(self._next_row, command.origin, iter(alerts), body or _body(alerts), now))
-            self._waiting_alerts += len(alerts)
+            self._backlog.add(self._next_row, command.origin, alerts, body=body, size=len(body), since=now)
             self._follows = now - self._received_at < _QUIET_SECONDS
             self._received_at = now
             self._caught_up.clear()
@@ -153,9 +140,14 @@ class Intake:
         metrics.POSTED_DROPPED.inc(dropped)
         return dropped
 
+    def _is_crowded(self, alerts: int, size: int) -> bool:
+        """Tell whether there is no room for so many more alerts of so many bytes together."""
+        crowd = len(self._held) + self._backlog.alerts + alerts
+        return crowd > self._most or self._held_bytes + self._backlog.size + size > self._most * _ALERT_BYTES
+
     def secure(self, batch: Batch) -> None:
         """Put what was not applied in the turn in which it came into the inbox."""
-        for waiting in reversed(self._waiting):
+        for waiting in reversed(self._backlog):
             if waiting.body is None:
                 break
             batch.writes.append(writes.receive(waiting.row, at=batch.now, origin=waiting.origin, body=waiting.body))
@@ -169,25 +161,24 @@ class Intake:
     def restore(self, rows: Sequence[tuple[int, str, Sequence[Post]]], held: Sequence[Held]) -> None:
         """Take up what a restart left: rows that were not applied, alerts that were active."""
         for row, origin, posts in rows:
-            self._waiting.append(_Waiting(row, origin, iter(posts), None, -math.inf))
-            self._waiting_alerts += len(posts)
+            self._backlog.add(row, origin, posts, body=None, size=sum(map(_size, posts)))
             self._caught_up.clear()
         for each in held:
             self._keep(each, None)
 
     def next_at(self) -> float | None:
-        return self._apply_at() if self._waiting else self._leases.next_at()
+        return self._apply_at() if self._backlog else self._leases.next_at()
 
     def _apply_at(self) -> float:
         """Return when what waits is to be applied."""
-        if not self._follows or self._hurry or self._waiting_alerts >= _BACKLOG_ALERTS:
+        if not self._follows or self._hurry or self._backlog.alerts >= _BACKLOG_ALERTS:
             return 0.0
-        return min(self._received_at + _QUIET_SECONDS, self._waiting[0].since + _BACKLOG_SECONDS)
+        return min(self._received_at + _QUIET_SECONDS, self._backlog.first.since + WAIT_SECONDS)
 
     def due(self, batch: Batch, *, writing: bool) -> Iterator[AlertChange]:
         """Apply what waits, unless `writing` has failed; yield the alerts that changed."""
         put: dict[int, Held] = {}
-        if self._waiting and writing and self._apply_at() <= batch.now:
+        if self._backlog and writing and self._apply_at() <= batch.now:
             yield from self._apply_some(batch, put)
         for held in self._leases.over(batch.now, _SILENT_PER_TURN):
             if self._held.get(held.identity) is held and held.state is AlertState.FIRING:
@@ -201,6 +192,8 @@ class Intake:
 
     def shift(self, seconds: float) -> Write:
         """Move the leases, because the wall clock was set by that much."""
+        self._received_at += seconds
+        self._backlog.shift(seconds)
         self._leases = Leases()
         for held in self._held.values():
             held.until += seconds
@@ -213,17 +206,17 @@ class Intake:
         gone: list[int] = []
         through = 0
         enough = time.perf_counter() + _TURN_SECONDS
-        while self._waiting:
-            waiting = self._waiting[0]
+        while self._backlog:
+            waiting = self._backlog.first
             for post in waiting.posts:
-                self._waiting_alerts -= 1
+                self._backlog.alerts -= 1
                 change = self._apply(post, waiting.origin, batch.now, put, gone)
                 if change is not None:
                     yield change
                 if time.perf_counter() >= enough:
                     break
             else:
-                self._waiting.popleft()
+                self._backlog.drop_first()
                 through = waiting.row if waiting.body is None else through
                 continue
             break
@@ -256,6 +249,7 @@ class Intake:
         gone.append(held.row)
         put.pop(held.row, None)
         del self._held[held.identity]
+        self._held_bytes -= _size(held)
         self._spelled.pop(held.spelling, None)
         self._version += 1
         if not self._notable(post.labels):
@@ -276,6 +270,7 @@ class Intake:
         if before is not None and before.spelling != held.spelling:
             self._spelled.pop(before.spelling, None)
         self._held[held.identity] = held
+        self._held_bytes += _size(held) - (_size(before) if before is not None else 0)
         self._spelled[held.spelling] = held
         self._leases.add(held)
         self._version += 1
@@ -288,6 +283,11 @@ def _until(glance: Glance, now: float) -> float:
     except (msgspec.DecodeError, OverflowError):
         return now
     return now + LEASE_SECONDS if ends_at is None else ends_at
+
+
+def _size(alert: Post | Held) -> int:
+    """Return how many bytes an alert has to say."""
+    return len(alert.identity) + len(alert.rest)
 
 
 def _body(alerts: Sequence[Post]) -> bytes:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import lru_cache, partial
 
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
@@ -155,7 +155,7 @@ def stopped_on_purpose(ruleset: Ruleset, unit: str, now: float) -> bool:
     return ruleset.holds(query, 0.0, now).health is Health.HEALTHY
 
 
-@cache
+@lru_cache(maxsize=256)
 def _query(expression: str) -> Query:
     return compile_query(expression)
 

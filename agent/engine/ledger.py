@@ -34,6 +34,8 @@ class Run:
     first_step: bool = False
     """It begins a pass of the ladder."""
     drill: bool = False
+    ill_since: float = 0.0
+    """Since when what it is to repair has not been well."""
 
     @property
     def owner(self) -> Owner:
@@ -107,7 +109,7 @@ class Ledger:
             for write in self.stand(subject, tried(self.standing(subject), limits, now))
         ]
         if run.first_step:
-            self._passes[run.owner] = (self.passes(run.owner, now, reset) + 1, now)
+            self._passes[run.owner] = (self.passes(run.owner, run.ill_since, reset) + 1, now)
             changes.append(writes.put_passes(*run.owner, *self._passes[run.owner]))
         return changes
 
@@ -159,9 +161,10 @@ class Ledger:
         self._passes[owner] = (count, now)
         return [writes.put_passes(*owner, count, now)]
 
-    def passes(self, owner: Owner, now: float, reset: float) -> int:
-        count, unhealthy_at = self._passes.get(owner, (0, now))
-        return 0 if now - unhealthy_at >= reset else count
+    def passes(self, owner: Owner, ill_since: float, reset: float) -> int:
+        """Return how many passes were begun since the resource was well for `reset` seconds, the last time it was."""
+        count, unhealthy_at = self._passes.get(owner, (0, ill_since))
+        return 0 if ill_since - unhealthy_at >= reset else count
 
     def runs(self, owner: Owner, since: float) -> tuple[float, ...]:
         """Return when executions on (remediation, resource) started, oldest first."""

@@ -32,7 +32,17 @@ class Newcomers:
         if since == self._since:
             return []
         self._since = since
-        return [set_meta(_KEY, msgspec.json.encode(since).decode())]
+        return [self._written()]
+
+    def shift(self, delta: float) -> list[Write]:
+        """Move when rules came by a step of the wall clock. Return what must be written."""
+        if not any(self._since.values()):
+            return []
+        self._since = {rule: at + delta if at else _ALWAYS for rule, at in self._since.items()}
+        return [self._written()]
+
+    def _written(self) -> Write:
+        return set_meta(_KEY, msgspec.json.encode(self._since).decode())
 
     def until(self, rule: str, now: float) -> float | None:
         """Return until when the rule only observes; None: it does not."""

@@ -74,6 +74,10 @@ class Schedule:
     prune: float = 0.0
     alive: float = 0.0
 
+    def shift(self, delta: float) -> None:
+        self.prune += delta
+        self.alive += delta
+
 
 class Orders:
     """What is None at first is the application's; it runs in the engine thread and must not block."""

@@ -34,3 +34,7 @@ class Outages:
     def back_at(self, services: Iterable[str]) -> float:
         """Return when one of them came back last; 0: none was down."""
         return max((self._back_at.get(service, 0.0) for service in services), default=0.0)
+
+    def shift(self, delta: float) -> None:
+        """Move when services came back by a step of the wall clock."""
+        self._back_at = {service: at + delta for service, at in self._back_at.items()}

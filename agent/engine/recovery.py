@@ -15,7 +15,7 @@ from agent.engine.outbox import Owed
 from agent.engine.parts import Parts
 from agent.incidents.effects import Kind
 from agent.incidents.events import AttemptNeverBegan, AttemptSettled
-from agent.incidents.incident import ACTIVE, Incident, Outcome
+from agent.incidents.incident import Incident, Outcome
 from agent.incidents.posted import posts_of
 from agent.store import documents, writes
 from agent.store.database import Database, set_meta
@@ -57,12 +57,21 @@ def next_row(connection: sqlite3.Connection, table: str) -> int:
 def elapsed_shift(database: Database, clock: Clock) -> float:
     """Return by how much instants on record must move so that the time that has truly passed is what counts.
 
-    Within one boot that is what CLOCK_BOOTTIME says; after another boot it is the wall clock's word.
+    Within one boot that is what CLOCK_BOOTTIME says; after another boot it is the wall clock's word, unless that says
+    that less than no time has passed.
     """
     boot_id, anchor = database.meta("boot_id"), database.meta("anchor")
-    if boot_id != clock.boot_id or anchor is None:
+    if anchor is None:
         return 0.0
+    if boot_id != clock.boot_id:
+        return min(0.0, clock.now() - _last_sign(database))
     return (clock.now() - clock.boottime()) - float(anchor)
+
+
+def _last_sign(database: Database) -> float:
+    """Return when the life before said something last, on its clock; 0: never."""
+    latest = database.connection.execute("SELECT at FROM audit ORDER BY id DESC LIMIT 1").fetchone()
+    return max(float(database.meta(housekeeping.ALIVE) or 0.0), latest[0] if latest is not None else 0.0)
 
 
 def recover(parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
@@ -83,13 +92,14 @@ def recover(parts: Parts, end_survivors: EndSurvivors, began: Began) -> None:
     parts.ledger.load(connection, without=never)
     parts.desk.problems.load(connection, now)
     parts.desk.changes.load(connection, now)
-    _load_alerts(parts, batch)
-    parts.situations.muting.note((*parts.ruleset.active(), *parts.intake.active()), now)
+    _load_alerts(parts, batch, now - shift)
     parts.desk.first_start = parts.database.meta("started_at") is None and now < parts.situations.settled_at
     batch.writes += parts.situations.newcomers.load(parts.database, parts.ruleset.identities, now)
     interrupted = _load_outbox(parts, batch, never)
     if shift:
+        settled_at = parts.situations.settled_at
         batch.writes += housekeeping.shift(parts, shift)
+        parts.situations.settled_at = settled_at  # that one counts from this start
     _give_time(parts, now)
     _begin_again(parts, now)
     batch.writes += [*housekeeping.anchor(parts.clock), set_meta("started_at", repr(now))]
@@ -144,8 +154,6 @@ def _load_incidents(parts: Parts, now: float) -> None:
         incident = _clamped(documents.incident(text), parts, now)
         parts.casebook.put(incident)
         parts.situations.note(incident, now)
-        if incident.state in ACTIVE and incident.fingerprint:
-            parts.casebook.hold(incident.key, incident.fingerprint)
 
 
 def _clamped(incident: Incident, parts: Parts, now: float) -> Incident:
@@ -174,19 +182,23 @@ def _begin_again(parts: Parts, now: float) -> None:
             parts.casebook.put(replace(incident, page=replace(page, since=now), page_at=now))
 
 
-def _load_alerts(parts: Parts, batch: Batch) -> None:
+def _load_alerts(parts: Parts, batch: Batch, then: float) -> None:
+    """Take up alerts; `then` is what the clock that wrote them would say now."""
     now = batch.now
     alerts = [documents.alert(text) for (text,) in parts.database.connection.execute("SELECT document FROM alerts")]
     alive = [a for a in alerts if a.state is not AlertState.RESOLVED]
-    outage = now - float(parts.database.meta(housekeeping.ALIVE) or now)
-    cutoff = now if outage > FORGOTTEN_SECONDS else 0.0
-    ended = parts.ruleset.restore(alive, now, cutoff)
+    outage = then - float(parts.database.meta(housekeeping.ALIVE) or then)
+    cutoff = then if outage > FORGOTTEN_SECONDS else 0.0
+    ended = parts.ruleset.restore(alive, then, cutoff)
     for change in ended:
         parts.desk.alert_changed(batch, change)
     _load_posted(parts, now)
+    posted = parts.intake.active()
+    parts.desk.take_up((*parts.ruleset.active(), *posted))
+    parts.situations.muting.note((*parts.ruleset.active(), *posted), now)
     parts.outside.told_alerts([a for a in alerts if a.state is not AlertState.PENDING])
     if parts.outside.hears_alerts:
-        parts.outside.told_alerts(parts.intake.active())
+        parts.outside.told_alerts(posted)
 
 
 def _load_posted(parts: Parts, now: float) -> None:
@@ -194,7 +206,6 @@ def _load_posted(parts: Parts, now: float) -> None:
     waiting = connection.execute("SELECT id, origin, body FROM inbox ORDER BY id").fetchall()
     held = [documents.held(row, now) for row in connection.execute("SELECT * FROM posted")]
     parts.intake.restore([(row, origin, posts_of(body)) for row, origin, body in waiting], held)
-    parts.desk.fold_again((*parts.ruleset.active(), *parts.intake.active()))
 
 
 def _load_outbox(parts: Parts, batch: Batch, never: Collection[str]) -> list[_Interrupted]:

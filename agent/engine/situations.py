@@ -10,6 +10,7 @@ from agent.engine.casebook import Casebook
 from agent.engine.ledger import Ledger, owner, subject
 from agent.engine.newcomers import Newcomers
 from agent.engine.outages import Outages
+from agent.incidents import spans
 from agent.incidents.incident import DEFAULT_SERVICE, Incident
 from agent.incidents.muting import Mute, MuteKind, Muting
 from agent.incidents.policy import Ladder, Policy
@@ -208,7 +209,7 @@ class Situations:
             standing=standing,
             kind=self._kind(planned.action, now),
             new_incidents=self._casebook.opened_since(now - limits.storm_within),
-            passes=self._ledger.passes(counted, now, limits.healthy_reset),
+            passes=self._ledger.passes(counted, spans.since(incident, now), limits.healthy_reset),
             continuing=continuing,
             runs=self._ledger.runs(counted, now - limits.per),
             host_runs=self._ledger.host_runs(now - _HOUR),

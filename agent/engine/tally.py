@@ -9,7 +9,7 @@ from agent.engine.batch import Batch
 from agent.engine.changes import ChangeBook
 from agent.engine.ledger import DRILL, Ledger, Run, Subject, subject
 from agent.engine.situations import effective_mode
-from agent.incidents import promises
+from agent.incidents import promises, spans
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.incident import Attempt, Incident
 from agent.incidents.policy import Ladder, Policy
@@ -47,6 +47,7 @@ class Tally:
             started_at=batch.now,
             first_step=attempt.step == 0 and not attempt.compensates,
             drill=incident.drill,
+            ill_since=spans.since(incident, batch.now),
         )
         reset = ladder.limits.healthy_reset if ladder is not None else 0.0
         subjects = _subjects(attempt, incident)

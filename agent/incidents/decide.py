@@ -164,6 +164,8 @@ def _settled(incident: Incident, event: AttemptSettled, context: Context) -> Dec
         return Decision(incident=incident, reason=Reason.UNCHANGED)
     attempts = tuple(_end(a, event, context.now) if a.run_id == event.run_id else a for a in incident.attempts)
     incident = replace(incident, attempts=attempts)
+    if incident.alert_state == "resolved" and event.outcome is Outcome.REFUSED:
+        return _over_untouched(incident, context)
     if event.unmet:
         decision = advance.escalate(incident, f"{Guard.PREFLIGHT}: {event.detail}", Reason.REFUSED_FOR_GOOD, context)
         return replace(decision, guard=Guard.PREFLIGHT)
@@ -189,10 +191,17 @@ def _never_began(incident: Incident, event: AttemptNeverBegan, context: Context)
     before = replace(work, step=work.step - 1) if work.step else None
     approval = replace(taken.approval, asked="") if taken is not None and taken.approval is not None else None
     free = replace(incident, state=State.OPEN, attempts=attempts, work=before, approval=approval)
+    if incident.alert_state == "resolved":
+        return _over_untouched(free, context)
     if context.situation.warming:  # the daemon has just started: what guards and rules look at is not there yet
         soon = replace(free, wake_at=context.now + WARM_SECONDS)
         return Decision(incident=soon, reason=Reason.ATTEMPT_NEVER_BEGAN)
     return advance.proceed(free, context, otherwise=Reason.ATTEMPT_NEVER_BEGAN)
+
+
+def _over_untouched(incident: Incident, context: Context) -> Decision:
+    """The alert ended while a step was under way that then did nothing: there is nothing left to do."""
+    return advance.resolve(incident, Resolution.BY_ITSELF, Reason.RESOLVED_BY_ITSELF, context)
 
 
 def _end(attempt: Attempt, event: AttemptSettled, now: float) -> Attempt:

@@ -79,6 +79,10 @@ class Sources:
         ]
         return max(ended, default=0.0)
 
+    def shift(self, delta: float) -> None:
+        """Move when sources went by a step of the wall clock."""
+        self._lifted = deque(((at + delta, rule, key) for at, rule, key in self._lifted), maxlen=_REMEMBERED)
+
     def inhibiting(self, labels: Labels) -> list[Inhibited]:
         """Return what inhibits an alert with these labels: one alert of each rule that does."""
         found = []

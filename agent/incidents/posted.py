@@ -17,6 +17,7 @@ from rules.alert import Alert, AlertState, Recovery
 
 LEASE_SECONDS = 300.0
 """A posted alert without `endsAt` is expected again within this."""
+_LONGEST_INSTANT = 64
 RULE = "posted;"
 """How the rule of every posted alert begins; its alertname follows."""
 
@@ -184,5 +185,7 @@ def seconds_of(raw: bytes) -> float | None:
 
     Raise msgspec.DecodeError or OverflowError.
     """
+    if len(raw) > _LONGEST_INSTANT:  # fractions of a second may have any number of digits
+        raise OverflowError("longer than any time needs to be")
     moment = _instant.decode(raw)
     return None if moment is None or moment.year == 1 else moment.timestamp()

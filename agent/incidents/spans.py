@@ -22,6 +22,18 @@ def traced(before: Incident | None, decision: Decision, now: float) -> Decision:
     return _with(decision, (*_ended(after.spans, now), Span(start=start, down=down, planned=planned)))
 
 
+def since(incident: Incident, now: float) -> float:
+    """Return since when it has lasted without a break; `now` where it is over, or has only just begun."""
+    if incident.state not in ACTIVE or not incident.spans:
+        return now
+    began = incident.spans[-1].start
+    for span in reversed(incident.spans[:-1]):
+        if span.end is None or span.end < began:
+            break
+        began = span.start
+    return began
+
+
 def is_planned(incident: Incident, last: Span | None) -> bool:
     """Tell whether somebody planned this, so that it counts against nobody.
 

@@ -1,5 +1,7 @@
 """The main loop: a fault is noticed, repaired, verified and recorded, and nothing leaves before it is durable."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.engine.commands import CommandError, OnIncident, SetMaintenance, SetStop
@@ -290,3 +292,45 @@ def test_the_engine_never_sleeps_past_the_next_ping(bench):
     bench.turn()
     bench.pass_time(10.0)
     assert bench.engine._patience() <= 5.0
+
+
+@pytest.mark.parametrize(
+    "result",
+    [{"outcome": "refused", "unmet": True}, {"outcome": "refused"}, {"never_began": True}],
+)
+def test_an_alert_that_ends_before_anything_was_done_about_it_is_over(bench, result):
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    bench.clock.advance(1)
+    bench.process(up=1)
+    bench.engine.settled(EffectSettled(row=row.id, claim=row.claim, done=True, result=result))
+    bench.turn()
+    assert (bench.incident()["state"], bench.incident()["resolution"]) == ("resolved", "by_itself")
+    assert bench.take("runner") == []
+
+
+def test_time_spent_waiting_for_a_guard_is_no_health_that_resets_attempts(make_bench):
+    bench = make_bench()
+    (ladder,) = bench.policy.ladders
+    limits = replace(ladder.limits, attempts=2, healthy_reset=300.0, cooldown=400.0, runs=100)
+    bench.parts.situations.policy = replace(bench.policy, ladders=(replace(ladder, limits=limits),))
+    began = 0
+    for _ in range(5):
+        for _ in range(30):
+            bench.process(up=0)
+            if rows := bench.take("runner"):
+                break
+            bench.clock.advance(15)
+        began += len(rows)
+        for row in rows:
+            done = EffectSettled(row=row.id, claim=row.claim, done=True, result={"outcome": "succeeded"})
+            bench.engine.settled(done)
+        for _ in range(5):
+            bench.clock.advance(5)
+            bench.process(up=1)
+    assert began == 2
+    bench.pass_time(301)
+    bench.process(up=1)
+    bench.clock.advance(1)
+    bench.process(up=0)
+    assert len(bench.take("runner")) == 1, "after as long in good health it may be tried again"

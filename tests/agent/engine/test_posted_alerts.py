@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agent.engine import intake
+from agent.engine import backlog, intake
 from agent.engine.commands import BusyError, PostAlerts
 from agent.intake.alertmanager import glances, parse
 from rules.alert import AlertState
@@ -189,3 +189,63 @@ def test_a_storm_is_not_over_before_the_last_of_those_it_only_counts(bench):
     post(bench, body(299, severity="critical", endsAt="2020-01-01T00:00:00Z"))
     bench.pass_time(1)
     assert bench.reader.incident(storm)["state"] == "resolved"
+
+
+def test_a_repeat_after_an_end_that_is_not_applied_yet_is_no_repeat(bench):
+    post(bench, body(1))
+    post(bench, body(2))  # requests follow each other: from now on they wait
+    post(bench, body(1, endsAt="2020-01-01T00:00:00Z"))
+    assert not repeated(bench, body(1))
+    post(bench, body(1))
+    bench.pass_time(3)
+    assert states(bench)["1"] is AlertState.FIRING
+
+
+def test_an_end_that_a_restart_found_in_the_inbox_is_applied_before_a_repeat_counts(bench):
+    post(bench, body(1))
+    post(bench, body(2))
+    post(bench, body(1, endsAt="2020-01-01T00:00:00Z"))
+    bench.restart()
+    assert not repeated(bench, body(1))
+
+
+def test_a_request_that_came_just_before_the_clock_was_set_back_is_applied(bench):
+    post(bench, body(1))
+    post(bench, body(2))
+    bench.clock.stepped = -86400.0
+    bench.pass_time(0.2)
+    assert set(states(bench)) == {"1", "2"}
+
+
+def test_few_alerts_with_much_to_say_take_no_more_room_than_many(bench):
+    bench.parts.intake._most = 100
+    text = {"annotations": {"text": "x" * 16_000}}
+    answers = [post(bench, body(number, **text)) for number in range(20)]
+    bench.pass_time(3)
+    assert {"dropped": 1} in answers
+    assert 5 < len(states(bench)) < 20
+    post(bench, body(*range(20), endsAt="2020-01-01T00:00:00Z"))
+    bench.pass_time(3)
+    assert post(bench, body(1, **text)) == {}, "there is room again"
+
+
+def test_requests_that_cannot_be_applied_are_refused_when_they_take_too_much_room(bench, monkeypatch):
+    monkeypatch.setattr(backlog, "_BYTES", 100_000)
+    bench.parts.situations.degraded = "the disk is full"
+    bench.parts.database.commit = lambda _writes: None
+    text = {"annotations": {"text": "x" * 16_000}}
+    answers = []
+    for number in range(20):
+        order = PostAlerts(alerts=parse(body(number, **text)).alerts, origin="http")
+        answers.append(bench.engine.queue.order(order))
+        bench.parts.situations.degraded = "the disk is full"
+        bench.turn()
+    refused = [answer for answer in answers if isinstance(answer.exception(0), BusyError)]
+    assert 10 < len(refused) < 20
+
+
+def test_a_time_with_endless_digits_is_refused(bench):
+    parsed = parse(body(1, startsAt="2026-01-01T00:00:00." + "0" * 1000 + "Z"))
+    assert parsed.alerts == ()
+    assert "no time of this calendar" in parsed.errors[0]
+    assert len(parsed.errors[0]) < 200

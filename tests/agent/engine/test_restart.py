@@ -314,3 +314,20 @@ def test_a_run_that_never_began_does_not_begin_while_a_guard_forbids_it_now(benc
     assert bench.take("helper") == []
     assert bench.incident()["state"] == "open"
     assert bench.incident()["attempts"] == []
+
+
+@pytest.mark.parametrize("first", ["1", "2"])
+def test_two_alerts_of_one_subject_hold_their_incident_across_a_restart(bench, first):
+    other = "2" if first == "1" else "1"
+    for pid in ("1", "2"):
+        post(bench, labels={"alertname": "DiskBroken", "severity": "critical", "pid": pid})
+        bench.pass_time(3)
+    bench.restart()
+    ended = {"endsAt": "2020-01-01T00:00:00Z"}
+    post(bench, labels={"alertname": "DiskBroken", "severity": "critical", "pid": first}, **ended)
+    bench.pass_time(3)
+    assert bench.incident()["state"] == "escalated"
+    bench.restart()
+    post(bench, labels={"alertname": "DiskBroken", "severity": "critical", "pid": other}, **ended)
+    bench.pass_time(3)
+    assert bench.incident()["state"] == "resolved"

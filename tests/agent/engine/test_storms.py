@@ -1,0 +1,60 @@
+"""Storms: what is only counted is let go of again, whoever ends what."""
+
+import pytest
+
+from agent.engine import intake
+from agent.engine.commands import OnIncident, PostAlerts
+from agent.engine.desk import STORM_ROWS
+from agent.incidents.events import ResolvedByOperator
+from agent.incidents.posted import post_of
+
+PAST = "2020-01-01T00:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    monkeypatch.setattr(intake, "_TURN_SECONDS", 60.0)
+
+
+def order(bench, command):
+    future = bench.engine.queue.order(command)
+    bench.turn()
+    return future.result(0)
+
+
+def post(bench, numbers, **more):
+    labels = {"alertname": "LinkDown", "severity": "critical"}
+    alerts = [post_of({"labels": {**labels, "port": str(number)}, **more}) for number in numbers]
+    order(bench, PostAlerts(alerts=alerts, origin="http"))
+    bench.pass_time(3)
+
+
+def storm(bench):
+    post(bench, range(STORM_ROWS + 60))
+    (found,) = [incident for incident in bench.parts.casebook if incident.members]
+    assert found.members > STORM_ROWS, "some are only counted"
+    return found
+
+
+def kept(bench):
+    """What is remembered for every alert that is counted or holds an incident."""
+    casebook = bench.parts.casebook
+    return len(casebook._folded) + sum(map(len, casebook._folds.values())) + len(casebook._holding)
+
+
+def test_nothing_is_remembered_of_a_storm_that_is_over(bench):
+    storm(bench)
+    post(bench, range(STORM_ROWS + 60), endsAt=PAST)
+    bench.pass_time(3601)
+    assert list(bench.parts.casebook) == []
+    assert kept(bench) == 0
+
+
+def test_members_that_end_after_their_storm_was_resolved_by_hand_do_no_harm(bench):
+    found = storm(bench)
+    order(bench, OnIncident(incident_id=found.id, event=ResolvedByOperator(actor="ann")))
+    bench.pass_time(3601)
+    assert bench.parts.casebook.get(found.id) is None
+    post(bench, range(STORM_ROWS + 60), endsAt=PAST)
+    post(bench, [0])
+    assert [incident.state for incident in bench.parts.casebook.active()] == ["escalated"]
