@@ -11,6 +11,7 @@ import yaml
 from agent.collecting.host import PUBLISH_SECONDS
 from agent.config import durations
 from agent.config.options import WebOptions
+from agent.telemetry.metrics import REGISTRY
 from rules.promql.compile import compile_query
 from rules.promql.values import Vector
 from tests.agent.web.scraped import prometheus
@@ -20,6 +21,20 @@ DASHBOARD = json.loads((FOLDER / "paramedic.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 TARGETS = [(panel["title"], target) for panel in PANELS for target in panel["targets"]]
 EXPRESSIONS = [target["expr"] for _, target in TARGETS]
+
+NOT_SHOWN = {
+    "paramedic_build_info",  # the list of hosts
+    "paramedic_start_time_seconds",
+    "paramedic_collector_runs_total",
+    "paramedic_collector_duration_seconds",  # as node_exporter names it
+    "prometheus_rule_group_last_duration_seconds",  # as we name it
+    "paramedic_rule_evaluations_total",
+    "paramedic_rule_limit_exceeded",  # these three are alerts
+    "paramedic_config_last_reload_successful",
+    "paramedic_outbox_claim_mismatches_total",
+    "paramedic_config_last_reload_success_timestamp_seconds",
+    "paramedic_mqtt_topics",
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +59,12 @@ def test_every_expression_returns_data_from_what_we_export_with_the_labels_of_it
     wanted = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
     for key in result.keys.final():
         assert wanted <= {name for name, _ in key.labels}, expression
+
+
+def test_it_shows_every_metric_of_ours_but_those_that_say_nothing_to_look_at():
+    known = {f"{family.name}_total" if family.type == "counter" else family.name for family in REGISTRY.collect()}
+    shown = {name for name in known if re.search(rf"\b{name}(_bucket)?\b", json.dumps(EXPRESSIONS))}
+    assert known - shown == NOT_SHOWN
 
 
 def test_no_expression_is_there_twice_and_no_panel_lies_over_another():
