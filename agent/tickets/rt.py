@@ -8,7 +8,7 @@ The account needs, on the queue: SeeQueue, CreateTicket, ShowTicket, ShowTicketC
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,16 +98,22 @@ class RequestTracker:
     def remarks(self, ref: TicketRef, after: int) -> Sequence[Remark]:
         """Return comments and replies of others. Who opened the ticket is ourselves, whatever the account is called."""
         with understood("RT"):
-            path = f"/ticket/{int(ref.id)}/history"
-            query = {"fields": "Type,Creator", "per_page": "100"}
-            history = self._client.json("GET", path, query=query)["items"]
-            own = {self._options.user, *(_creator(item) for item in history if item["Type"] == "Create")}
-            said = [item for item in history if item["Type"] in ("Comment", "Correspond") and int(item["id"]) > after]
+            own = {self._options.user, _creator(self._client.json("GET", f"/ticket/{int(ref.id)}"))}
             return [
                 Remark(id=int(item["id"]), actor=_creator(item), text=self._content(int(item["id"])))
-                for item in said
+                for item in self._said(ref, after)
                 if _creator(item) not in own
             ]
+
+    def _said(self, ref: TicketRef, after: int) -> Iterator[Mapping[str, Any]]:
+        """Yield comments and replies. What we may not see is missing from its page, so only an empty one is the last."""
+        wanted = f"TicketId = {int(ref.id)} AND id > {after} AND ( Type = 'Comment' OR Type = 'Correspond' )"
+        query = {"query": wanted, "fields": "Creator", "orderby": "id", "order": "ASC", "per_page": str(PAGE)}
+        for page in range(1, MAX_PAGES + 1):
+            items = self._client.json("GET", "/transactions", query={**query, "page": str(page)})["items"]
+            if not items:
+                return
+            yield from items
 
     def _content(self, transaction: int) -> str:
         """Return the plain text of a transaction; its first part that has any."""
@@ -170,6 +176,9 @@ def _creator(transaction: Mapping[str, Any]) -> str:
 
 SAFE = ":-_.~"
 MAX_PARTS = 5
+PAGE = 100
+"""RT gives no more at once."""
+MAX_PAGES = 25
 
 
 def _open(options: RtOptions, secrets: Secrets) -> TicketSystem:

@@ -98,7 +98,9 @@ class TestRequestTracker(NetworkContract):
         assert far.titles().count(draft.title) == 1
         assert far.comments(ref) == ["over"]
 
-    def test_what_others_write_is_read_back_with_the_name_of_their_account(self, far: NetworkEnd, rt: Server):
+    def test_what_others_write_is_read_back_with_the_name_of_their_account(
+        self, far: NetworkEnd, rt: Server, monkeypatch: pytest.MonkeyPatch
+    ):
         system = far.system()
         ref = open_ticket(system, fresh_draft())
         system.update(ref, note("own", "approve 0123456789abcdef"))
@@ -113,6 +115,8 @@ class TestRequestTracker(NetworkContract):
         first, second = system.remarks(ref, 0)
 
         assert [first.actor, second.actor] == ["root", "root"], "never our own account"
+        monkeypatch.setattr("agent.tickets.rt.PAGE", 1)
+        assert system.remarks(ref, 0) == [first, second], "however long the ticket's history is"
         assert first.text == "approve 0123456789abcdef: by comment"
         assert system.remarks(ref, first.id) == [second]
 
