@@ -150,8 +150,11 @@ class AlertmanagerSync:
                 stream=True,
             ) as response:
                 return self._judged(response)
-        except (requests.RequestException, OSError) as error:
-            return self._note(Result.FAILED, f"{type(error).__name__}: {error}")
+        except requests.RequestException as error:
+            # What it says names an object in memory, another one each time: a log line each time.
+            return self._note(Result.FAILED, f"not reached ({type(error).__name__})")
+        except (OSError, ValueError) as error:
+            return self._note(Result.FAILED, f"its token cannot be used ({type(error).__name__}: {error})")
 
     def _judged(self, response: "requests.Response") -> Result:
         if response.ok and not response.is_redirect:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent.clock import SystemClock
 from agent.config.options import AlertmanagerOptions
@@ -162,6 +163,19 @@ def test_an_alertmanager_that_is_down_gets_everything_when_it_comes():
                 threading.Event().wait(0.01)
 
 
+def test_an_alertmanager_that_stays_down_is_said_once():
+    with socket.socket() as closed, capture_logs() as lines:
+        closed.bind(("127.0.0.1", 0))
+        with syncing(f"http://127.0.0.1:{closed.getsockname()[1]}") as sync:
+            before = pushes("failed")
+            sync.offer([ALERT])
+            deadline = time.monotonic() + 5
+            while pushes("failed") < before + 3:
+                assert time.monotonic() < deadline
+                threading.Event().wait(0.01)
+    assert [line["event"] for line in lines] == ["push failed"]
+
+
 def test_the_token_is_read_anew_for_each_push(tmp_path):
     token = tmp_path / "token"
     token.write_text("one\n")
@@ -173,8 +187,11 @@ def test_the_token_is_read_anew_for_each_push(tmp_path):
         assert receiver.requests.get(timeout=5)[1]["authorization"] == "Bearer two"
 
 
-def test_a_token_file_that_is_missing_is_a_failed_push_and_no_dead_thread(tmp_path):
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", "schlüssel–".encode(), b"a\nb"])
+def test_a_token_file_that_is_missing_or_odd_is_a_failed_push_and_no_dead_thread(tmp_path, content):
     token = tmp_path / "token"
+    if content is not None:
+        token.write_bytes(content)
     before = pushes("failed")
     with receiving() as receiver, syncing(receiver.url, token_file=token) as sync:
         sync.offer([ALERT])
