@@ -1,5 +1,6 @@
 """The service catalogue, made of the configuration, and what is wrong between its tables."""
 
+import math
 from collections.abc import Iterator
 
 from agent.config.options import Config
@@ -39,7 +40,10 @@ def problem_limits(config: Config) -> ProblemLimits:
 
 
 def problems(config: Config) -> Iterator[Problem]:
-    """Name what services refer to and is not there, and services that depend on themselves."""
+    """Name what services refer to and is not there, services that depend on themselves, and calendars never open."""
+    for index, calendar in enumerate(calendars(config).values()):
+        if math.isinf(calendar.due(0.0, 1.0)):
+            yield Problem(f"calendars[{index}]", "has no hours: every one of them is in its holidays")
     hours = {options.name for options in config.calendars}
     names = {options.name for options in config.services}
     for index, options in enumerate(config.services):

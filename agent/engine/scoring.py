@@ -20,8 +20,10 @@ def ended(incident: Incident, worth: Mapping[str, Worth]) -> None:
         metrics.INCIDENT_SECONDS.labels(service, phase).inc(seconds)
     down = sum((span.end or span.start) - span.start for span in incident.spans if span.down)
     metrics.INCIDENT_DOWN.labels(service).inc(down)
-    if incident.attempts:
-        metrics.INCIDENT_RESPONSES.labels(service).inc(max(0.0, incident.attempts[0].started_at - incident.opened_at))
+    responses = [at for at in (*(each.started_at for each in incident.attempts), incident.taken_at) if at is not None]
+    if responses:
+        metrics.INCIDENTS_RESPONDED.labels(service).inc()
+        metrics.INCIDENT_RESPONSES.labels(service).inc(max(0.0, min(responses) - incident.opened_at))
     if incident.reopened:
         metrics.INCIDENTS_RECURRED.labels(service).inc()
     for clock in incident.clocks:

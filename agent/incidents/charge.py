@@ -15,7 +15,8 @@ def acknowledged(incident: Incident, event: Acknowledged, context: Context) -> D
         return Decision(incident=incident, reason=Reason.UNCHANGED)
     usual = context.now + context.policy.acknowledged_for if context.policy.acknowledged_for else None
     until = event.until if event.until is not None else usual
-    mine = replace(incident, acknowledged_by=event.actor, acknowledged_until=until)
+    taken_at = incident.taken_at if incident.taken_at is not None else context.now
+    mine = replace(incident, acknowledged_by=event.actor, acknowledged_until=until, taken_at=taken_at)
     return Decision(
         incident=advance.woken(mine, until), reason=Reason.ACKNOWLEDGED, actor=event.actor, detail=event.comment
     )

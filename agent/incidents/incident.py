@@ -194,7 +194,7 @@ class Incident:
     told: State | None = None
     """The last state that ticket systems and topics were told of; None: they know nothing of it."""
     parent: str = ""
-    """The storm incident (or failed dependency's incident) this one is a row of."""
+    """The storm incident this one is a row of."""
     preexisting: bool = False
     drill: bool = False
     tickets: tuple[str, ...] = ()
@@ -207,6 +207,8 @@ class Incident:
     attempts: tuple[Attempt, ...] = ()
     acknowledged_by: str = ""
     acknowledged_until: float | None = None
+    taken_at: float | None = None
+    """When somebody took charge of it first."""
     declined_until: float | None = None
     """Where somebody said "won't fix": nothing is done until then at least, nor while the alert lasts."""
     major: str = ""

@@ -38,8 +38,12 @@ def phases(incident: Incident) -> dict[str, float]:
 
 
 def is_false(incident: Incident) -> bool:
-    """Tell whether an incident ended by itself before it was worth anybody's while."""
-    by_itself = incident.resolution in (Resolution.BY_ITSELF, Resolution.SERIES_GONE) and not incident.attempts
+    """Tell whether an incident ended by itself before it was worth anybody's while.
+
+    One that was kept quiet, because of what its service depends on or by a silence, was no false fire.
+    """
+    untouched = not (incident.attempts or incident.suppressed)
+    by_itself = untouched and incident.resolution in (Resolution.BY_ITSELF, Resolution.SERIES_GONE)
     return by_itself and (incident.resolved_at or 0.0) - incident.opened_at < SHORT_SECONDS
 
 

@@ -106,6 +106,9 @@ INCIDENT_DOWN = _counter(
 INCIDENT_RESPONSES = _counter(
     "paramedic_incident_respond_seconds_total", "Time until somebody or something did a thing about them.", "service"
 )
+INCIDENTS_RESPONDED = _counter(
+    "paramedic_incidents_responded_total", "Incidents over about which somebody or something did a thing.", "service"
+)
 INCIDENTS_RECURRED = _counter(
     "paramedic_incidents_recurred_total", "Incidents over that had been re-opened.", "service"
 )

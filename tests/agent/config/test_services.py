@@ -90,6 +90,7 @@ def test_its_calendar_keeps_hours_and_holidays(tmp_path):
             "must be a date",
         ),
         ("[[calendars]]\nname = 'c'", "calendars[0]", "has no hours"),
+        ("[[calendars]]\nname = 'c'\ndays = ['mon']\nholidays = ['01-01..12-31']", "calendars[0]", "has no hours"),
         ("[[calendars]]\nname = 'c'\ndays = ['monday']", "calendars[0].days[0]", "must be a weekday"),
         ("[[calendars]]\nname = 'c'\ndays = ['mon']\nzone = 'Mars/Base'", "calendars[0].zone", "must be a time zone"),
         ("[priorities]\nhigh = ['P1']", "priorities", "must be four of"),

@@ -2,6 +2,8 @@
 
 import pytest
 
+from agent.engine.commands import OnIncident
+from agent.incidents.events import Acknowledged
 from agent.itsm.catalogue import Worth
 from agent.telemetry import metrics
 from tests.agent.engine.conftest import RULES
@@ -71,6 +73,22 @@ def test_one_that_came_back_counts_once_and_without_the_time_in_which_all_was_we
     assert found["paramedic_incidents_recurred_total", (("service", "default"),)] == 1
     assert found["paramedic_incidents_ended_total", (("result", "fixed"), ("rule", "ProcessDown"))] == 1
     assert found["paramedic_service_down_seconds_total", (("service", "default"),)] < 100.0
+
+
+def test_whoever_acknowledges_first_has_responded(make_bench):
+    bench = make_bench(ladders=())
+    before = counted()
+    bench.process(up=0)
+    for seconds in (40.0, 60.0):
+        bench.pass_time(seconds)
+        acknowledged = OnIncident(incident_id=bench.incident()["id"], event=Acknowledged(actor="ann"))
+        bench.engine.queue.order(acknowledged)
+        bench.turn()
+    bench.process(up=1)
+    bench.pass_time(HOUR + 1)
+    found = moved(before)
+    assert found["paramedic_incident_respond_seconds_total", (("service", "default"),)] == pytest.approx(40.0)
+    assert found["paramedic_incidents_responded_total", (("service", "default"),)] == 1
 
 
 def test_what_went_away_at_once_is_false(make_bench):

@@ -2,9 +2,11 @@
 
 import pytest
 
+from agent.app.reporting import evidence
 from agent.engine.commands import OnIncident
 from agent.incidents.events import Acknowledged
 from agent.itsm.catalogue import Catalogue, Criticality, Service, Target
+from agent.itsm.report import report
 from remediations.situation import Mode
 from rules import matchers
 
@@ -155,6 +157,21 @@ def test_when_that_is_back_the_dependant_is_seen_to(bench):
     assert by_service(bench)["database"]["state"] == "resolved"
     assert by_service(bench)["shop"]["suppressed"] == ""
     assert by_service(bench)["shop"]["state"] == "remediating"
+
+
+def test_what_ends_with_what_it_depends_on_was_no_false_fire(bench):
+    begin = bench.clock.now()
+    bench.processes({"postgres": 0, "web": 1})
+    (row,) = bench.take("runner")
+    bench.clock.advance(1)
+    bench.processes({"postgres": 0, "web": 0})
+    bench.settle(row, outcome="succeeded")
+    for _ in range(3):
+        bench.processes({"postgres": 1, "web": 1})
+        bench.pass_time(15)
+    assert by_service(bench)["shop"]["resolution"] == "by_itself"
+    found = report(evidence(bench.reader, bench.policy, "web1", begin, bench.clock.now())).measures
+    assert (found.incidents, found.false.of, found.false.count) == (2, 2, 0)
 
 
 def test_a_restart_does_not_forget_what_is_down(bench):
