@@ -106,7 +106,7 @@ class RequestTracker:
             ]
 
     def _said(self, ref: TicketRef, after: int) -> Iterator[Mapping[str, Any]]:
-        """Yield comments and replies. What we may not see is missing from its page, so only an empty one is the last."""
+        """Yield comments and replies. What we may not see is missing from a page, so only an empty one is the last."""
         wanted = f"TicketId = {int(ref.id)} AND id > {after} AND ( Type = 'Comment' OR Type = 'Correspond' )"
         query = {"query": wanted, "fields": "Creator", "orderby": "id", "order": "ASC", "per_page": str(PAGE)}
         for page in range(1, MAX_PAGES + 1):
