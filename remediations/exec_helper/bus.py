@@ -27,14 +27,15 @@ def call(member: str, signature: str, *arguments: Any, path: str = SOCKET) -> by
         client.settimeout(SECONDS)
         try:
             client.connect(path)
-            client.sendall(f"\0AUTH EXTERNAL {str(os.geteuid()).encode().hex()}\r\n".encode())
+            # BEGIN goes along: a call that came in one piece with it, systemd would leave unread until more comes.
+            client.sendall(f"\0AUTH EXTERNAL {str(os.geteuid()).encode().hex()}\r\nBEGIN\r\n".encode())
             received = _more(client, b"")
             while b"\r\n" not in received:
                 received = _more(client, received)
             word, _, received = received.partition(b"\r\n")
             if not word.startswith(b"OK "):
                 raise BusError("it does not know us")
-            client.sendall(b"BEGIN\r\n" + message(member, signature, *arguments))
+            client.sendall(message(member, signature, *arguments))
             return _answer(client, received)
         except OSError as error:
             raise BusError(f"{path}: {error.strerror or error}") from error

@@ -78,7 +78,7 @@ def systemd(tmp_path, *parts, greeting=b"OK 0123456789abcdef\r\n"):
             client, _ = listener.accept()
             with client:
                 client.settimeout(20)
-                client.recv(1024)
+                assert client.recv(256).endswith(b"\r\nBEGIN\r\n")
                 client.sendall(greeting)
                 if client.recv(65536):
                     with suppress(BrokenPipeError):  # it hears no more than it wants to
