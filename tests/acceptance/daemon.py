@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +22,7 @@ from agent.app.drills.faults import answering_at
 from agent.cli.client import Client, ControlError, over_socket
 from agent.config import toml
 from collectors.registry import SPECS
-from tests.services.service import free_port, pause, private_directory
+from tests.services.service import eventually, free_port, private_directory
 
 READY_SECONDS = 30.0
 RELOADED = re.compile('event="?reload')
@@ -104,17 +103,6 @@ def open_within(fifo: Path, seconds: float = 20.0) -> Any:
         return None
 
     return os.fdopen(eventually(opened, seconds, lambda: f"nobody reads {fifo.name}"), "wb", buffering=0)
-
-
-def eventually(look: Callable[[], Any], seconds: float = 20.0, what: Callable[[], object] = lambda: "") -> Any:
-    """Look until something is seen, and return it; fail with what is there instead after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if seen := look():
-            return seen
-        if time.monotonic() > deadline:
-            pytest.fail(f"not seen within {seconds:g} s: {what()}")
-        pause()
 
 
 def rule(alert: str, expr: str, *, labels: Mapping[str, str] | None = None, **more: object) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.acceptance.daemon import Daemon, eventually, prepared_daemon, rule, rule_file
+from tests.acceptance.daemon import Daemon, prepared_daemon, rule, rule_file
+from tests.services.service import eventually
 
 LABEL_SETS = int(os.environ.get("LABEL_SETS", "50000"))
 """`make soak` posts a million."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.acceptance.daemon import eventually, rule_file, running_daemon
-from tests.services.service import clean_environment, need, need_from_pypi
+from tests.acceptance.daemon import rule_file, running_daemon
+from tests.services.service import clean_environment, eventually, need, need_from_pypi
 
 TOKEN = "open-sesame-operator"
 EXAMPLES = "1000" if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else "8"

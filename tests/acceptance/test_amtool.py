@@ -7,18 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from tests.acceptance.daemon import (
-    PARAMEDIC,
-    down_rule,
-    eventually,
-    repairs,
-    rule_file,
-    running_daemon,
-    watched_services,
-    watching,
-)
+from tests.acceptance.daemon import PARAMEDIC, down_rule, repairs, rule_file, running_daemon, watched_services, watching
 from tests.services.prometheus import running_prometheus
-from tests.services.service import need
+from tests.services.service import eventually, need
 
 TOKEN = "open-sesame-operator"
 HTTP = f"authorization: {{credentials: {TOKEN}}}\n"

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.acceptance.daemon import PARAMEDIC, Daemon, eventually, prepared_daemon, repair, rule, rule_file
-from tests.acceptance.test_mqtt_in import send
+from tests.acceptance.daemon import PARAMEDIC, Daemon, prepared_daemon, repair, rule, rule_file
 from tests.services import rt as rt_service
 from tests.services.mosquitto import running_mosquitto
-from tests.services.service import Server
+from tests.services.mqtt import send
+from tests.services.service import Server, eventually
 
 RULES = rule_file(rule("Broken", "test_broken == 1"))
 ME = "root"

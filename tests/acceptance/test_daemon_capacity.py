@@ -13,7 +13,8 @@ from agent.itsm.capacity import DAY, Forecast, Hour
 from agent.itsm.capacity_plan import Outlook, Subject
 from agent.store import rollups
 from agent.store.database import Database
-from tests.acceptance.daemon import PARAMEDIC, Daemon, eventually, rule_file, running_daemon
+from tests.acceptance.daemon import PARAMEDIC, Daemon, rule_file, running_daemon
+from tests.services.service import eventually
 
 PACE = 2_000.0
 USED, LIMIT = 960_000.0, 1_000_000.0

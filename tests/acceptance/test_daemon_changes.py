@@ -6,16 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.daemon import (
-    PARAMEDIC,
-    Daemon,
-    eventually,
-    prepared_daemon,
-    repair,
-    rule,
-    rule_file,
-    running_daemon,
-)
+from tests.acceptance.daemon import PARAMEDIC, Daemon, prepared_daemon, repair, rule, rule_file, running_daemon
+from tests.services.service import eventually
 
 ME = "root"
 RULES = rule_file(rule("Broken", "test_broken == 1"))

@@ -5,15 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.daemon import (
-    down_rule,
-    eventually,
-    repair,
-    rule_file,
-    running_daemon,
-    watched_services,
-    watching,
-)
+from tests.acceptance.daemon import down_rule, repair, rule_file, running_daemon, watched_services, watching
+from tests.services.service import eventually
 
 LIBRARY = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
 HOLD = 3.0

@@ -11,7 +11,6 @@ from tests.acceptance.daemon import (
     Daemon,
     Watched,
     down_rule,
-    eventually,
     prepared_daemon,
     repair,
     rule,
@@ -20,6 +19,7 @@ from tests.acceptance.daemon import (
     watched_services,
     watching,
 )
+from tests.services.service import eventually
 
 BROKEN = rule_file(rule("Broken", "test_broken == 1"))
 

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.daemon import eventually, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.daemon import prepared_daemon, repair, rule, rule_file
+from tests.services.service import eventually
 
 RULES = rule_file(rule("Broken", "test_broken == 1"))
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.acceptance.daemon import Daemon, eventually, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.daemon import Daemon, prepared_daemon, repair, rule, rule_file
+from tests.services.service import eventually
 
 RULES = rule_file(rule("Broken", "test_broken == 1"))
 KIB = 1024

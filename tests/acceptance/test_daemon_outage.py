@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.daemon import Daemon, eventually, prepared_daemon, rule, rule_file
+from tests.acceptance.daemon import Daemon, prepared_daemon, rule, rule_file
 from tests.acceptance.test_daemon_whole import USERS, Reader, asked, secret, ticketing
 from tests.services.faults import FaultProxy, fault_proxy
 from tests.services.mosquitto import Broker, running_mosquitto
-from tests.services.service import Server
+from tests.services.service import Server, eventually
 
 NAMES = [f"part{number:02}" for number in range(20)]
 MENDED = NAMES[:6]

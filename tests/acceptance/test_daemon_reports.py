@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.acceptance.daemon import PARAMEDIC, eventually, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.daemon import PARAMEDIC, prepared_daemon, repair, rule, rule_file
+from tests.services.service import eventually
 from tests.services.smtp import running_mail_server
 
 RULES = rule_file(rule("Broken", "test_broken == 1", annotations={"summary": "<b>it|broke"}))

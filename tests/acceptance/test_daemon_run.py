@@ -15,9 +15,9 @@ import pytest
 from agent.app.drills.scenarios import SCENARIOS
 from agent.cli.main import main
 from agent.cli.parser import parser
-from tests.acceptance.daemon import PARAMEDIC, eventually
+from tests.acceptance.daemon import PARAMEDIC
 from tests.acceptance.test_promtool_metrics import NOT_PARSED, checked
-from tests.services.service import AS_ROOT, clean_environment, demoted, free_port, private_directory
+from tests.services.service import AS_ROOT, clean_environment, demoted, eventually, free_port, private_directory
 
 
 def commands(parser: argparse.ArgumentParser, prefix: str = "") -> Iterator[str]:

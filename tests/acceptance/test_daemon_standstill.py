@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.daemon import Daemon, eventually, prepared_daemon, repair, rule, rule_file
-from tests.services.service import need
+from tests.acceptance.daemon import Daemon, prepared_daemon, repair, rule, rule_file
+from tests.services.service import eventually, need
 
 RULES = rule_file(rule("Broken", "test_broken{name='it'} == 1"), rule("Other", "test_broken{name='other'} == 1"))
 MEND = """\

@@ -7,18 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import requests
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from tests.acceptance.daemon import (
     Daemon,
     Watched,
     down_rule,
-    eventually,
     repairs,
     rule_file,
     running_daemon,
@@ -27,8 +24,9 @@ from tests.acceptance.daemon import (
 )
 from tests.acceptance.test_promtool_metrics import NOT_PARSED, checked
 from tests.services.mosquitto import Broker, running_mosquitto
+from tests.services.mqtt import Listener
 from tests.services.prometheus import running_alertmanager, running_prometheus
-from tests.services.service import Server, need
+from tests.services.service import Server, eventually, need
 
 USERS = {"agent": "open-sesame-agent", "reader": "open-sesame-reader"}
 SERVICES = ("Plain", "Ticketed", "Topical", "Pushed", "Scraped", "Crash")
@@ -41,36 +39,17 @@ scrape_configs:
 """
 
 
-class Reader:
-    """Somebody else at the broker. Remembers every message in its order."""
+class Reader(Listener):
+    """Somebody else at the broker, who follows incidents."""
 
     def __init__(self, broker: Broker) -> None:
-        self.seen: list[tuple[str, str, bool]] = []
-        self.client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self.client.username_pw_set("reader", USERS["reader"])
-        self.client.tls_set(ca_certs=str(broker.ca_file))
-        self.client.on_connect = lambda client, *_: client.subscribe("paramedic/#", qos=1)
-        self.client.on_message = lambda _client, _data, message: self.seen.append(
-            (message.topic, message.payload.decode(), message.retain)
-        )
-        self.client.connect(broker.host, broker.port)
-        self.client.loop_start()
-
-    def of(self, topic: str) -> list[str]:
-        return [body for seen, body, _ in list(self.seen) if seen == topic]
+        super().__init__(broker, user="reader")
 
     def states(self, incident: str) -> list[str]:
         """Every state of an incident that its topic went through; "" once it was taken away."""
         bodies = self.of(f"paramedic/test-host/incidents/{incident}")
         states = [json.loads(body)["state"] if body else "" for body in bodies]
         return [state for number, state in enumerate(states) if number == 0 or state != states[number - 1]]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from agent.app.drills.scenarios import SCENARIOS
-from tests.acceptance.daemon import PARAMEDIC, Daemon, eventually, prepared_daemon, rule_file
+from tests.acceptance.daemon import PARAMEDIC, Daemon, prepared_daemon, rule_file
+from tests.services.service import eventually
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any
 
 import requests
 
-from tests.acceptance.daemon import Daemon, eventually, prepared_daemon, rule, rule_file
+from tests.acceptance.daemon import Daemon, prepared_daemon, rule, rule_file
+from tests.services.service import eventually
 
 PARAMEDIC = (sys.executable, "-P", "-m", "agent.cli.main")
 ARTICLE = """\

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 import pytest
 import requests
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.clock import SystemClock
 from agent.engine.commands import BusyError
@@ -16,8 +14,10 @@ from agent.intake import topics
 from agent.mqtt.feed import Feed, Subscription
 from agent.mqtt.link import Broker
 from agent.mqtt.subscriber import Subscriber
-from tests.acceptance.daemon import eventually, prepared_daemon, rule, rule_file, running_daemon
+from tests.acceptance.daemon import prepared_daemon, rule, rule_file, running_daemon
 from tests.services.mosquitto import running_mosquitto
+from tests.services.mqtt import send, sender
+from tests.services.service import eventually
 
 RULES = rule_file(rule("TooHot", "device_heat > 30"))
 SAMPLES = {"topic": "heat/{device}", "metric": "device_heat"}
@@ -27,38 +27,6 @@ PATIENT = 60.0
 
 def tables(broker, *subscriptions, **more):
     return {"mqtt": {"host": broker.host, "port": broker.port, "subscriptions": list(subscriptions), **more}}
-
-
-@contextmanager
-def sender(broker):
-    """A publisher that sends what the broker has not acknowledged once more when that comes back."""
-    client = Client(CallbackAPIVersion.VERSION2, client_id="sender", protocol=MQTTProtocolVersion.MQTTv5)
-    if broker.ca_file:
-        client.tls_set(ca_certs=str(broker.ca_file))
-        client.username_pw_set("agent", broker.users["agent"])
-    client.reconnect_delay_set(1, 1)
-    client.max_queued_messages_set(0)
-    acknowledged = set()
-    client.on_publish = lambda _client, _data, mid, *_: acknowledged.add(mid)
-    client.connect(broker.host, broker.port)
-    client.loop_start()
-
-    def publish(topic, payload, *, retain=False):
-        return client.publish(topic, payload, qos=1, retain=retain).mid
-
-    def settled(mids):
-        eventually(lambda: mids <= acknowledged, PATIENT, lambda: f"{len(mids - acknowledged)} not acknowledged")
-
-    try:
-        yield publish, settled
-    finally:
-        client.disconnect()
-        client.loop_stop()
-
-
-def send(broker, *messages, retain=False):
-    with sender(broker) as (publish, settled):
-        settled({publish(topic, payload, retain=retain) for topic, payload in messages})
 
 
 def await_subscribed(daemon):

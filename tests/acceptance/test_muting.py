@@ -5,16 +5,8 @@ import subprocess
 
 import pytest
 
-from tests.acceptance.daemon import (
-    PARAMEDIC,
-    down_rule,
-    eventually,
-    repairs,
-    rule_file,
-    running_daemon,
-    watched_services,
-    watching,
-)
+from tests.acceptance.daemon import PARAMEDIC, down_rule, repairs, rule_file, running_daemon, watched_services, watching
+from tests.services.service import eventually
 
 ALWAYS = {"name": "always", "times": ["00:00-12:00", "12:00-24:00"], "zone": "Europe/Berlin"}
 

@@ -1,43 +1,17 @@
 """A real daemon tells people through a real mail server and a real broker."""
 
 import json
-import queue
 from contextlib import ExitStack
 
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from tests.acceptance.daemon import eventually, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.daemon import prepared_daemon, repair, rule, rule_file
 from tests.services.mosquitto import running_mosquitto
+from tests.services.mqtt import Listener
+from tests.services.service import eventually
 from tests.services.smtp import running_mail_server
 
 HOSTILE = "down\r\nBcc: all@example.org\n\n<script>@channel ```[x](http://evil)"
-
-
-class Hearer:
-    """Somebody who hears a topic."""
-
-    def __init__(self, broker, topic):
-        self.messages = queue.Queue()
-        self.client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        subscribed = queue.Queue()
-        self.client.on_connect = lambda client, *_: client.subscribe(topic, qos=1)
-        self.client.on_subscribe = lambda *_: subscribed.put(True)
-        self.client.on_message = lambda _client, _data, message: self.messages.put(json.loads(message.payload))
-        self.client.connect(broker.host, broker.port)
-        self.client.loop_start()
-        subscribed.get(timeout=10)
-
-    def next(self):
-        return self.messages.get(timeout=20)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.client.disconnect()
-        self.client.loop_stop()
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +47,11 @@ def mails_to(post, address, since=0):
     return [each for each in post.mails()[since:] if each["X-RcptTo"] == address]
 
 
+def said(listener):
+    """Return what the next message says."""
+    return json.loads(listener.next()[1])
+
+
 @pytest.fixture
 def make_daemon(tmp_path):
     with ExitStack() as stack:
@@ -94,9 +73,9 @@ def test_one_fault_reaches_people_by_mail_and_topic_and_hostile_text_stays_text(
     }
     daemon, begin = make_daemon(tables), len(post.mails())
     daemon.start()
-    with Hearer(broker, "paramedic/test-host/notices/news") as news, Hearer(broker, "company/sales") as sales:
+    with Listener(broker, "paramedic/test-host/notices/news") as news, Listener(broker, "company/sales") as sales:
         daemon.tell(web=True)
-        told, business = news.next(), sales.next()
+        told, business = said(news), said(sales)
         assert (told["priority"], told["audience"], business["audience"]) == ("P1", "technical", "business")
         eventually(lambda: len(mails_to(post, "ops@example.org", begin)) > 0, what=daemon.tail)
         letter = mails_to(post, "ops@example.org", begin)[0]
@@ -108,9 +87,9 @@ def test_one_fault_reaches_people_by_mail_and_topic_and_hostile_text_stays_text(
         daemon.tell(web=False)
         texts = []
         while not texts or texts[-1]["state"] != "resolved":
-            texts.append(sales.next())
-        said = json.dumps([business, *texts])
-        assert [word for word in ("canary", "/bin/sh", "Technical") if word in said] == []
+            texts.append(said(sales))
+        shown = json.dumps([business, *texts])
+        assert [word for word in ("canary", "/bin/sh", "Technical") if word in shown] == []
     assert daemon.metric("paramedic_effects_total", target="dead", result="retry") > 0
     eventually(lambda: daemon.metric("paramedic_delivery_failing", target="dead") == 1.0, 40.0, daemon.tail)
     assert daemon.metric("paramedic_delivery_failing", target="mail") == 0.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.daemon import PARAMEDIC, eventually
-from tests.services.service import private_directory
+from tests.acceptance.daemon import PARAMEDIC
+from tests.services.service import eventually, private_directory
 
 PROFILES = Path(__file__).parents[2] / "docs/profiles"
 EXPECTED: dict[str, tuple[str, list[list[str]]]] = {

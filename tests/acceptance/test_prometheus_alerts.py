@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 
 import pytest
 
@@ -10,7 +9,7 @@ from agent.engine.commands import BusyError
 from tests.agent.web.daemon import TOKEN, running
 from tests.agent.web.scraped import ALERTS
 from tests.services.prometheus import running_prometheus
-from tests.services.service import need, pause
+from tests.services.service import eventually, need
 
 CONFIG = """
 global: {scrape_interval: 1s, evaluation_interval: 200ms}
@@ -39,10 +38,7 @@ def daemon(tmp_path):
 
 
 def await_commands(daemon, count):
-    deadline = time.monotonic() + 40
-    while len(daemon.backend.commands) < count:
-        assert time.monotonic() < deadline
-        pause()
+    eventually(lambda: len(daemon.backend.commands) >= count, 40.0)
     return daemon.backend.commands
 
 

@@ -9,7 +9,7 @@ from tests.agent.web.daemon import running
 from tests.agent.web.scraped import ALERTS, collect, exposition, live
 from tests.agent.web.test_dashboard import TARGETS
 from tests.services.prometheus import running_prometheus
-from tests.services.service import pause
+from tests.services.service import eventually
 
 CONFIG = """
 global: {scrape_interval: 500ms}
@@ -27,10 +27,8 @@ def prometheus(tmp_path_factory):
         daemon.backend.listed = ALERTS
         collect(daemon.backend.store, time.time())
         with running_prometheus(CONFIG % daemon.server.addresses[1]) as server:
-            deadline = time.monotonic() + 30
-            while not asked(server, "count_over_time(up[1m]) >= 5 and up == 1"):
-                assert time.monotonic() < deadline, targets(server)
-                pause()
+            scraped = "count_over_time(up[1m]) >= 5 and up == 1"
+            eventually(lambda: asked(server, scraped), 30.0, lambda: targets(server))
             yield server
 
 

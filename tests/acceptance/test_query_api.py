@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from tests.acceptance.daemon import eventually, rule, rule_file, running_daemon
+from tests.acceptance.daemon import rule, rule_file, running_daemon
 from tests.agent.web.test_dashboard import TARGETS
 from tests.services.prometheus import running_prometheus
-from tests.services.service import need
+from tests.services.service import eventually, need
 
 RULES = rule_file(
     {"record": "instance:load:max", "expr": "max by (instance, job) (node_load1)", "labels": {"team": "ops"}},

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.daemon import PARAMEDIC, Daemon, Watched, eventually, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.daemon import PARAMEDIC, Daemon, Watched, prepared_daemon, repair, rule, rule_file
 from tests.acceptance.test_promtool_metrics import NOT_PARSED, checked
+from tests.services.service import eventually
 
 RULES = rule_file(rule("Down", "paramedic_process_up == 0"), rule("Broken", "test_broken == 1"))
 

@@ -4,9 +4,9 @@ import json
 import urllib.request
 from typing import Any
 
-from tests.acceptance.daemon import Daemon, eventually, repair, rule, rule_file, running_daemon
+from tests.acceptance.daemon import Daemon, repair, rule, rule_file, running_daemon
 from tests.services.prometheus import running_alertmanager
-from tests.services.service import need
+from tests.services.service import eventually, need
 
 EXPRESSION = 'test_broken{name="disk"} == 1'
 TOLD = {"told": "{{ $labels.name }} of {{ $externalLabels.site }} at {{ $externalURL }}"}

@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.daemon import running_daemon
 from tests.services.exporter import Exporter, running_exporter
 from tests.services.prometheus import running_prometheus
-from tests.services.service import pause
+from tests.services.service import eventually
 
 SCRAPE, INTERVAL = 0.2, 2.0
 """Seconds from scrape to scrape, and from evaluation to evaluation."""
@@ -96,12 +96,13 @@ class Side:
 
 def await_firing(theirs: Side, ours: Side, *names: str, apart: float = APART) -> None:
     """Wait until just these alerts fire on both sides, the same in every word, and soon after one another."""
-    deadline = time.monotonic() + PATIENCE
-    while theirs.alerts != ours.alerts or firing(ours.alerts) != sorted(names):
-        assert time.monotonic() < deadline, f"wanted {names}\ntheirs {theirs.alerts}\nours {ours.alerts}"
-        pause()
+
+    def look() -> bool:
         theirs.look()
         ours.look()
+        return theirs.alerts == ours.alerts and firing(ours.alerts) == sorted(names)
+
+    eventually(look, PATIENCE, lambda: f"wanted {names}\ntheirs {theirs.alerts}\nours {ours.alerts}")
     assert abs(theirs.changed_at - ours.changed_at) <= apart
 
 

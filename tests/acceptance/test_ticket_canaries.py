@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.daemon import Daemon, eventually, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.daemon import Daemon, prepared_daemon, repair, rule, rule_file
 from tests.acceptance.test_daemon_whole import secret
 from tests.agent.tickets.fakes.site import Reply, Request, reply, serving
+from tests.services.service import eventually
 
 CANARY = "canary-5f0e"
 ARTICLE = """\

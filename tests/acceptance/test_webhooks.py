@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from tests.acceptance.daemon import eventually, prepared_daemon, rule_file
+from tests.acceptance.daemon import prepared_daemon, rule_file
 from tests.services.prometheus import running_alertmanager
+from tests.services.service import eventually
 
 CONFIG = """
 route: {receiver: paramedic, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}

@@ -5,13 +5,14 @@ import shutil
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from collectors.nagios import SEARCH_PATH, SPEC, NagiosCheck, NagiosOptions, collect
 from collectors.sample import Origin
 from collectors.spec import CollectError
+from tests.remediations.living import alive
+from tests.services.service import eventually
 
 
 @pytest.fixture
@@ -61,31 +62,20 @@ def test_performance_data_become_samples_with_their_thresholds(run):
     }
 
 
-def gone(pid):
-    return not Path(f"/proc/{pid}").exists() or ") Z " in Path(f"/proc/{pid}/stat").read_text()
-
-
-def await_end(pid):
-    deadline = time.monotonic() + 10
-    while not gone(pid):
-        assert time.monotonic() < deadline, f"{pid} lives on"
-        os.sched_yield()
-
-
 def test_a_plugin_that_hangs_is_unknown_and_its_children_die_with_it(run, tmp_path):
     began = time.monotonic()
     script = f"trap '' TERM; sleep 4242 & echo $! > {tmp_path}/child; echo 'text | a=1'; wait"
     samples = run(script, timeout_seconds=0.5)
     assert state(samples) == 3
     assert time.monotonic() - began < 5
-    await_end(int((tmp_path / "child").read_text()))
+    eventually(lambda: not alive(int((tmp_path / "child").read_text())))
 
 
 def test_what_a_plugin_leaves_behind_is_ended_and_does_not_hold_the_run_up(run, tmp_path):
     began = time.monotonic()
     assert state(run(f"sleep 4242 & echo $! > {tmp_path}/child; echo ok")) == 0
     assert time.monotonic() - began < 5
-    await_end(int((tmp_path / "child").read_text()))
+    eventually(lambda: not alive(int((tmp_path / "child").read_text())))
 
 
 def test_a_flood_is_read_and_forgotten_and_half_a_number_is_no_number(run):

@@ -13,6 +13,7 @@ from collectors import probe_http, probe_tcp
 from collectors.probe_http import HttpOptions, HttpTarget
 from collectors.probe_tcp import TcpOptions, TcpTarget
 from collectors.spec import CollectError
+from tests.services.service import free_port
 
 
 @contextmanager
@@ -73,11 +74,6 @@ def probed_http(url, timeout_seconds=5.0, max_body_bytes=1000, **expected):
     return {sample.name: sample.value for sample in probe_http.collect(options, "web")}
 
 
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 def test_a_service_that_takes_connections_is_up():
     with server(lambda _: None) as port:
         success, duration = probed_tcp(f"127.0.0.1:{port}")
@@ -88,7 +84,7 @@ def test_a_service_that_takes_connections_is_up():
 
 
 def test_a_closed_port_is_down_and_no_fault_of_the_collector():
-    assert probed_tcp(f"127.0.0.1:{closed_port()}")[0].value == 0
+    assert probed_tcp(f"127.0.0.1:{free_port()}")[0].value == 0
 
 
 def test_a_name_that_cannot_be_one_is_down():
@@ -195,7 +191,7 @@ def test_an_answer_that_is_not_http_is_down():
 
 
 def test_nobody_there_is_down():
-    assert probed_http(f"http://127.0.0.1:{closed_port()}/")["probe_success"] == 0
+    assert probed_http(f"http://127.0.0.1:{free_port()}/")["probe_success"] == 0
 
 
 def test_a_tls_server_that_is_none_is_down():

@@ -7,13 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.crash.tracer import executioner, needs_strace
-from tests.services.service import need, pause
+from tests.services.service import eventually, need
 
 pytestmark = [pytest.mark.crash, needs_strace]
 TREE = Path(__file__).parents[2]
@@ -70,11 +69,11 @@ def ran(top):
 
 
 def await_verdict(top):
-    deadline = time.monotonic() + 20
-    while (answer := ask(top, STATUS)[1][0])["answer"] == "running":
-        assert time.monotonic() < deadline
-        pause()
-    return answer
+    def look():
+        answer = ask(top, STATUS)[1][0]
+        return answer if answer["answer"] != "running" else None
+
+    return eventually(look)
 
 
 def points(top, strace):

@@ -10,9 +10,9 @@ import pytest
 
 from agent.cli.client import ControlError
 from tests.host.hosted import STARTS, Hosted
-from tests.host.machine import SUITE, booted, until
+from tests.host.machine import SUITE, booted
 from tests.host.patient import CONFIG, PARAMEDIC, UNIT, install_program
-from tests.services.service import free_port
+from tests.services.service import eventually, free_port
 
 SOCKET = "/run/paramedic-exec.sock"
 RUNS = "/var/lib/paramedic-exec/runs"
@@ -80,7 +80,7 @@ class Helped(Hosted):
             found = self.incident(unit)
             return found if found and found["state"] == state else None
 
-        return until(look, seconds, lambda: f"{unit} {state}: {self.incident(unit)}\n{self.journal()}")
+        return eventually(look, seconds, lambda: f"{unit} {state}: {self.incident(unit)}\n{self.journal()}")
 
     def journal(self) -> str:
         names = ("paramedic", "paramedic-exec.service", "paramedic-exec.socket", "paramedic-run-*")
@@ -108,7 +108,7 @@ class Helped(Hosted):
             answer = self.ask({"op": "status", "run": run_id})
             return answer if answer["answer"] == "finished" else None
 
-        return until(look, seconds, self.journal)
+        return eventually(look, seconds, self.journal)
 
     def allow(self, name: str, text: str, mode: int = 0o644) -> None:
         """Put a policy of the administrator's there."""
@@ -137,5 +137,5 @@ def helped(suite: str = SUITE) -> Iterator[Helped]:
         done = machine.outcome(PARAMEDIC, "install", timeout=120)
         if done.returncode:
             pytest.fail(f"{done.stdout}\n{found.journal()}")
-        until(lambda: re.search(r"watching ", machine.journal("paramedic")), 30.0, found.journal)
+        eventually(lambda: re.search(r"watching ", machine.journal("paramedic")), 30.0, found.journal)
         yield found

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.cli.client import Client, over_socket
-from tests.host.machine import Machine, until
+from tests.host.machine import Machine
+from tests.services.service import eventually
 
 STARTS = "/var/lib/starts"
 
@@ -26,7 +27,7 @@ class Hosted:
 
     def fail(self, unit: str) -> float:
         """Kill the unit's process as a crash would; return when (wall seconds)."""
-        until(lambda: int(self.machine.show(unit, "MainPID")), 10.0, f"a process of {unit}")
+        eventually(lambda: int(self.machine.show(unit, "MainPID")), 10.0, f"a process of {unit}")
         kill = 'pid=$(systemctl show -P MainPID -- "$1"); date +%s.%N; [ "$pid" != 0 ] && kill -KILL "$pid"'
         return float(self.machine.run("sh", "-c", kill, "sh", unit))
 
@@ -40,7 +41,7 @@ class Hosted:
             state = self.machine.show("paramedic", "ActiveState")
             return state == "active" and self.pid() not in {0, previous} and self.pid()
 
-        return until(look, seconds, self.journal)
+        return eventually(look, seconds, self.journal)
 
     def journal(self) -> str:
         return self.machine.journal("paramedic")

@@ -10,15 +10,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests.services.service import clean_environment, need, pause
+from tests.services.service import clean_environment, eventually, need
 
 CACHE = Path(os.environ.get("PARAMEDIC_TEST_CACHE", "/var/cache/paramedic-test"))
 SUITE = os.environ.get("HOST_SUITE", "bookworm")
@@ -46,11 +45,11 @@ class Machine:
 
     def restarted(self) -> "Machine":
         """Return the host once it has restarted and is up again."""
-        leader = until(
+        leader = eventually(
             lambda: (found := _leader(self.starter)) not in {0, self.leader} and found, BOOT_SECONDS, "it has restarted"
         )
         again = replace(self, leader=leader)
-        until(lambda: _is_up(again), BOOT_SECONDS, "it is up again")
+        eventually(lambda: _is_up(again), BOOT_SECONDS, "it is up again")
         return again
 
     def run(self, *argv: str, check: bool = True, timeout: float = 60.0) -> str:
@@ -98,16 +97,6 @@ class Machine:
         return self.run("journalctl", "--no-pager", "--output=cat", f"--unit={unit}")
 
 
-def until(look: Callable[[], object], seconds: float, what: str | Callable[[], str]):
-    """Look again until something true shows; return it. Fail the test when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
-        pause()
-    return found
-
-
 @contextmanager
 def booted(suite: str = SUITE) -> Iterator[Machine]:
     """Boot a fresh host; nothing of it is left afterwards. Skip where that cannot be done."""
@@ -123,9 +112,9 @@ def booted(suite: str = SUITE) -> Iterator[Machine]:
         console = root.parent / "console"
         process = _start(nspawn, root, name, groups, console)
         stack.callback(_stop, process)
-        leader = until(lambda: _leader(process.pid), 20.0, lambda: console.read_text(errors="replace"))
+        leader = eventually(lambda: _leader(process.pid), 20.0, lambda: console.read_text(errors="replace"))
         machine = Machine(root=root, leader=leader, starter=process.pid)
-        until(lambda: _is_up(machine), BOOT_SECONDS, lambda: console.read_text(errors="replace"))
+        eventually(lambda: _is_up(machine), BOOT_SECONDS, lambda: console.read_text(errors="replace"))
         _let_limits_bite(machine)
         yield machine
 
@@ -138,7 +127,7 @@ def _let_limits_bite(machine: Machine) -> None:
     if Path(f"/proc/{machine.leader}/root/sys/fs/cgroup/pids").is_dir():
         machine.run("mount", "-o", "remount,rw,bind", "/sys/fs/cgroup/pids")
         machine.run("systemctl", "daemon-reexec")  # it looked while they were read-only
-        until(lambda: _is_up(machine), BOOT_SECONDS, "the host is up again")
+        eventually(lambda: _is_up(machine), BOOT_SECONDS, "the host is up again")
 
 
 def _base(suite: str) -> Path:

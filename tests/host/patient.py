@@ -14,8 +14,8 @@ from agent.cli.client import ControlError
 from agent.config import toml
 from tests.host import wheels
 from tests.host.hosted import STARTS, Hosted
-from tests.host.machine import Machine, booted, until
-from tests.services.service import Server, free_port
+from tests.host.machine import Machine, booted
+from tests.services.service import Server, eventually, free_port
 
 VENV = "/opt/paramedic/venv"
 PARAMEDIC = f"{VENV}/bin/paramedic"
@@ -110,7 +110,7 @@ class Patient(Hosted):
         def look():
             return next((each for each in self.incidents(unit) if each["state"] == state), None)
 
-        found = until(look, seconds, lambda: f"{unit} {state}: {self.incidents(unit)}\n{self.journal()}")
+        found = eventually(look, seconds, lambda: f"{unit} {state}: {self.incidents(unit)}\n{self.journal()}")
         return self.client.get("incidents", found["id"])
 
     def tickets(self, unit: str) -> list[dict]:
@@ -123,7 +123,7 @@ class Patient(Hosted):
 
     def await_closed_ticket(self, unit: str) -> None:
         """Return once there is one ticket about the unit, and it is resolved; fail if there are more."""
-        until(lambda: [each["Status"] for each in self.tickets(unit)] == ["resolved"], 30.0, self.journal)
+        eventually(lambda: [each["Status"] for each in self.tickets(unit)] == ["resolved"], 30.0, self.journal)
 
     def await_ready(self) -> None:
         """Return once every collector has been run."""
@@ -134,7 +134,7 @@ class Patient(Hosted):
                 return True
             return False
 
-        until(look, 30.0, self.journal)
+        eventually(look, 30.0, self.journal)
 
     def metrics(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:

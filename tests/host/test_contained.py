@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.host.helped import RUNS, Helped
-from tests.host.machine import until
+from tests.services.service import eventually
 
 BOMB = "#!/bin/bash\nbomb() { bomb | bomb & }\nbomb\nsleep 60\n"
 FLOOD = "#!/bin/sh\necho first\nyes | head -c 10000000000\necho last\n"
@@ -77,7 +77,7 @@ def limits_bite(host: Helped) -> bool:
 def ended_after(host: Helped, run_id: str, began: float) -> float:
     """Return how long it took until nothing of the run was left."""
     host.await_finished(run_id)
-    until(lambda: not members(host, run_id), 10.0, host.processes)
+    eventually(lambda: not members(host, run_id), 10.0, host.processes)
     return time.monotonic() - began
 
 
@@ -93,7 +93,7 @@ def test_a_fork_bomb_stays_in_its_bounds_and_ends_in_time(host: Helped, run):
         most = max(most, len(members(host, run_id)))
         return time.monotonic() > deadline
 
-    until(look, 10.0, "time stands still")
+    eventually(look, 10.0, "time stands still")
     assert ended_after(host, run_id, run.began) < 3.0 + 2.0 + 1.0
     assert 1 < most <= 40
     assert host.ask({"op": "status", "run": run_id})["result"] == "timeout"
@@ -119,7 +119,7 @@ def test_ten_gigabytes_of_output_are_read_to_their_end(host: Helped, run):
 
 def test_a_grandchild_that_ignores_term_ends_in_time_too(host: Helped, run):
     run_id = run(HANG, 'user = "root"\n', timeout=2.0)
-    until(lambda: len(members(host, run_id)) > 1, 5.0, host.processes)
+    eventually(lambda: len(members(host, run_id)) > 1, 5.0, host.processes)
     assert ended_after(host, run_id, run.began) < 2.0 + 2.0 + 1.0
     answer = host.ask({"op": "status", "run": run_id})
     assert (answer["result"], answer["output"]) == ("timeout", "hanging\n")

@@ -8,9 +8,8 @@ import pytest
 
 from tests.host import wheels
 from tests.host.freezing import frozen
-from tests.host.machine import until
 from tests.host.patient import LATE, PARAMEDIC, STRANGER
-from tests.services.service import need
+from tests.services.service import eventually, need
 
 UNIT = wheels.TREE / "systemd/paramedic.service"
 DROP_IN = "/etc/systemd/system/paramedic.service.d/test.conf"
@@ -21,7 +20,7 @@ def reload(patient, change=lambda text: text):
     said = patient.journal().count("reload")
     patient.configure(change)
     patient.machine.run("systemctl", "reload", "paramedic")
-    until(lambda: patient.journal().count("reload") > said, 15.0, patient.journal)
+    eventually(lambda: patient.journal().count("reload") > said, 15.0, patient.journal)
 
 
 def test_a_reload_takes_a_changed_configuration_over(patient):
@@ -61,22 +60,22 @@ def impatient(patient):
 def test_an_engine_that_hangs_is_restarted_by_the_watchdog_and_shows_where_it_stood(impatient):
     # Twice the watchdog's time is enough for a daemon that feeds it too late to be killed.
     deadline = time.monotonic() + 8.0
-    until(lambda: time.monotonic() > deadline, 9.0, "time stands still")
+    eventually(lambda: time.monotonic() > deadline, 9.0, "time stands still")
     assert impatient.machine.show("paramedic", "NRestarts") == "0"
 
     pid = impatient.pid()
     with frozen(impatient.engine_thread()):
         assert impatient.metric("paramedic_ready") == 1  # the rest of the daemon goes on
-        until(lambda: impatient.machine.show("paramedic", "NRestarts") == "1", 6.0, impatient.journal)
+        eventually(lambda: impatient.machine.show("paramedic", "NRestarts") == "1", 20.0, impatient.journal)
     impatient.await_running(pid)
     shown = ("Watchdog timeout", "Fatal Python error: Aborted", "agent/engine/engine.py")
-    until(lambda: all(each in impatient.journal() for each in shown), 10.0, impatient.journal)
+    eventually(lambda: all(each in impatient.journal() for each in shown), 10.0, impatient.journal)
 
 
 def test_a_daemon_that_stands_still_is_restarted_by_the_watchdog(impatient):
     pid = impatient.pid()
     impatient.machine.run("kill", "-STOP", str(pid))
-    until(lambda: impatient.machine.show("paramedic", "NRestarts") == "1", 6.0, impatient.journal)
+    eventually(lambda: impatient.machine.show("paramedic", "NRestarts") == "1", 20.0, impatient.journal)
     impatient.await_running(pid)
 
 

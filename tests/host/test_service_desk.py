@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.cli.report import period
-from tests.host.machine import until
 from tests.host.patient import PARAMEDIC, RULES, STARTS, UNIT, Patient
 from tests.services.desks import RedmineView, Ticket, View, views
 from tests.services.redmine import PROJECT, running_redmine
 from tests.services.roundup import running_roundup
-from tests.services.service import Server
+from tests.services.service import Server, eventually
 
 SHOP, BLOG = "shop.service", "blog.service"
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -63,7 +62,7 @@ class Desk:
 
     def fault(self, unit: str, state: str) -> dict:
         """Break a unit once what was there before is over; return its new incident in this state."""
-        until(lambda: not self.patient.incidents(unit), 15.0, lambda: f"{self.patient.incidents(unit)}")
+        eventually(lambda: not self.patient.incidents(unit), 15.0, lambda: f"{self.patient.incidents(unit)}")
         known = {each["id"] for each in self.closed(unit)}
         self.patient.fail(unit)
 
@@ -71,7 +70,7 @@ class Desk:
             found = [each for each in (*self.patient.incidents(unit), *self.closed(unit)) if each["id"] not in known]
             return found[0] if found and found[0]["state"] == state else None
 
-        found = until(look, 30.0, lambda: f"{self.patient.incidents(unit)}\n{self.patient.journal()}")
+        found = eventually(look, 30.0, lambda: f"{self.patient.incidents(unit)}\n{self.patient.journal()}")
         return self.patient.client.get("incidents", found["id"])
 
     def closed(self, unit: str) -> list[dict]:
@@ -88,7 +87,7 @@ class Desk:
             found = [seen.ticket(link["ticket_id"]) for link in links if link["system"] == system]
             return found[0] if found and right(found[0]) else None
 
-        return until(look, 30.0, lambda: f"{seen.titles()}\n{self.patient.journal()}")
+        return eventually(look, 30.0, lambda: f"{seen.titles()}\n{self.patient.journal()}")
 
     def says(self, system: str, incident: dict, text: str) -> None:
         """Somebody writes a comment there, and the ticket system lets us know."""
@@ -100,7 +99,7 @@ class Desk:
             found = self.patient.client.get("incidents", incident["id"])
             return found if right(found) else None
 
-        return until(look, 15.0, lambda: f"{self.patient.client.get('incidents', incident['id'])}")
+        return eventually(look, 15.0, lambda: f"{self.patient.client.get('incidents', incident['id'])}")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.host.machine import until
+from tests.services.service import eventually
 
 SERVICE = """\
 [Unit]
@@ -49,7 +49,9 @@ def cause(patient, unit):
 
 
 def await_cause(patient, unit, wanted, seconds=10.0):
-    until(lambda: cause(patient, unit) == wanted, seconds, lambda: f"{unit}: {cause(patient, unit)!r}, not {wanted!r}")
+    eventually(
+        lambda: cause(patient, unit) == wanted, seconds, lambda: f"{unit}: {cause(patient, unit)!r}, not {wanted!r}"
+    )
 
 
 def alerts(patient, unit):
@@ -58,14 +60,14 @@ def alerts(patient, unit):
 
 def test_a_service_that_fails_is_an_incident(patient, service):
     unit = service("fails", "sleep 1; exit 3")
-    until(lambda: alerts(patient, unit) == {"SystemdUnitFailed"}, 10.0, patient.journal)
+    eventually(lambda: alerts(patient, unit) == {"SystemdUnitFailed"}, 10.0, patient.journal)
     assert cause(patient, unit) == "failure"
 
 
 def test_a_service_that_is_killed_is_an_incident(patient, service):
     unit = service("killed", "sleep infinity")
     patient.fail(unit)
-    until(lambda: alerts(patient, unit) == {"SystemdUnitFailed"}, 10.0, patient.journal)
+    eventually(lambda: alerts(patient, unit) == {"SystemdUnitFailed"}, 10.0, patient.journal)
     assert cause(patient, unit) == "failure"
 
 
@@ -104,7 +106,7 @@ def test_a_service_that_is_stopped_while_nobody_listens_stays_stopped(patient, s
     patient.machine.run("systemctl", "start", "paramedic")
     patient.await_running(before)
     patient.await_ready()
-    until(lambda: alerts(patient, dead) == {"SystemdUnitFailed"}, 10.0, patient.journal)
+    eventually(lambda: alerts(patient, dead) == {"SystemdUnitFailed"}, 10.0, patient.journal)
     assert (cause(patient, unit), alerts(patient, unit)) == ("request", set())
 
 
@@ -117,7 +119,7 @@ def test_a_restart_by_hand_is_no_alert(patient, service):
 
 def test_a_service_that_exhausts_its_start_limit_is_given_up(patient, service):
     unit = service("tired", "sleep 0.1; exit 1", more="Restart=on-failure\nRestartSec=100ms", interval=60)
-    until(lambda: alerts(patient, unit) == {"SystemdServiceGivenUp"}, 20.0, lambda: str(alerts(patient, unit)))
+    eventually(lambda: alerts(patient, unit) == {"SystemdServiceGivenUp"}, 20.0, lambda: str(alerts(patient, unit)))
     assert cause(patient, unit) == "given_up"
     before = patient.pid()
     patient.machine.run("systemctl", "restart", "paramedic")
@@ -130,7 +132,7 @@ def test_a_service_that_exhausts_its_start_limit_is_given_up(patient, service):
 def test_a_service_that_systemd_starts_again_and_again_is_flapping(patient, service):
     unit = service("flaps", "sleep 0.5; exit 1", more="Restart=always\nRestartSec=500ms", interval=0)
     await_cause(patient, unit, "restart")
-    until(lambda: alerts(patient, unit) == {"SystemdServiceFlapping"}, 40.0, lambda: str(alerts(patient, unit)))
+    eventually(lambda: alerts(patient, unit) == {"SystemdServiceFlapping"}, 40.0, lambda: str(alerts(patient, unit)))
     patient.machine.run("systemctl", "stop", unit)
     await_cause(patient, unit, "request")
 
@@ -145,9 +147,9 @@ def test_a_service_that_waits_for_its_restart_can_be_stopped_by_hand(patient, se
 
 def test_an_enabled_service_that_ends_without_an_error_is_an_incident(patient, service):
     unit = service("leaves", "sleep 1")
-    until(lambda: alerts(patient, unit) == {"SystemdServiceEnded"}, 10.0, patient.journal)
+    eventually(lambda: alerts(patient, unit) == {"SystemdServiceEnded"}, 10.0, patient.journal)
     allowed = service("allowed", "sleep 0.2", enabled=False)
-    until(lambda: patient.machine.show(allowed, "ActiveState") == "inactive", 5.0, "it goes on")
+    eventually(lambda: patient.machine.show(allowed, "ActiveState") == "inactive", 5.0, "it goes on")
     assert (cause(patient, allowed), alerts(patient, allowed)) == ("", set())
 
 
@@ -160,5 +162,5 @@ def test_connections_of_a_socket_are_counted(patient):
     for _ in range(3):
         patient.machine.run("python3", "-c", connect)
     name = 'node_systemd_socket_accepted_connections_total{name="echo.socket"}'
-    until(lambda: f"{name} 3" in patient.metrics(), 20.0, "three connections are not counted")
+    eventually(lambda: f"{name} 3" in patient.metrics(), 20.0, "three connections are not counted")
     assert 'node_systemd_socket_current_connections{name="echo.socket"}' in patient.metrics()

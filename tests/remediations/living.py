@@ -1,22 +1,9 @@
-"""Real processes, and waiting for what they do."""
+"""Real processes: whether they live, and their end."""
 
 import os
-import select
-import time
 from pathlib import Path
 
 BOOT = "this-boot"
-DEADLINE_SECONDS = 20.0
-
-
-def until(condition, what="the condition"):
-    """Wait until the condition holds and return what it returned."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    nothing = select.poll()
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what} did not come true in time"
-        nothing.poll(5)
-    return found
 
 
 def alive(pid):
@@ -28,7 +15,7 @@ def alive(pid):
 
 
 def pid_in(path):
-    """Return the pid in the file once it is written, as a reading function for `until`."""
+    """Return the pid in the file once it is written, as a reading function for `eventually`."""
     return lambda: int(path.read_text()) if path.exists() and path.read_text().endswith("\n") else 0
 
 

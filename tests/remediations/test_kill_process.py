@@ -9,7 +9,8 @@ import pytest
 
 from remediations.actions.kill_process import SCRIPT
 from remediations.scripts import kill_process
-from tests.remediations.living import alive, until
+from tests.remediations.living import alive
+from tests.services.service import eventually
 
 STUBBORN = (
     "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
@@ -65,7 +66,7 @@ def test_the_process_in_a_pid_file_is_ended(start, program, tmp_path):
 @pytest.mark.parametrize("how", ["name", "path"])
 def test_the_only_process_of_a_name_or_program_is_ended(start, program, how):
     process = start(program, "600")
-    until(lambda: kill_process.see(process.pid).program == str(program))
+    eventually(lambda: kill_process.see(process.pid).program == str(program))
     assert run(f"--command={program.name if how == 'name' else program}").returncode == 0
     assert process.wait(10) == -15
 
@@ -79,7 +80,7 @@ def test_a_process_that_ignores_term_is_killed_after_the_grace(start, tmp_path):
 
 def test_several_of_a_name_are_ambiguous_and_none_is_ended(start, program):
     processes = [start(program, "600"), start(program, "600")]
-    until(lambda: all(kill_process.see(each.pid).program == str(program) for each in processes))
+    eventually(lambda: all(kill_process.see(each.pid).program == str(program) for each in processes))
     result = run(f"--command={program}")
     assert result.returncode == 2
     assert all(str(each.pid) in result.stdout for each in processes)

@@ -16,7 +16,8 @@ from remediations.output import LIMIT
 from remediations.plan import Plan
 from remediations.processes import process
 from remediations.runner import DirectRunner, Outcome, Record, RunError
-from tests.remediations.living import BOOT, alive, end, pid_in, until
+from tests.remediations.living import BOOT, alive, end, pid_in
+from tests.services.service import eventually
 
 HANG = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
 
@@ -141,7 +142,7 @@ def test_a_time_out_ends_processes_that_ignore_term(runner, tmp_path, family):
     code = f"import os; open('{pidfile}', 'w').write(f'{{os.getpid()}}\\n'); {HANG}"
     script = FAMILIES[family].format(hang=f'{sys.executable} -c "{code}"', file=tmp_path / "other")
     running = runner.start("run-1", shell(script), 600.0)
-    grandchild = until(pid_in(pidfile), "the grandchild's pid")
+    grandchild = eventually(pid_in(pidfile), what="the grandchild's pid")
     try:
         running._deadline = time.monotonic()
         assert running.wait().outcome is Outcome.TIMED_OUT
@@ -209,7 +210,7 @@ def waiting_in(pipe):
 def test_of_a_survivor_that_floods_the_pipe_only_what_the_pipe_held_is_taken(runner, tmp_path):
     pidfile = tmp_path / "pid"
     running = runner.start("run-1", shell(f"setsid yes & echo $! > {pidfile}"), 60.0)
-    until(lambda: not alive(running.record.pid) and waiting_in(running._pipe) == 2 * LIMIT, "a full pipe")
+    eventually(lambda: not alive(running.record.pid) and waiting_in(running._pipe) == 2 * LIMIT, what="a full pipe")
     result = running.wait()
     running.close()
     end(int(pidfile.read_text()))

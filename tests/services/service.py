@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,6 +107,16 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 def pause() -> None:
     """Let 50 ms pass between two looks at something that gives no notice of itself."""
     time.sleep(0.05)
+
+
+def eventually(look: Callable[[], Any], seconds: float = 20.0, what: str | Callable[[], object] = "") -> Any:
+    """Look until something is seen, and return it; fail with what is there instead after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not seen within {seconds:g} s: {what() if callable(what) else what}")
+        pause()
+    return seen
 
 
 @contextmanager
@@ -207,11 +219,15 @@ def need_from_pypi(program: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody listens on now, nor gets while its service is down.
+
+    It lies below those that the kernel gives to clients: one of them could take it, or be connected to itself.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def listens(port: int) -> bool:

@@ -16,10 +16,10 @@ from agent.cli.trial_parser import DRILLS
 from agent.config import capacity
 from agent.config.options import Config
 from agent.config.values import check_name
-from agent.incidents.effects import Kind, OutboxRow
 from agent.incidents.policy import Policy, TicketPolicy
 from rules import rulefile
-from tests.services.service import pause
+from tests.agent.outbox import owed
+from tests.services.service import eventually
 
 OPEN = {
     "id": "i",
@@ -36,14 +36,6 @@ FIXED = OPEN | {
     "resolved_at": 15.0,
     "ticket_links": [{"system": "book", "state": "closed", "updated_at": 16.0}],
 }
-
-
-def eventually(look, seconds=10.0):
-    for _ in range(int(seconds / 0.05)):
-        if seen := look():
-            return seen
-        pause()
-    return pytest.fail("not seen")
 
 
 def test_the_record_of_an_incident_shows_its_phases():
@@ -226,10 +218,7 @@ def test_memory_is_used_up_to_the_share_and_no_further_and_a_restart_gives_it_ba
 def row(number, op_name, **update):
     draft = {"correlation": "h:1", "title": "t", "body": "b", "priority": "P1", "service": "s", "drill": True}
     payload = {"op": op_name, "draft": draft, "update": update or None}
-    return OutboxRow(
-        id=number, claim="c", kind=Kind.TICKET, key=f"k{number}", target="t", incident_id="i", payload=payload,
-        attempts=1, created_at=0.0,
-    )  # fmt: skip
+    return owed(payload, id=number, key=f"k{number}")
 
 
 def test_the_ticket_system_refuses_until_it_is_back_and_takes_each_operation_once(cleared):

@@ -17,7 +17,7 @@ from agent.cli import drill, scratch_daemon
 from agent.cli.main import main
 from agent.config.load import load
 from tests.agent.cli.daemons import daemon
-from tests.services.service import pause
+from tests.services.service import eventually
 
 PHASES = [phase.name for phase in SCENARIOS["service-down"].phases]
 
@@ -79,7 +79,7 @@ def test_what_a_drill_that_is_killed_leaves_goes_with_the_next_one(folder):
     assert list(folder.iterdir()) != []
     scratch_daemon.sweep(folder)
     assert list(folder.iterdir()) == []
-    _wait_until(lambda: not _processes_below(folder))
+    eventually(lambda: not _processes_below(folder))
 
 
 def test_the_folder_of_a_drill_that_goes_on_is_left_alone(folder):
@@ -97,14 +97,6 @@ def _wait_for(folder, pattern, process):
         except subprocess.TimeoutExpired:
             continue
         pytest.fail("it ended before its time")
-
-
-def _wait_until(look, looks=200):
-    for _ in range(looks):
-        if look():
-            return
-        pause()
-    pytest.fail("not so in time")
 
 
 def _processes_below(folder):

@@ -15,7 +15,7 @@ from agent.telemetry.metrics import REGISTRY
 from collectors.sample import Sample, Source
 from collectors.spec import CollectError, NotAvailableError, WatchSpec
 from tests.agent.collecting.fakes import NoOptions
-from tests.remediations.living import until
+from tests.services.service import eventually
 
 
 class PipeWatch:
@@ -126,7 +126,7 @@ def test_an_idle_watch_wakes_nobody(watching, heard):
         threading.Event().wait(0.5)
         return switches() == before
 
-    until(asleep, "an uninterrupted sleep")
+    eventually(asleep, what="an uninterrupted sleep")
     assert watch.snapshots == 1
 
 
@@ -144,7 +144,7 @@ def test_a_refresh_tells_even_what_is_unchanged(watching, heard):
 def test_a_pending_watch_is_looked_at_often_but_only_news_are_told(watching, heard):
     watch = PipeWatch(pending=True)
     watching(lambda _options: watch)
-    until(lambda: watch.snapshots > 5)
+    eventually(lambda: watch.snapshots > 5)
     assert len(snapshots(heard)) == 1
     watch.value, watch.pending = 7.0, False
     assert heard.until(lambda: len(snapshots(heard)) == 2)

@@ -3,8 +3,8 @@
 from agent.executor.helped import HelpedRepairs
 from agent.executor.pool import Pool
 from agent.executor.prelude import NOTHING, Prelude
-from agent.incidents.effects import Kind, OutboxRow
 from remediations.runner import Outcome, Result
+from tests.agent.outbox import owed
 
 DONE = Result(outcome=Outcome.SUCCEEDED, detail="exit status 0", output="o", exit_code=0)
 
@@ -36,17 +36,7 @@ def at_once(_row):
 
 def row(run_id="r1"):
     order = {"run_id": run_id, "argv": ["a", "b"], "environment": [], "resource": "r", "timeout": 5.0}
-    return OutboxRow(
-        id=7,
-        claim="mine",
-        kind=Kind.REMEDIATION,
-        key=run_id,
-        target="helper",
-        incident_id="i",
-        payload=order,
-        attempts=1,
-        created_at=0.0,
-    )
+    return owed(order, target="helper")
 
 
 def test_the_stored_plan_is_what_the_helper_is_asked_for():

@@ -2,27 +2,13 @@
 
 import queue
 import threading
+from dataclasses import replace
 
 import pytest
 
 from agent.executor.pool import Pool
-from agent.incidents.effects import Kind, OutboxRow
 from agent.incidents.events import EffectSettled
-
-
-def row(**changes):
-    fields = {
-        "id": 7,
-        "claim": "mine",
-        "kind": Kind.TICKET,
-        "key": "k",
-        "target": "desk",
-        "incident_id": "i",
-        "payload": {},
-        "attempts": 1,
-        "created_at": 0.0,
-    }
-    return OutboxRow(**(fields | changes))
+from tests.agent.outbox import ROW
 
 
 @pytest.fixture
@@ -32,7 +18,7 @@ def settled():
 
 def test_the_answer_of_a_performer_is_posted(settled):
     answer = EffectSettled(row=7, claim="mine", done=True)
-    Pool({"desk": lambda _row: answer}, settled.put).hand_over(row())
+    Pool({"desk": lambda _row: answer}, settled.put).hand_over(ROW)
     assert settled.get(timeout=5) is answer
 
 
@@ -40,14 +26,14 @@ def test_a_performer_that_raises_is_tried_again_and_the_error_is_the_reason(sett
     def broken(_row):
         raise ZeroDivisionError("by nothing")
 
-    Pool({"desk": broken}, settled.put).hand_over(row())
+    Pool({"desk": broken}, settled.put).hand_over(ROW)
     answer = settled.get(timeout=5)
     assert (answer.row, answer.claim, answer.done, answer.dead) == (7, "mine", False, False)
     assert answer.reason == "ZeroDivisionError: by nothing"
 
 
 def test_an_unknown_target_is_a_dead_letter(settled):
-    Pool({}, settled.put).hand_over(row(target="gone"))
+    Pool({}, settled.put).hand_over(replace(ROW, target="gone"))
     answer = settled.get(timeout=5)
     assert (answer.row, answer.claim, answer.dead) == (7, "mine", True)
     assert "'gone'" in answer.reason
@@ -62,8 +48,8 @@ def test_one_that_hangs_holds_up_neither_the_engine_nor_the_others(settled):
         return EffectSettled(row=asked.id, claim="mine", done=True)
 
     pool = Pool({"desk": perform}, settled.put)
-    pool.hand_over(row(id=1))
-    pool.hand_over(row(id=2))
+    pool.hand_over(replace(ROW, id=1))
+    pool.hand_over(replace(ROW, id=2))
     assert settled.get(timeout=5).row == 2
     free.set()
     assert settled.get(timeout=5).row == 1

@@ -4,8 +4,8 @@ import pytest
 
 from agent.executor.prelude import MAX_CAPTURED
 from agent.executor.repairs import Repairs
-from agent.incidents.effects import Kind, OutboxRow
 from remediations.runner import DirectRunner
+from tests.agent.outbox import owed
 
 
 @pytest.fixture
@@ -15,18 +15,7 @@ def perform(tmp_path):
     def perform(**payload):
         argv = ["/usr/bin/touch", str(tmp_path / "done")]
         order = {"run_id": "r1", "argv": argv, "environment": [], "resource": "x", "timeout": 10.0, **payload}
-        row = OutboxRow(
-            id=1,
-            claim="c",
-            kind=Kind.REMEDIATION,
-            key="r1",
-            target="runner",
-            incident_id="i1",
-            payload=order,
-            attempts=1,
-            created_at=0.0,
-        )
-        return repairs.perform(row).result
+        return repairs.perform(owed(order)).result
 
     yield perform
     assert list((tmp_path / "runs").iterdir()) == [], "nothing is left to be ended after a crash"

@@ -13,8 +13,8 @@ import pytest
 
 from agent.clock import SystemClock
 from agent.executor.repairs import Repairs
-from agent.incidents.effects import Kind, OutboxRow
 from remediations.runner import DirectRunner
+from tests.agent.outbox import owed
 from tests.crash.scene import wait_for
 
 BOOT = SystemClock().boot_id
@@ -40,22 +40,12 @@ def repairs(runs):
 
 def ordered(run_id, *argv, timeout=10.0):
     order = {"run_id": run_id, "argv": argv, "environment": [["GREETING", "hi"]], "resource": "r", "timeout": timeout}
-    return OutboxRow(
-        id=1,
-        claim="mine",
-        kind=Kind.REMEDIATION,
-        key=run_id,
-        target="runner",
-        incident_id="i",
-        payload=order,
-        attempts=1,
-        created_at=0.0,
-    )
+    return owed(order)
 
 
 def test_the_plan_is_run_exactly_as_it_stands(run_id, repairs, runs):
     settled = repairs.perform(ordered(run_id, "/bin/echo", "$HOME; `id`", "{{ $value }}"))
-    assert (settled.done, settled.row, settled.claim) == (True, 1, "mine")
+    assert (settled.done, settled.row, settled.claim) == (True, 7, "mine")
     assert settled.result["outcome"] == "succeeded"
     assert settled.result["output"] == "$HOME; `id` {{ $value }}\n"
     assert list(runs.iterdir()) == []

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from agent.executor.repairs import Repairs
-from agent.incidents.effects import Kind, OutboxRow
 from remediations.runner import DirectRunner, Outcome, Result
+from tests.agent.outbox import owed
 
 KILLED = Result(outcome=Outcome.FAILED, detail="killed by SIGTERM", signal=15)
 
@@ -18,17 +18,7 @@ def repairs(tmp_path):
 
 def row(boot_id="boot-1", timeout=60.0):
     payload = {"run_id": "a" * 32, "timeout": timeout} | ({"boot_id": boot_id} if boot_id else {})
-    return OutboxRow(
-        id=1,
-        claim="c",
-        kind=Kind.REMEDIATION,
-        key="k",
-        target="runner",
-        incident_id="i",
-        payload=payload,
-        attempts=1,
-        created_at=0.0,
-    )
+    return owed(payload)
 
 
 def test_a_run_that_was_killed_is_told_by_the_next_daemon_if_this_one_is_stopped_too(repairs):

@@ -6,10 +6,10 @@ from dataclasses import asdict
 import pytest
 
 from agent.executor import ticketing
-from agent.incidents.effects import Kind, OutboxRow
 from agent.store.database import Database
 from agent.tickets.contract import Draft, TicketError, Update
 from agent.tickets.registry import ADAPTERS
+from tests.agent.outbox import owed
 from tests.agent.tickets.fakes.site import serving
 from tests.crash.outside import TicketDesk
 from tests.services.faults import fault_proxy
@@ -18,17 +18,8 @@ from tests.services.faults import fault_proxy
 def row(op, *, number=1, correlation="h:1"):
     draft = Draft(correlation=correlation, title="t", body="b", priority="P1")
     update = Update(key=f"k{number}", comment=f"comment {number}")
-    return OutboxRow(
-        id=number,
-        claim="mine",
-        kind=Kind.TICKET,
-        key=f"{correlation}:desk:{number}",
-        target="desk",
-        incident_id="1",
-        payload={"op": op, "draft": asdict(draft), "update": asdict(update)},
-        attempts=1,
-        created_at=0.0,
-    )
+    payload = {"op": op, "draft": asdict(draft), "update": asdict(update)}
+    return owed(payload, id=number, key=f"{correlation}:desk:{number}")
 
 
 @pytest.fixture

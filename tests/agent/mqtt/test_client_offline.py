@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from agent.incidents.effects import Kind, OutboxRow
 from agent.mqtt.client import MqttClient
 from agent.mqtt.link import CONNECT_SECONDS, Broker, MqttError
+from tests.agent.outbox import owed
 
 
 def client_of(port=1, **options):
@@ -17,22 +17,12 @@ def client_of(port=1, **options):
 
 
 def row(topic="p/h/incidents/1", body="{}"):
-    return OutboxRow(
-        id=7,
-        claim="c",
-        kind=Kind.PUBLISH,
-        key="k",
-        target="mqtt",
-        incident_id="1",
-        payload={"topic": topic, "retain": True, "body": body},
-        attempts=1,
-        created_at=0.0,
-    )
+    return owed({"topic": topic, "retain": True, "body": body})
 
 
 def test_before_its_start_a_publish_is_to_be_tried_again():
     settled = client_of().perform(row())
-    assert (settled.row, settled.claim, settled.done, settled.dead) == (7, "c", False, False)
+    assert (settled.row, settled.claim, settled.done, settled.dead) == (7, "mine", False, False)
     assert settled.retry_after > 0
     assert settled.reason == "not connected to 127.0.0.1:1 yet"
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from agent.executor import notifying
-from agent.incidents.effects import Kind, OutboxRow
 from agent.notify.chat import Chat, Room
 from agent.notify.contract import Notice, NotifyError
 from agent.notify.mail import Mail, Post
 from agent.tickets.contract import TicketError
 from tests.agent.notify.servers import mail_server, web_server
+from tests.agent.outbox import owed
 from tests.services.tls import make_certificates
 
 NOTICE = Notice(key="inc-7:ops:3", subject="[P1] Down web on host", text="Größe\n.\nend", priority="P1")
@@ -185,17 +185,7 @@ def test_a_chat_that_is_not_there_or_says_nothing_is_tried_again():
 
 def _row():
     payload = {"reason": "opened", "notice": {"key": "k", "subject": "s", "text": "t", "priority": "P1"}}
-    return OutboxRow(
-        id=7,
-        claim="c",
-        kind=Kind.PUBLISH,
-        key="k",
-        target="ops",
-        incident_id="i",
-        payload=payload,
-        attempts=1,
-        created_at=0,
-    )
+    return owed(payload)
 
 
 class Failing:
@@ -222,5 +212,5 @@ class Failing:
 )
 def test_the_outbox_hears_what_a_channel_answered(error, done, dead, retry_after):
     settled = notifying.performer(Failing(error))(_row())
-    assert (settled.row, settled.claim) == (7, "c")
+    assert (settled.row, settled.claim) == (7, "mine")
     assert (settled.done, settled.dead, settled.retry_after) == (done, dead, retry_after)

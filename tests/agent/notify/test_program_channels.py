@@ -11,12 +11,12 @@ from agent.app import outward
 from agent.config.options import Config
 from agent.config.people_options import ChannelOptions
 from agent.executor import notifying
-from agent.incidents.effects import Kind, OutboxRow
 from agent.mqtt.link import PublishError
 from agent.notify.contract import Notice, NotifyError
 from agent.notify.hook import Hook, Receiver
 from agent.tickets.credentials import signature
 from tests.agent.notify.servers import web_server
+from tests.agent.outbox import owed
 
 CANARY = "canary-secret"
 NOTICE = Notice(
@@ -51,17 +51,7 @@ def hook(port, **changes):
 
 def row(notice=NOTICE):
     fields = {name: getattr(notice, name) for name in Notice.__slots__}
-    return OutboxRow(
-        id=7,
-        claim="c",
-        kind=Kind.PUBLISH,
-        key=notice.key,
-        target="ops",
-        incident_id="inc-7",
-        payload={"notice": fields},
-        attempts=1,
-        created_at=0,
-    )
+    return owed({"notice": fields}, key=notice.key)
 
 
 def test_a_webhook_gets_what_a_program_needs_with_key_and_signature():

@@ -12,7 +12,6 @@ import pytest
 
 from remediations.exec_helper import server as module
 from remediations.exec_helper.server import Server
-from tests.services.service import pause
 
 
 @pytest.fixture
@@ -113,7 +112,6 @@ def test_more_connections_than_it_keeps_are_not_let_in(listening):
     clients = [connect(path) for _ in range(module.MOST_CONNECTIONS)]
     for client in clients:
         client.sendall(b"not yet")
-    pause()
     with connect(path) as client:
         assert client.recv(10) == b""
     for client in clients:
