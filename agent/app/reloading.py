@@ -50,6 +50,9 @@ _SWAPPED = frozenset(
 
 
 _TELLING = frozenset({"routes", "chains", "rotas", "teams", "people"})
+_CHANNELS = frozenset({"channels", "digests"})
+_BY_CHANNEL = _TELLING | {"reports"}
+"""What names channels waits for new ones: what is owed to one that is not there would be lost."""
 
 
 class Reloading:
@@ -82,23 +85,25 @@ class Reloading:
         """Swap in what has changed. Return the names of changed tables and of those that need a restart."""
         try:
             loaded = load(self._path, os.environ)
-            new = self._prepare(loaded)
+            wanted = self._prepare(loaded)
+            changed = {f.name for f in fields(Config) if getattr(wanted, f.name) != getattr(self._config, f.name)}
+            waiting = _waiting(changed)
+            new = replace(wanted, **{name: getattr(self._config, name) for name in waiting})
             groups = building.groups(new)
         except ConfigError as error:
             metrics.RELOAD_OK.set(0)
             self._record.refused(batch, actor, str(error))
             raise CommandError(str(error), 400) from error
-        changed = {f.name for f in fields(Config) if getattr(new, f.name) != getattr(self._config, f.name)}
         if _versions(groups) != _versions(self._parts.ruleset.groups.values()):
             changed.add("rules")
-        waiting = changed - _SWAPPED
+        changed -= waiting
         self._record.reloaded(batch, sections(loaded, groups), actor, waiting)
         self._swap(batch, new, groups)
-        self._config = replace(new, **{name: getattr(self._config, name) for name in waiting})
+        self._config = new
         self._tell(batch, changed)
         metrics.RELOAD_OK.set(1)
         metrics.RELOAD_TIME.set(batch.now)
-        return {"changed": sorted(changed & _SWAPPED), "restart_required": sorted(waiting)}
+        return {"changed": sorted(changed), "restart_required": sorted(waiting)}
 
     def _tell(self, batch: Batch, changed: set[str]) -> None:
         """Let those hear of what is open whom routes and chains name from now on."""
@@ -137,6 +142,11 @@ class Reloading:
             of_a_rule = incident.fingerprint and not incident.rule.startswith("posted;")
             if incident.state is State.RESOLVED and of_a_rule and incident.rule not in known:
                 self._parts.desk.happened(batch, incident, RuleRemoved())
+
+
+def _waiting(changed: set[str]) -> set[str]:
+    """Return which of the changed tables take effect after a restart only."""
+    return (changed - _SWAPPED) | (changed & _BY_CHANNEL if _CHANNELS & changed else set())
 
 
 def _versions(groups: Iterable[RuleGroup]) -> set[tuple[str, str]]:

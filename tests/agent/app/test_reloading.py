@@ -1,0 +1,102 @@
+"""Reload: what runs afterwards is one configuration, whole, and not half of the next one."""
+
+import pytest
+
+from agent.app import building
+from agent.app.reloading import Reloading
+from agent.config.load import load
+from agent.engine.commands import Reload
+from agent.engine.engine import Engine
+from agent.engine.parts import Outside
+from agent.store.database import Database
+from collectors.sample import Reading, Sample, Source, labels
+from tests.agent.engine.conftest import FakeClock
+
+CONFIG = """
+[incidents]
+settle = "0s"
+[rules]
+packs = []
+files = ["rules.yml"]
+[[channels]]
+name = "chat"
+kind = "slack"
+url_file = "url"
+[[routes]]
+channels = ["chat"]
+[[people]]
+name = "ann"
+channels = ["chat"]
+"""
+RULES = """
+groups:
+- name: test
+  rules:
+  - alert: Down
+    expr: test_up == 0
+    labels: {severity: critical}
+"""
+TICKETS = '[[tickets]]\nsystem = "webhook"\nurl = "http://127.0.0.1:1"\n'
+CHANNEL = '[[channels]]\nname = "pager"\nkind = "slack"\nurl_file = "url"\n[[routes]]\nchannels = ["pager"]\n'
+DIGEST = '[[digests]]\nname = "daily"\nchannels = ["chat"]\nat = ["08:00"]\n[[routes]]\nchannels = ["daily"]\n'
+
+
+class House:
+    """An engine of a configuration that is reloaded."""
+
+    def __init__(self, folder):
+        self.path, self.clock, self.handed = folder / "paramedic.toml", FakeClock(), []
+        (folder / "rules.yml").write_text(RULES)
+        self.path.write_text(CONFIG)
+        self.database = Database(folder / "state")
+        config = load(self.path, {})
+        outside = Outside(hand_over=self.handed.append)
+        self.parts = building.parts(config, self.database, self.clock, outside, owner="me", publish=False)
+        self.engine = Engine(self.parts)
+        self.reloading = Reloading(config, self.path, self.engine, self.parts, lambda loaded: loaded)
+        self.reloading.attach()
+        self.engine.turn(())
+
+    def reload(self, text):
+        self.path.write_text(text)
+        answer = self.engine.queue.order(Reload(actor="ann (uid 0)"))
+        self.engine.turn(self.engine.queue.take(0.0, 10))
+        return answer.result(0)
+
+    def fail(self, name="web"):
+        """Return who is owed something about a fault."""
+        sample = Sample("test_up", 0.0, labels(name=name))
+        self.engine.read(
+            Reading(source=Source("x", ""), at=self.clock.now(), samples=[sample], complete=True, pushed=True)
+        )
+        self.engine.turn(self.engine.queue.take(0.0, 10))
+        return {row.target for row in self.handed}
+
+
+@pytest.fixture
+def house(tmp_path):
+    made = House(tmp_path)
+    yield made
+    made.database.close()
+
+
+@pytest.mark.parametrize(
+    ("more", "waiting"),
+    [(TICKETS, ["tickets"]), (CHANNEL, ["channels", "routes"]), (DIGEST, ["digests", "routes"])],
+    ids=["tickets", "channels", "digests"],
+)
+def test_nothing_is_owed_to_what_begins_with_a_restart_only(house, more, waiting):
+    assert house.reload(CONFIG + more) == {"changed": [], "restart_required": waiting}
+    assert house.fail() == {"chat"}
+    states = house.database.connection.execute("SELECT DISTINCT target FROM outbox WHERE target != 'book'").fetchall()
+    assert states == [("chat",)]
+
+
+def test_who_is_told_by_the_channels_that_run_is_taken_over_at_once(house):
+    more = '[[routes]]\npeople = ["ann"]\n'
+    assert house.reload(CONFIG.replace('[[routes]]\nchannels = ["chat"]\n', "") + more)["changed"] == ["routes"]
+    house.fail()
+    (row,) = house.handed
+    assert (row.target, row.payload["notice"]["person"]) == ("chat", "ann")
+    assert house.reload(CONFIG + CHANNEL)["restart_required"] == ["channels", "routes"]
+    assert house.reload(CONFIG)["restart_required"] == []
