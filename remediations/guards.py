@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from remediations.limits import BreakerLimits, Limits
-from remediations.situation import HostPhase, Mode, Situation
+from remediations.mode import Mode, lowest
+from remediations.situation import HostPhase, Situation
 from remediations.standing import Breaker, Standing, breaker, half_opens_at
 
 
@@ -106,11 +107,16 @@ def _operator(_limits: Limits, situation: Situation, now: float) -> Refusal | No
 
 def _mode(_limits: Limits, situation: Situation, _now: float) -> Refusal | None:
     """Hold back what the mode does not run by itself. Observe and propose refuse nothing: see `shadow`."""
-    if situation.mode in (Mode.OBSERVE, Mode.PROPOSE):
-        return None if situation.shadow else _wait(Guard.MODE, f"mode {situation.mode}: planned, not run")
-    if situation.mode is Mode.APPROVE and not situation.approved_by:
+    if situation.mode is Mode.AUTO or (situation.approved_by and may_be_taken_up(situation)):
+        return None
+    if situation.mode is Mode.APPROVE:
         return _wait(Guard.MODE, "mode approve: nobody has approved it yet")
-    return None
+    return None if situation.shadow else _wait(Guard.MODE, f"mode {situation.mode}: planned, not run")
+
+
+def may_be_taken_up(situation: Situation) -> bool:
+    """Tell whether an attempt may run on a person's word, whatever mode its remediation is in."""
+    return lowest(situation.most, Mode.APPROVE) is Mode.APPROVE
 
 
 def _breaker(limits: Limits, situation: Situation, now: float) -> Refusal | None:

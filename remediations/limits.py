@@ -35,7 +35,7 @@ class BreakerLimits:
 class Target:
     """What share of the last `attempts` verified attempts must have helped; below it auto becomes approve.
 
-    A person may promote it again once `evidence` attempts since then were verified and met the target.
+    A person may promote it by one mode once `evidence` of its proposals were proven correct, and that share of them.
     """
 
     success: float = 0.5

@@ -4,16 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from remediations.limits import DEFAULT_KIND, KindLimits
+from remediations.mode import Mode
 from remediations.standing import UNTRIED, Standing
-
-
-class Mode(StrEnum):
-    """How far a remediation may go by itself."""
-
-    OBSERVE = "observe"
-    PROPOSE = "propose"
-    APPROVE = "approve"
-    AUTO = "auto"
 
 
 class HostPhase(StrEnum):
@@ -67,6 +59,8 @@ class Situation:
     operator_until: float | None = None
     """When that is over if nothing more is heard of it."""
     mode: Mode = Mode.OBSERVE
+    most: Mode = Mode.AUTO
+    """How far service, action and the age of the rule let any remediation go."""
     approved_by: str = ""
     standing: Standing = UNTRIED
     """Of the remediation."""

@@ -1,12 +1,13 @@
-"""What verified results have earned a remediation or an action kind: its circuit breaker, and whether it is trusted.
+"""What verified results have earned a remediation or an action kind: its circuit breaker, and how far it is trusted.
 
-Pure: a standing is a value, made of the verdicts on attempts and of nothing else.
+Pure: a standing is a value, made of verdicts on attempts and proposals, and of people's words on it.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from remediations.limits import BreakerLimits, Target
+from remediations.mode import Mode, above, lowest
 
 _KEPT = 50
 """Verdicts that are remembered."""
@@ -20,9 +21,27 @@ class Breaker(StrEnum):
     OPEN = "open"
 
 
+class Proof(StrEnum):
+    """What the record proves about a proposal: that it was right, that it was not, or nothing."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rungs:
+    """Where the configuration puts a remediation, and how far people may promote it."""
+
+    first: Mode
+    highest: Mode = Mode.AUTO
+    version: str = ""
+    """Of what it does, and about what: evidence about another version counts for nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether an attempt helped, as fresh data told at wall second `at`."""
+    """Whether an attempt helped, or would have, as was known at wall second `at`."""
 
     at: float
     helped: bool
@@ -40,6 +59,16 @@ class Standing:
     """When the breaker opened, or the last trial failed; None: it is closed."""
     trial_at: float | None = None
     demoted_at: float | None = None
+    raised_to: Mode | None = None
+    """Where people have promoted it to; None: its mode is what the configuration says."""
+    proposals: tuple[Verdict, ...] = ()
+    """On the last proposals that were proven right or wrong, oldest first, since `moved_at`."""
+    unproven: int = 0
+    """Proposals since then that nothing is proven about."""
+    moved_at: float = 0.0
+    """When it came to the rung where it is."""
+    version: str = ""
+    """Of the remediation that proposals and promotions were about."""
 
 
 UNTRIED = Standing()
@@ -88,24 +117,70 @@ def falls_short(standing: Standing, target: Target) -> bool:
     return share is not None and len(standing.verdicts) >= target.attempts and share < target.success
 
 
+def rung(standing: Standing, rungs: Rungs) -> Mode:
+    """Return how far it is trusted: as far as it was promoted, and once demoted not without approval."""
+    raised = standing.raised_to if standing.version == rungs.version else None
+    cap = Mode.AUTO if standing.demoted_at is None else Mode.APPROVE
+    return lowest(raised or rungs.first, rungs.highest, cap)
+
+
+def proposed(standing: Standing, rungs: Rungs, proof: Proof, *, made_at: float, now: float) -> Standing:
+    """Return the standing after a proposal of this version was settled; on another rung it says nothing."""
+    standing = about(standing, rungs, now)
+    if made_at < standing.moved_at:
+        return standing
+    standing = replace(standing, version=rungs.version)
+    if proof is Proof.UNPROVEN:
+        return replace(standing, unproven=standing.unproven + 1)
+    verdict = Verdict(at=now, helped=proof is Proof.CORRECT)
+    return replace(standing, proposals=(*standing.proposals, verdict)[-_KEPT:])
+
+
+def about(standing: Standing, rungs: Rungs, now: float) -> Standing:
+    """Return the standing without what was earned by another version: that begins on its first rung."""
+    if standing.version in ("", rungs.version):
+        return standing
+    return replace(standing, raised_to=None, proposals=(), unproven=0, moved_at=now, version="")
+
+
 def demoted(standing: Standing, now: float) -> Standing:
     """Return the standing as it is from now on: what it did before is no evidence any more."""
-    return replace(standing, demoted_at=now, verdicts=(), counted=0)
+    return replace(_moved(standing, now), demoted_at=now)
 
 
-def promoted(standing: Standing) -> Standing:
-    return replace(standing, demoted_at=None, verdicts=(), counted=0)
+def promoted(standing: Standing, rungs: Rungs, now: float) -> Standing:
+    """Return the standing one rung higher."""
+    higher = above(rung(standing, rungs))
+    return replace(_moved(standing, now), demoted_at=None, raised_to=higher, version=rungs.version)
 
 
-def objection(standing: Standing, target: Target) -> str:
-    """Return why it may not be promoted; empty: the evidence is there."""
-    if standing.demoted_at is None:
-        return "it was not demoted: its mode is what the configuration says"
-    judged_since, share = len(standing.verdicts), success(standing, target.attempts)
-    if judged_since < target.evidence:
-        return f"the evidence is missing: {judged_since} of {target.evidence} attempts verified since it was demoted"
-    if share is not None and share < target.success:
-        return f"only {share:.0%} of the attempts since it was demoted helped, the target is {target.success:.0%}"
+def _moved(standing: Standing, now: float) -> Standing:
+    return replace(standing, verdicts=(), counted=0, proposals=(), unproven=0, moved_at=now)
+
+
+def correct(standing: Standing) -> int:
+    """Return how many of the last proposals were proven right."""
+    return sum(each.helped for each in standing.proposals)
+
+
+def objection(standing: Standing, target: Target, rungs: Rungs, to: Mode | None = None) -> str:
+    """Return why it may not be promoted to the next rung, the one that is meant; empty: the evidence is there."""
+    now_at = rung(standing, rungs)
+    following = above(now_at)
+    if following is None:
+        return f"its mode is {now_at} already"
+    if to not in (None, following):
+        return f"it goes one rung at a time: from {now_at} to {following}, not to {to}"
+    if lowest(following, rungs.highest) is not following:
+        return f"its max_mode is {rungs.highest}"
+    right, wrong = correct(standing), len(standing.proposals) - correct(standing)
+    counted = f"{right} of {target.evidence} proposals proven correct ({wrong} wrong, {standing.unproven} unproven)"
+    if right < target.evidence:
+        return f"the evidence is missing: {counted} in mode {now_at}"
+    last = standing.proposals[-target.attempts :]
+    share = sum(each.helped for each in last) / len(last)
+    if share < target.success:
+        return f"only {share:.0%} of its last {len(last)} proposals were correct, the target is {target.success:.0%}"
     return ""
 
 
@@ -117,7 +192,9 @@ def shifted(standing: Standing, delta: float) -> Standing:
 
     return replace(
         standing,
-        verdicts=tuple(Verdict(at=each.at + delta, helped=each.helped) for each in standing.verdicts),
+        verdicts=tuple(replace(each, at=each.at + delta) for each in standing.verdicts),
+        proposals=tuple(replace(each, at=each.at + delta) for each in standing.proposals),
+        moved_at=standing.moved_at + delta if standing.moved_at else 0.0,
         opened_at=move(standing.opened_at),
         trial_at=move(standing.trial_at),
         demoted_at=move(standing.demoted_at),

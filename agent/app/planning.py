@@ -1,5 +1,6 @@
 """From a configured remediation and an incident to exact plans: templates are rendered here, once, and never again."""
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -73,7 +74,15 @@ def _ladder(options: RemediationOptions, config: Config) -> Ladder:
         emergency=options.emergency,
         precondition=options.precondition,
         approvers=options.approvers or config.approvals.approvers,
+        max_mode=options.max_mode,
+        version=_version(options),
     )
+
+
+def _version(options: RemediationOptions) -> str:
+    """Return what tells this remediation from one of the same name that does something else, or begins elsewhere."""
+    does = (options.mode, options.match, options.origins, options.steps, options.compensate, options.verify)
+    return hashlib.sha256(repr(does).encode()).hexdigest()[:16]
 
 
 def planner(config: Config, environment: HostEnvironment) -> Planner:

@@ -11,7 +11,6 @@ from agent.config.acting import StepOptions
 from agent.config.options import Config
 from agent.engine.commands import CommandError, Rehearse
 from agent.engine.parts import Parts
-from agent.engine.situations import effective_mode
 from agent.incidents.advance import Context
 from agent.incidents.incident import Incident
 from agent.incidents.opening import described, opened
@@ -22,8 +21,10 @@ from remediations import registry
 from remediations.exec_helper.policy import Policy
 from remediations.guards import GUARDS, Guard
 from remediations.limits import Limits
+from remediations.mode import lowest
 from remediations.runner import GRACE_SECONDS
 from remediations.sandbox import HostEnvironment
+from remediations.standing import rung
 from rules.alert import Alert, AlertState
 from rules.matchers import Operator
 
@@ -56,7 +57,7 @@ def rehearsed(
         "labels": dict(incident.labels),
         "service": incident.service,
         "mode": ladder.mode,
-        "effective_mode": effective_mode(ladder.mode, standing, policy.catalogue.get(incident.service).automation),
+        "effective_mode": lowest(rung(standing, ladder.rungs), policy.catalogue.get(incident.service).automation),
         "taken_by": taker.name if taker is not None else None,
         "decision": decision.reason,
         "guard": decision.guard,

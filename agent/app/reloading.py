@@ -78,6 +78,7 @@ class Reloading:
         self._parts.orders.reload = self.reload
         running = sections(self._loaded, self._parts.ruleset.groups.values())
         self._record.started(running, self._parts.clock.now())
+        self._parts.database.commit(self._parts.desk.tally.configured(self._parts.clock.now()))
         metrics.RELOAD_OK.set(1)
         metrics.RELOAD_TIME.set(self._parts.clock.now())
 
@@ -114,6 +115,7 @@ class Reloading:
         parts = self._parts
         situations = parts.situations
         situations.policy = planning.policy(new, publish=situations.policy.publish)
+        batch.writes += parts.desk.tally.configured(batch.now)
         situations.planner = planning.planner(new, building.environment(new))
         parts.orders.rehearse = building.rehearser(new, parts)
         parts.orders.survey = building.surveyor(new, parts)

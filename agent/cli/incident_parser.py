@@ -52,10 +52,20 @@ def incidents(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is p
 
 
 def remediations(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    verbs = verbs_of(commands, "remediation", "show what remediations have earned, and trust them again")
+    verbs = verbs_of(commands, "remediation", "show what remediations have earned, and trust them further")
     listing = command(
-        verbs, "list", "list remediations with mode, verified success, breaker and refusals", module="remediations"
+        verbs,
+        "list",
+        "list remediations with mode, proposals, verified success, breaker and refusals",
+        module="remediations",
     )
+    show = command(
+        verbs,
+        "show",
+        "show one remediation: its mode, what its proposals came to, and what the next mode needs",
+        module="remediations",
+    )
+    show.add_argument("name", metavar="NAME", help="as `remediation list` shows it")
     plan = command(
         verbs,
         "plan",
@@ -76,13 +86,17 @@ def remediations(commands: Any) -> None:  # noqa: ANN401 - argparse's own type i
     promote = command(
         verbs,
         "promote",
-        "give a remediation that was demoted its mode back, on the evidence of verified attempts",
+        "let a remediation go one mode further (observe, propose, approve, auto), on the evidence of proposals that"
+        " were proven correct",
         module="remediations",
-        example='paramedic remediation promote restart-web --reason "the unit file is mended"',
+        example='paramedic remediation promote restart-web --to approve --reason "three times right"',
     )
     promote.add_argument("name", metavar="NAME", help="as `remediation list` shows it")
-    promote.add_argument("--reason", required=True, help="why it may be trusted again; it goes on record")
-    for each in (listing, plan, promote):
+    promote.add_argument(
+        "--to", default=None, choices=("propose", "approve", "auto"), help="refuse unless this is the next mode"
+    )
+    promote.add_argument("--reason", required=True, help="why it may be trusted further; it goes on record")
+    for each in (listing, show, plan, promote):
         client(each)
 
 

@@ -32,10 +32,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _plan(client: Client, args: argparse.Namespace) -> str:
     """Return the id of the plan that is meant, having shown what it would run."""
-    awaiting = client.get("incidents", args.id).get("awaiting")
-    if awaiting:
-        screen.say(f"plan {awaiting['plan']}: {screen.words(awaiting['argv'])}")
-    return str(args.plan or (awaiting or {}).get("plan", ""))
+    incident = client.get("incidents", args.id)
+    awaiting, proposal = incident.get("awaiting"), incident.get("proposal")
+    asked, argv = (awaiting, awaiting["argv"]) if awaiting else (proposal, incident.get("would_run"))
+    if asked and argv:
+        screen.say(f"plan {asked['plan']}: {screen.words(argv)}")
+    return str(args.plan or (asked or {}).get("plan", ""))
 
 
 def _fields(args: argparse.Namespace) -> dict[str, object]:
@@ -90,6 +92,7 @@ def _show(incident: Mapping[str, Any]) -> None:
             **_paged(incident.get("page"), incident.get("page_at")),
             "would run": screen.words(incident.get("would_run") or ()),
             **_awaited(incident.get("awaiting")),
+            **_proposed(incident),
             "looked at again": screen.moment(incident.get("wake_at")),
         }
         | {f"  {name}": text for name, text in incident.get("annotations") or ()}
@@ -120,6 +123,19 @@ def _awaited(awaiting: Mapping[str, Any] | None) -> dict[str, object]:
         "waits for": ", ".join(awaiting["approvers"]) or "nobody: there are no [approvals] approvers",
         "waits until": screen.moment(awaiting["until"]),
         "plan": awaiting["plan"],
+    }
+
+
+def _proposed(incident: Mapping[str, Any]) -> dict[str, object]:
+    """Show what nobody waits for: who may let it run all the same, and what it came to."""
+    made = incident.get("proposal")
+    if not made or incident.get("awaiting"):
+        return {}
+    open_one = incident.get("would_run") and not made["proof"]
+    return {
+        "may let it run": ", ".join(made["approvers"]) if open_one else "",
+        "plan": made["plan"] if open_one else "",
+        "its proposal was": made["proof"] or "",
     }
 
 

@@ -15,8 +15,8 @@ from agent.itsm.catalogue import Worth
 from collectors.sample import Origin
 from remediations import parameters
 from remediations.limits import BreakerLimits, KindLimits, Limits, Target
+from remediations.mode import Mode, lowest
 from remediations.plan import PlanError
-from remediations.situation import Mode
 from remediations.spec import Context
 from rules import matchers
 
@@ -66,13 +66,13 @@ class BreakerOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetOptions:
-    """What share of verified attempts must have helped; below it mode auto becomes approve."""
+    """What share of verified attempts must have helped; below it mode auto becomes approve. And what promotes it."""
 
     success: float = option(
         0.5, "Share of the last `attempts` that must have helped; 0 for no target.", zero=True, most=1
     )
     attempts: int = option(10, "How many verified attempts are looked at.")
-    evidence: int = option(3, "Verified attempts since then that a promotion needs.")
+    evidence: int = option(3, "Proposals proven correct that a person needs to promote it by one mode.", most=50)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +132,7 @@ class RemediationOptions:
         filled=True,
     )
     mode: Mode = option(Mode.OBSERVE, "observe, propose, approve or auto.")
+    max_mode: Mode = option(Mode.AUTO, "How far people may promote it, one mode at a time, on evidence.")
     steps: tuple[StepOptions, ...] = required(
         "The ladder: what is tried, one after the other, until an attempt is verified.", filled=True
     )
@@ -140,7 +141,8 @@ class RemediationOptions:
     limits: LimitOptions = field(default=LimitOptions(), metadata={"help": "How often it may run."})
     breaker: BreakerOptions = field(default=BreakerOptions(), metadata={"help": "When it is given up for a while."})
     target: TargetOptions = field(
-        default=TargetOptions(), metadata={"help": "What verified results auto needs: below them it becomes approve."}
+        default=TargetOptions(),
+        metadata={"help": "What verified results auto needs: below them it becomes approve; and what promotes it."},
     )
     approvers: tuple[str, ...] = option(
         (), "Who may approve it, instead of those in [approvals].", example=["ann"], check=check_approver
@@ -171,6 +173,8 @@ class RemediationOptions:
     )
 
     def __post_init__(self) -> None:
+        if lowest(self.mode, self.max_mode) is not self.mode:
+            raise ValueError(f"mode ({self.mode}) must not be above max_mode ({self.max_mode})")
         if len(self.steps) > self.limits.runs:
             raise ValueError(
                 f"limits.runs ({self.limits.runs}) must be at least the number of steps ({len(self.steps)}),"

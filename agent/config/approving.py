@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agent.config.finding import Finding, Level, Subject
-from remediations.situation import Mode
+from remediations.mode import Mode
 
 
 def unapprovable(subject: Subject) -> Iterator[Finding]:

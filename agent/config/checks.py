@@ -17,7 +17,7 @@ from agent.config.registries import Registries
 from agent.config.ticket_templates import failing
 from agent.config.values import address
 from collectors.sample import Origin
-from remediations.situation import Mode
+from remediations.mode import Mode
 from rules import matchers
 from rules.alerting import AlertingRule
 from rules.group import RuleGroup

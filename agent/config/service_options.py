@@ -13,7 +13,7 @@ from agent.config.values import check_name
 from agent.incidents.windows import parse_dates, parse_days, parse_times, parse_zone
 from agent.itsm.catalogue import DEFAULT, Criticality
 from agent.itsm.priority import MATRIX, PRIORITIES
-from remediations.situation import Mode
+from remediations.mode import Mode
 from rules import matchers
 
 _PERCENT = 100.0

@@ -191,10 +191,14 @@ def _shifted(incident: Incident, delta: float) -> Incident:
         )
     if given is not None:
         given = replace(given, at=given.at + delta)
+    made = incident.proposal
+    if made is not None:
+        made = replace(made, at=made.at + delta)
     return replace(
         incident,
         awaiting=asked,
         approval=given,
+        proposal=made,
         work=work,
         wake_at=move(incident.wake_at),
         clock_at=move(incident.clock_at),

@@ -19,6 +19,7 @@ from agent.incidents.events import (
 from agent.incidents.posted import Post
 from agent.incidents.silences import Silence
 from collectors.sample import Failure, Origin, Reading
+from remediations.mode import Mode
 
 if TYPE_CHECKING:
     from agent.itsm.capacity_plan import Survey
@@ -61,11 +62,13 @@ class OnIncident:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promote:
-    """Give a remediation that was demoted its mode back. Answer: its standing."""
+    """Let a remediation go one rung further on the ladder of modes. Answer: its standing."""
 
     remediation: str
     actor: str
     reason: str
+    to: Mode | None = None
+    """The rung that is meant; None: the next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

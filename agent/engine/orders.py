@@ -169,19 +169,21 @@ class Orders:
         heard = _hearing(incident, command.remark)
         if heard is None:
             return asdict(incident)
+        word = command.event if isinstance(command.event, PlanWord) else None
+        why = self._desk.objection(heard, word, batch.now) if word is not None else ""
         after = self._desk.happened(batch, heard, command.event)
         if heard != incident and after == heard:
             self._casebook.put(heard)
             batch.writes.append(writes.put_incident(heard))
-        if isinstance(command.event, PlanWord) and after.state is incident.state:
-            raise CommandError(self._desk.objection(incident, command.event, batch.now), 403)
+        if why:
+            raise CommandError(why, 403)
         if after == heard and not isinstance(command.event, TicketClosed):
             raise CommandError(f"that cannot be done to an incident that is {incident.state}")
         return asdict(after)
 
     def _promote(self, batch: Batch, command: Promote) -> Mapping[str, Any]:
         word = word_of(command.actor, batch.now, command.reason)
-        why = self._desk.tally.promote(batch, command.remediation, word)
+        why = self._desk.tally.promote(batch, command.remediation, word, command.to)
         if why:
             raise CommandError(f"{command.remediation} is not promoted: {why}")
         detail = f"{command.remediation}: {command.reason}"

@@ -16,8 +16,9 @@ from agent.incidents.muting import Mute, MuteKind, Muting
 from agent.incidents.policy import Ladder, Policy
 from agent.incidents.situation import Situation, Step
 from remediations import situation as guards
+from remediations.mode import Mode, lowest
 from remediations.plan import Plan
-from remediations.standing import Standing
+from remediations.standing import rung
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +191,7 @@ class Situations:
         origin_fine = str(incident.origin) in ladder.origins
         present = self._present(now) if planned.disruptive and not incident.drill else Presence()
         standing = self._ledger.standing(subject(ladder.name, drill=incident.drill))
+        most = self._most(incident, planned, now)
         return guards.Situation(
             stopped=self.stopped(),
             phase=self.phase,
@@ -205,7 +207,8 @@ class Situations:
             disruptive=planned.disruptive,
             operator=present.what,
             operator_until=present.until,
-            mode=effective_mode(ladder.mode, standing, self._most(incident, planned, now)),
+            mode=lowest(rung(standing, ladder.rungs), most),
+            most=most,
             standing=standing,
             kind=self._kind(planned.action, now),
             new_incidents=self._casebook.opened_since(now - limits.storm_within),
@@ -227,12 +230,12 @@ class Situations:
             return ""
         return f"{unit} was stopped on purpose"
 
-    def _most(self, incident: Incident, planned: Planned, now: float) -> guards.Mode:
+    def _most(self, incident: Incident, planned: Planned, now: float) -> Mode:
         """Return how far service, action and the age of the rule let a remediation go."""
         if self.newcomers.until(incident.rule, now) is not None and not incident.drill:
-            return guards.Mode.OBSERVE
+            return Mode.OBSERVE
         allowed = self.policy.catalogue.get(incident.service).automation
-        return min(allowed, guards.Mode.APPROVE, key=_MODES.index) if planned.restarts_host else allowed
+        return lowest(allowed, Mode.APPROVE) if planned.restarts_host else allowed
 
     def _kind(self, action: str, now: float) -> guards.ActionKind:
         limits = self.policy.kind(action)
@@ -274,15 +277,4 @@ def _joined(mutes: Sequence[Mute]) -> tuple[str, float | None]:
     return "; ".join(mute.says for mute in mutes), until
 
 
-def effective_mode(configured: guards.Mode, standing: Standing, most: guards.Mode = guards.Mode.AUTO) -> guards.Mode:
-    """Return how far a remediation may go: no further than its service allows, and once demoted not without approval.
-
-    Only a person promotes it again.
-    """
-    demoted = standing.demoted_at is not None
-    return min(configured, most, guards.Mode.APPROVE if demoted else guards.Mode.AUTO, key=_MODES.index)
-
-
 _HOUR = 3600.0
-_MODES = tuple(guards.Mode)
-"""From doing nothing to doing everything by itself."""

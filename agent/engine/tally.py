@@ -8,17 +8,31 @@ from typing import Any
 from agent.engine.batch import Batch
 from agent.engine.changes import ChangeBook
 from agent.engine.ledger import DRILL, Ledger, Run, Subject, subject
-from agent.engine.situations import effective_mode
 from agent.incidents import promises, spans
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.incident import Attempt, Incident
 from agent.incidents.policy import Ladder, Policy
 from agent.itsm.changes import STANDING, ChangeKind, Deed, Word
 from agent.store import writes
+from agent.store.database import Write
 from agent.telemetry import log, metrics
 from remediations.limits import BreakerLimits
-from remediations.situation import Mode
-from remediations.standing import Breaker, breaker, demoted, falls_short, half_opens_at, objection, promoted, success
+from remediations.mode import Mode, above
+from remediations.standing import (
+    Breaker,
+    Standing,
+    about,
+    breaker,
+    correct,
+    demoted,
+    falls_short,
+    half_opens_at,
+    objection,
+    promoted,
+    proposed,
+    rung,
+    success,
+)
 
 _log = log.get("standing")
 _SHOWN = {Breaker.CLOSED: 0, Breaker.HALF_OPEN: 1, Breaker.OPEN: 2}
@@ -88,12 +102,35 @@ class Tally:
         self._demote(batch, attempt, incident)
         self.report(batch.now)
 
+    def weighed(self, batch: Batch, before: Incident, decision: Decision) -> None:
+        """Count what is proven now about a proposal, unless it was made in a drill or by what is configured no more."""
+        made, proof = before.proposal, decision.proof
+        if made is None or proof is None:
+            return
+        said = replace(decision, reason=Reason.PROPOSAL_JUDGED, detail=f"{proof}: {decision.proof_says}")
+        batch.writes.append(writes.audit(batch.now, "Standing", replace(said, actor="", guard=None)))
+        ladder = self._policy().ladder(made.remediation)
+        if before.drill or ladder is None or made.version != ladder.version:
+            return
+        metrics.PROPOSALS.labels(ladder.name, proof).inc()
+        own = subject(ladder.name, drill=False)
+        standing = proposed(self._ledger.standing(own), ladder.rungs, proof, made_at=made.at, now=batch.now)
+        batch.writes += self._ledger.stand(own, standing)
+
+    def configured(self, now: float) -> list[Write]:
+        """Take back what was earned by remediations that the configuration has changed. Return what must be written."""
+        changes = []
+        for ladder in self._policy().ladders:
+            own = subject(ladder.name, drill=False)
+            changes += self._ledger.stand(own, about(self._ledger.standing(own), ladder.rungs, now))
+        return changes
+
     def _demote(self, batch: Batch, attempt: Attempt, incident: Incident) -> None:
         """Take the right to act alone from a remediation that does not do what it is trusted for."""
         ladder = self._policy().ladder(attempt.remediation)
         own = subject(attempt.remediation, drill=incident.drill)
         standing = self._ledger.standing(own)
-        if incident.drill or ladder is None or ladder.mode is not Mode.AUTO or standing.demoted_at is not None:
+        if incident.drill or ladder is None or rung(standing, ladder.rungs) is not Mode.AUTO:
             return
         if falls_short(standing, ladder.target):
             share = success(standing, ladder.target.attempts) or 0.0
@@ -104,19 +141,21 @@ class Tally:
             )
             self._note(batch, incident, Reason.DEMOTED, detail)
             allowed = Word(by=f"target of {ladder.name}", via=STANDING, at=batch.now)
-            deed = _mode_changed(ladder, Mode.APPROVE, f"{share:.0%} of its attempts helped", allowed)
-            self._changes.deed(batch, replace(deed, drill=incident.drill))
+            why = f"{share:.0%} of its attempts helped"
+            self._changes.deed(batch, _mode_changed(ladder, (Mode.AUTO, Mode.APPROVE), "demoted", why, allowed))
 
-    def promote(self, batch: Batch, name: str, word: Word) -> str:
-        """Give a demoted remediation its mode back, on somebody's word. Return why not; empty: it is done."""
+    def promote(self, batch: Batch, name: str, word: Word, to: Mode | None = None) -> str:
+        """Let a remediation go one rung further, on somebody's word. Return why not; empty: it is done."""
         ladder = self._policy().ladder(name)
         if ladder is None:
             return f"there is no remediation {name!r}"
         own = subject(name, drill=False)
         standing = self._ledger.standing(own)
-        if not (why := objection(standing, ladder.target)):
-            batch.writes += self._ledger.stand(own, promoted(standing))
-            self._changes.deed(batch, _mode_changed(ladder, ladder.mode, word.comment, word))
+        if not (why := objection(standing, ladder.target, ladder.rungs, to)):
+            higher = promoted(standing, ladder.rungs, batch.now)
+            modes = (rung(standing, ladder.rungs), rung(higher, ladder.rungs))
+            batch.writes += self._ledger.stand(own, higher)
+            self._changes.deed(batch, _mode_changed(ladder, modes, "promoted", word.comment, word))
             self.report(batch.now)
         return why
 
@@ -132,11 +171,13 @@ class Tally:
             "name": name,
             "steps": list(ladder.steps),
             "mode": str(ladder.mode),
-            "effective_mode": str(effective_mode(ladder.mode, standing)),
+            "max_mode": str(ladder.max_mode),
+            "effective_mode": str(rung(standing, ladder.rungs)),
             "demoted_at": standing.demoted_at,
             "success": success(standing, ladder.target.attempts),
             "judged": len(standing.verdicts[-ladder.target.attempts :]),
             "target": ladder.target.success,
+            "proposals": _proposals(standing, ladder),
             "breaker": str(state),
             "half_opens_at": half_opens_at(standing, limits) if state is Breaker.OPEN else None,
             "actions": {
@@ -178,8 +219,22 @@ class Tally:
                 metrics.DEMOTED.labels(name).set(standing.demoted_at is not None)
 
 
-def _mode_changed(ladder: Ladder, mode: Mode, why: str, word: Word) -> Deed:
-    other = Mode.APPROVE if mode is ladder.mode else ladder.mode
+def _proposals(standing: Standing, ladder: Ladder) -> Mapping[str, Any]:
+    """Return what is known about its proposals on this rung, and what the next one needs."""
+    standing = about(standing, ladder.rungs, 0.0)
+    right = correct(standing)
+    return {
+        "correct": right,
+        "wrong": len(standing.proposals) - right,
+        "unproven": standing.unproven,
+        "needed": ladder.target.evidence,
+        "next_mode": above(rung(standing, ladder.rungs)),
+        "objection": objection(standing, ladder.target, ladder.rungs),
+    }
+
+
+def _mode_changed(ladder: Ladder, modes: tuple[Mode, Mode], result: str, why: str, word: Word) -> Deed:
+    before, after = modes
     return Deed(
         key=f"mode:{ladder.name}",
         kind=ChangeKind.POLICY,
@@ -187,10 +242,10 @@ def _mode_changed(ladder: Ladder, mode: Mode, why: str, word: Word) -> Deed:
         reason=why,
         requested_by=word.by,
         approval=word,
-        before=f"mode {other}",
-        after=f"mode {mode}",
-        result="promoted" if mode is ladder.mode else "demoted",
-        fallback=f"mode {other}",
+        before=f"mode {before}",
+        after=f"mode {after}",
+        result=result,
+        fallback=f"mode {before}",
     )
 
 

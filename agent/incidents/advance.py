@@ -5,12 +5,22 @@ from dataclasses import dataclass, replace
 
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.effects import Effect, Kind
-from agent.incidents.incident import Approval, Attempt, Awaiting, Evidence, Incident, Resolution, State, Work
+from agent.incidents.incident import (
+    Approval,
+    Attempt,
+    Awaiting,
+    Evidence,
+    Incident,
+    Proposal,
+    Resolution,
+    State,
+    Work,
+)
 from agent.incidents.policy import Ladder, Policy
 from agent.incidents.situation import Situation, Step
 from remediations.guards import Guard, Refusal, Then, refusals
+from remediations.mode import Mode
 from remediations.plan import Plan
-from remediations.situation import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +113,7 @@ def _ask_guards(incident: Incident, ladder: Ladder, index: int, context: Context
         return _ask_person(told, ladder, step, context)
     if blocking:
         return _refused(told, blocking[0], context)
-    held = replace(told, would_run=argv(step), wake_at=None)
+    held = replace(told, would_run=argv(step), wake_at=None, proposal=_proposed(told, ladder, step, context))
     same = incident.would_run == held.would_run
     return Decision(incident=held, reason=otherwise if same else Reason.WOULD_RUN, guard=Guard.MODE)
 
@@ -135,8 +145,31 @@ def _ask_person(incident: Incident, ladder: Ladder, step: Step, context: Context
         approval=None,
         wake_at=min(asked.until, asked.remind_at),
         would_run=argv(step),
+        proposal=_proposal(incident, ladder, step.plan, now),
     )
     return Decision(incident=waiting, reason=Reason.APPROVAL_NEEDED, guard=Guard.MODE)
+
+
+def _proposed(incident: Incident, ladder: Ladder, step: Step, context: Context) -> Proposal | None:
+    """Return what is proposed from now on: as long as it is the same plan, that is one proposal."""
+    made, plan = incident.proposal, step.plan
+    if plan is None:
+        return None
+    same = made is not None and (made.version, made.digest) == (ladder.version, plan.id)
+    if made is not None and made.proof is None and same and not made.run_id:
+        return made
+    return _proposal(incident, ladder, plan, context.now)
+
+
+def _proposal(incident: Incident, ladder: Ladder, plan: Plan, now: float) -> Proposal:
+    return Proposal(
+        remediation=ladder.name,
+        version=ladder.version,
+        plan=_asking(incident, plan, now),
+        digest=plan.id,
+        approvers=ladder.approvers,
+        at=now,
+    )
 
 
 def _asking(incident: Incident, plan: Plan, now: float) -> str:

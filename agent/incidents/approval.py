@@ -1,4 +1,7 @@
-"""Approval: what mode approve asks for, who may give it, and for how long it counts. It is for exactly one plan."""
+"""Approval: what mode approve asks for, who may give it, and for how long it counts. It is for exactly one plan.
+
+What modes observe and propose plan waits for nobody; whoever may approve it can take it up all the same.
+"""
 
 from dataclasses import replace
 
@@ -7,14 +10,16 @@ from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import Approved, PlanWord, Rejected
 from agent.incidents.incident import ACTIVE, Approval, Incident, State
-from remediations.situation import Mode
+from remediations.guards import may_be_taken_up
+from remediations.mode import Mode
 
 
 def approved(incident: Incident, event: Approved, context: Context) -> Decision:
     """Take an approval and go on, if the other guards still allow it."""
     if why := objection(incident, event, context):
         return _refused(incident, event, why)
-    digest = incident.awaiting.digest if incident.awaiting is not None else ""
+    asked = incident.awaiting or incident.may_take_up
+    digest = asked.digest if asked is not None else ""
     given = Approval(
         by=event.actor, via=event.via, at=context.now, plan=digest, comment=event.comment, asked=event.plan
     )
@@ -39,13 +44,15 @@ def _refused(incident: Incident, event: PlanWord, why: str) -> Decision:
 
 def objection(incident: Incident, event: PlanWord, context: Context) -> str:
     """Return why this word does not count; empty: it does."""
-    asked = incident.awaiting
-    if incident.state is not State.AWAITING_APPROVAL or asked is None:
+    asked = incident.awaiting or incident.may_take_up
+    if asked is None:
         return f"nothing waits for approval: the incident is {incident.state}" + (
             f" ({incident.escalated_reason})" if incident.escalated_reason else ""
         )
-    if context.now >= asked.until:
+    if incident.awaiting is not None and context.now >= incident.awaiting.until:
         return "the time to approve is over"
+    if incident.awaiting is None and not _may_be_taken_up(incident, context):
+        return "what is only proposed here may not be run: its service, its action or the age of its rule forbids it"
     if not asked.approvers:
         return "nobody may approve: there are no [approvals] approvers"
     if event.actor not in asked.approvers and event.channelled not in asked.approvers:
@@ -53,6 +60,11 @@ def objection(incident: Incident, event: PlanWord, context: Context) -> str:
     if event.plan != asked.plan:
         return f"it is for another plan: {asked.plan} waits, not {event.plan or 'one that is not named'}"
     return ""
+
+
+def _may_be_taken_up(incident: Incident, context: Context) -> bool:
+    index = advance.next_step(incident)
+    return index < len(context.situation.steps) and may_be_taken_up(context.situation.steps[index].guards)
 
 
 def waited(incident: Incident, context: Context) -> Decision:

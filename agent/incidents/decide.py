@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.incidents import advance, approval, charge, declined, major, verify
+from agent.incidents import advance, approval, charge, declined, major, proposals, verify
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import (
@@ -50,7 +50,7 @@ def decide(incident: Incident, event: Event, situation: Situation, policy: Polic
     context = Context(situation=situation, policy=policy, now=now)
     quieted = advance.overlaid(_expired(incident, now), situation) if incident.state in ACTIVE else incident
     decision = _HANDLERS[type(event)](quieted, event, context)
-    decision = replace(decision, incident=_tidied(decision.incident))
+    decision = proposals.weighed(incident, replace(decision, incident=_tidied(decision.incident)), context)
     if decision.reason is Reason.APPROVAL_REFUSED:  # nothing changes, and it goes on record
         return owed(incident, decision, context)
     if not decision.effects and replace(decision.incident, wake_at=incident.wake_at) == incident:

@@ -8,6 +8,7 @@ from agent.incidents.incident import Incident
 from agent.itsm.clocks import Call
 from agent.itsm.clocks import Kind as PromiseKind
 from remediations.guards import Guard
+from remediations.standing import Proof
 
 
 class Reason(StrEnum):
@@ -63,6 +64,7 @@ class Reason(StrEnum):
     BREAKER_OPENED = "breaker_opened"
     BREAKER_CLOSED = "breaker_closed"
     DEMOTED = "demoted"
+    PROPOSAL_JUDGED = "proposal_judged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,5 +80,9 @@ class Decision:
     detail: str = ""
     said: tuple[tuple[PromiseKind, Call], ...] = ()
     """What the clocks of its promises have to say."""
+    proof: Proof | None = None
+    """What is proven about the proposal that there was before, where that is known since now."""
+    proof_says: str = ""
+    """Why."""
     reached: tuple[int, ...] = ()
     """Levels of its chain that are to be told now."""

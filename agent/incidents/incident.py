@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from agent.itsm.clocks import Clock
 from collectors.sample import Labels, Origin
+from remediations.standing import Proof
 
 DEFAULT_SERVICE = "default"
 """What is mapped to no service of the catalogue."""
@@ -68,6 +69,25 @@ class Awaiting:
     asked_at: float
     until: float
     remind_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A plan that every guard but the mode would have let run, and what is known by now about whether it was right."""
+
+    remediation: str
+    version: str
+    """Of the remediation."""
+    plan: str
+    """What a word on it must name."""
+    digest: str
+    """The id of the plan itself."""
+    approvers: tuple[str, ...]
+    at: float
+    run_id: str = ""
+    """The attempt in which somebody let it run."""
+    proof: Proof | None = None
+    """None: nothing is known yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,3 +271,19 @@ class Incident:
     """Given, and not used yet."""
     would_run: tuple[str, ...] = ()
     """In observe or propose mode: the argv that would have been run."""
+    proposal: Proposal | None = None
+    """What was proposed or asked for last."""
+
+    @property
+    def may_take_up(self) -> Proposal | None:
+        """What nobody waits for, and a person may let run all the same; None: there is no such thing."""
+        made = self.proposal
+        proposed = self.state is State.OPEN and bool(self.would_run) and made is not None
+        return made if proposed and made is not None and made.proof is None else None
+
+    @property
+    def plan_asked(self) -> str:
+        """The id of the plan that a person may say a word on; empty: there is none."""
+        if self.awaiting is not None:
+            return self.awaiting.plan
+        return self.may_take_up.plan if self.may_take_up is not None and self.may_take_up.approvers else ""

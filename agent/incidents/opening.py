@@ -92,6 +92,7 @@ def preexisting(found: Sequence[Incident], *, incident_id: str, key: str) -> Inc
         preexisting=True,
         refusals=(),
         would_run=(),
+        proposal=None,
         suppressed="",
         told=None,
         page=None,

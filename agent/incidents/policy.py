@@ -11,7 +11,8 @@ from agent.itsm.priority import PRIORITIES_BY_DEFAULT, Priorities
 from agent.itsm.teams import NOBODY, Roster
 from collectors.sample import Labels
 from remediations.limits import DEFAULT_KIND, DEFAULT_TARGET, KindLimits, Limits, Target
-from remediations.situation import Mode
+from remediations.mode import Mode
+from remediations.standing import Rungs
 from rules.matchers import Matcher
 
 
@@ -44,6 +45,14 @@ class Ladder:
     """Its attempts go through freeze windows; somebody reviews them afterwards."""
     precondition: str = ""
     """PromQL that must hold (yield something) before each attempt."""
+    max_mode: Mode = Mode.AUTO
+    """How far people may promote it."""
+    version: str = ""
+    """Of what it does, and about what: trust in another version is none in this one."""
+
+    @property
+    def rungs(self) -> Rungs:
+        return Rungs(first=self.mode, highest=self.max_mode, version=self.version)
 
     def matches(self, labels: Labels) -> bool:
         pairs = dict(labels)

@@ -9,7 +9,7 @@ from agent.incidents.events import HealthSeen
 from agent.incidents.incident import Attempt, Evidence, Incident, Resolution, State, Verdict, Work
 from agent.incidents.policy import Ladder
 from agent.incidents.situation import Step
-from remediations.situation import Mode
+from remediations.mode import Mode
 from remediations.standing import falls_short, judged
 
 

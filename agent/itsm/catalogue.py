@@ -7,7 +7,7 @@ from enum import StrEnum
 from agent.incidents.incident import DEFAULT_SERVICE
 from agent.itsm.calendars import ALWAYS, Calendar
 from collectors.sample import Labels
-from remediations.situation import Mode
+from remediations.mode import Mode
 from rules.matchers import Matcher
 
 

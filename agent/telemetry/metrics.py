@@ -135,6 +135,12 @@ VERIFICATIONS = _counter(
     "paramedic_remediation_verifications_total", "Verified attempts by result.", "remediation", "result"
 )
 REFUSALS = _counter("paramedic_remediation_refusals_total", "Refused attempts by guard.", "remediation", "guard")
+PROPOSALS = _counter(
+    "paramedic_remediation_proposals_total",
+    "Proposals by what the record proves about them: correct, wrong or unproven.",
+    "remediation",
+    "proof",
+)
 WOULD_RUN = _counter("paramedic_remediation_would_run_total", "Attempts that observe mode held back.", "remediation")
 SUPPRESSED = _gauge("paramedic_incidents_suppressed", "Incidents that need work and are muted.")
 SILENCES = _gauge("paramedic_silences", "Silences by state.", "state")

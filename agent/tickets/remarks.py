@@ -79,7 +79,7 @@ class Remarks:
     def _concerns(self, incident: Incident) -> bool:
         if incident.suppressed or incident.drill or not self._readers.keys() & set(incident.tickets):
             return False
-        return bool(self._people) or incident.awaiting is not None
+        return bool(self._people or incident.plan_asked)
 
     def hurry(self) -> None:
         """Look at every ticket now: somebody has written something."""
@@ -124,7 +124,7 @@ class Remarks:
 
     def _forget(self) -> None:
         known = self._open
-        plans = {each.awaiting.plan for each in known.values() if each.awaiting is not None}
+        plans = {each.plan_asked for each in known.values()}
         self._read = {key: last for key, last in self._read.items() if key[0] in plans or key[0] in known}
         self._looked = {incident: turn for incident, turn in self._looked.items() if incident in known}
 
@@ -148,8 +148,8 @@ class Remarks:
         ref = reader.system.find(correlation(incident))
         if ref is None:
             return
-        if incident.awaiting is not None:
-            self._heed_plan(incident, incident.awaiting.plan, reader, ref)
+        if incident.plan_asked:
+            self._heed_plan(incident, incident.plan_asked, reader, ref)
         if self._people:
             self._heed_charge(incident, reader, ref)
 

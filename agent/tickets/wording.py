@@ -224,6 +224,10 @@ def _held_back(incident: Incident) -> Iterator[str]:
         yield f'Approve it with a comment that says "approve {asked.plan}", refuse it with "reject {asked.plan}".'
     elif incident.would_run:
         yield f"Would run, if it were allowed to: {_command(incident.would_run)}"
+        plan = incident.plan_asked
+        if plan and incident.proposal is not None:
+            yield f"May let it run once: {_clean(', '.join(incident.proposal.approvers))}"
+            yield f'Do so with a comment that says "approve {plan}"; where it is wrong, say "reject {plan}".'
     if incident.refusals:
         yield "Held back by:"
         for refusal in incident.refusals:

@@ -35,6 +35,7 @@ from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
 from agent.web.request import RequestError, answer, fields_of, number_of, seconds_of
 from collectors.sample import Origin
+from remediations.mode import Mode
 
 MAX_LISTED = 10_000
 STATES = frozenset(
@@ -75,6 +76,11 @@ class _Word(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Reason(msgspec.Struct, forbid_unknown_fields=True):
     reason: str
+
+
+class _Promotion(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str
+    to: Mode | None = None
 
 
 class _Maintenance(msgspec.Struct, forbid_unknown_fields=True):
@@ -181,8 +187,9 @@ class Control:
         return await self._ask(order)
 
     async def promote(self, request: Request, peer: Peer) -> Response:
+        fields = await fields_of(request, _Promotion)
         name = request.path_params["name"]
-        return await self._ask(Promote(remediation=name, actor=peer.actor, reason=await _reason(request)))
+        return await self._ask(Promote(remediation=name, actor=peer.actor, reason=_filled(fields.reason), to=fields.to))
 
     async def release(self, request: Request, peer: Peer) -> Response:
         await fields_of(request, _Nothing)
@@ -250,11 +257,13 @@ class Control:
 
 
 async def _reason(request: Request) -> str:
-    fields = await fields_of(request, _Reason)
-    reason = fields.reason.strip()
-    if not reason:
+    return _filled((await fields_of(request, _Reason)).reason)
+
+
+def _filled(reason: str) -> str:
+    if not reason.strip():
         raise RequestError(400, "reason must not be empty")
-    return reason
+    return reason.strip()
 
 
 def _found(found: Mapping[str, Any] | None, what: str) -> Response:

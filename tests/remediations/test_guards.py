@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from remediations.guards import GUARDS, Guard, Then, refusal, refusals
 from remediations.limits import BreakerLimits, KindLimits, Limits
-from remediations.situation import ActionKind, HostPhase, Mode, Situation
+from remediations.mode import Mode
+from remediations.situation import ActionKind, HostPhase, Situation
 from remediations.standing import Standing, Verdict
 
 NOW = 1_700_000_000.0

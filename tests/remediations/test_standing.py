@@ -5,9 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remediations.limits import BreakerLimits, KindLimits, Target
+from remediations.mode import Mode, above, lowest
 from remediations.standing import (
     Breaker,
+    Proof,
+    Rungs,
     Standing,
+    about,
     breaker,
     demoted,
     falls_short,
@@ -15,6 +19,8 @@ from remediations.standing import (
     judged,
     objection,
     promoted,
+    proposed,
+    rung,
     shifted,
     success,
     tried,
@@ -78,17 +84,100 @@ def test_a_remediation_falls_short_only_when_enough_attempts_were_judged():
     assert not falls_short(Standing(), TARGET)
 
 
+RUNGS = Rungs(first=Mode.OBSERVE, version="v1")
+TRUSTED = Rungs(first=Mode.AUTO, version="v1")
+
+
+def having(*proofs, standing=None, rungs=RUNGS, made_at=NOW, now=NOW):
+    standing = standing or Standing()
+    for proof in proofs:
+        standing = proposed(standing, rungs, Proof(proof), made_at=made_at, now=now)
+    return standing
+
+
 def test_only_evidence_since_the_demotion_allows_a_promotion():
-    standing = demoted(after(True, True, False, False, False), NOW)
-    assert "evidence is missing: 0 of 2" in objection(standing, TARGET)
-    assert "evidence is missing: 1 of 2" in objection(after(True, standing=standing), TARGET)
-    assert "only 33%" in objection(after(True, False, False, standing=standing), TARGET)
-    assert objection(after(True, True, standing=standing), TARGET) == ""
+    standing = demoted(having("correct", "correct", rungs=TRUSTED), NOW)
+    assert rung(standing, TRUSTED) is Mode.APPROVE
+    assert "evidence is missing: 0 of 2" in objection(standing, TARGET, TRUSTED)
+    assert "0 of 2" in objection(having("correct", "correct", standing=standing, made_at=NOW - 1), TARGET, TRUSTED)
+    one = having("correct", standing=standing, rungs=TRUSTED)
+    assert "evidence is missing: 1 of 2 proposals proven correct" in objection(one, TARGET, TRUSTED)
+    bad = having("correct", "correct", "wrong", "wrong", "wrong", standing=standing, rungs=TRUSTED)
+    assert objection(bad, TARGET, TRUSTED) == "only 25% of its last 4 proposals were correct, the target is 50%"
+    good = having("correct", standing=one, rungs=TRUSTED)
+    assert objection(good, TARGET, TRUSTED) == ""
+    assert rung(promoted(good, TRUSTED, NOW), TRUSTED) is Mode.AUTO
 
 
-def test_what_was_not_demoted_cannot_be_promoted():
-    assert "not demoted" in objection(after(True, True), TARGET)
-    assert "not demoted" in objection(promoted(demoted(Standing(), NOW)), TARGET)
+def test_each_promotion_is_one_rung_on_evidence_of_its_own():
+    standing, seen = Standing(), []
+    for _ in range(3):
+        assert "evidence is missing: 0 of 2" in objection(standing, TARGET, RUNGS)
+        standing = having("correct", "correct", standing=standing)
+        assert objection(standing, TARGET, RUNGS) == ""
+        standing = promoted(standing, RUNGS, NOW)
+        seen.append(rung(standing, RUNGS))
+    assert seen == [Mode.PROPOSE, Mode.APPROVE, Mode.AUTO]
+    assert objection(standing, TARGET, RUNGS) == "its mode is auto already"
+
+
+def test_what_is_unproven_is_counted_and_proves_nothing():
+    standing = having("correct", *["unproven"] * 9)
+    assert objection(standing, TARGET, RUNGS) == (
+        "the evidence is missing: 1 of 2 proposals proven correct (0 wrong, 9 unproven) in mode observe"
+    )
+
+
+def test_no_rung_is_skipped_and_max_mode_is_never_exceeded():
+    ready = having("correct", "correct")
+    assert "one rung at a time: from observe to propose" in objection(ready, TARGET, RUNGS, Mode.AUTO)
+    assert objection(ready, TARGET, RUNGS, Mode.PROPOSE) == ""
+    low = Rungs(first=Mode.OBSERVE, highest=Mode.OBSERVE, version="v1")
+    assert objection(ready, TARGET, low) == "its max_mode is observe"
+    assert rung(promoted(ready, RUNGS, NOW), low) is Mode.OBSERVE
+
+
+def test_another_version_begins_where_the_configuration_says_and_so_does_the_old_one_when_it_comes_back():
+    earned = having("correct", standing=promoted(having("correct", "correct"), RUNGS, NOW))
+    other = Rungs(first=Mode.OBSERVE, version="v2")
+    assert rung(earned, other) is Mode.OBSERVE
+
+    fresh = about(earned, other, NOW + 1)
+
+    assert (rung(fresh, RUNGS), fresh.proposals, fresh.unproven) == (Mode.OBSERVE, (), 0)
+    assert about(earned, RUNGS, NOW + 1) is earned
+
+
+def test_a_demotion_outlives_another_version():
+    standing = about(demoted(having("correct", rungs=TRUSTED), NOW), Rungs(first=Mode.AUTO, version="v2"), NOW + 1)
+    assert rung(standing, Rungs(first=Mode.AUTO, version="v2")) is Mode.APPROVE
+
+
+@given(
+    st.sampled_from(list(Mode)),
+    st.sampled_from(list(Mode)),
+    st.lists(st.sampled_from(["correct", "wrong", "unproven", "demote", "promote"]), max_size=60),
+)
+def test_no_history_goes_higher_than_the_evidence_since_the_last_move_and_max_mode_allow(first, highest, history):
+    rungs = Rungs(first=lowest(first, highest), highest=highest)
+    standing, since, now = Standing(), [], NOW
+    for word in history:
+        now += 1
+        before = rung(standing, rungs)
+        if word == "demote":
+            standing, since = demoted(standing, now), []
+            assert rung(standing, rungs) is lowest(before, Mode.APPROVE)
+        elif word != "promote":
+            since.append(word)
+            standing = having(word, standing=standing, rungs=rungs, made_at=now, now=now)
+            assert rung(standing, rungs) is before
+        elif not objection(standing, TARGET, rungs):
+            last = [each for each in since if each != "unproven"][-TARGET.attempts :]
+            assert since.count("correct") >= TARGET.evidence
+            assert last.count("correct") >= TARGET.success * len(last)
+            standing, since = promoted(standing, rungs, now), []
+            assert rung(standing, rungs) is above(before)
+        assert lowest(rung(standing, rungs), highest) is rung(standing, rungs)
 
 
 def test_success_is_a_share_of_the_last_attempts():

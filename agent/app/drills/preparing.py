@@ -12,8 +12,8 @@ from agent.config.option import Seconds
 from agent.config.options import Config
 from agent.incidents.policy import TicketPolicy
 from collectors.processes import ProcessOptions, WatchedProcess
+from remediations.mode import Mode
 from remediations.sandbox import HostEnvironment
-from remediations.situation import Mode
 from rules import rulefile
 from rules.rulefile import RuleFile
 

@@ -280,28 +280,62 @@ def test_a_completion_script_knows_every_command(run):
     assert [word for word in ("stop-actions", "incident", "--strict") if word not in script] == []
 
 
+EARNED = {
+    "name": "restart-web",
+    "steps": ["restart_unit"],
+    "mode": "auto",
+    "max_mode": "auto",
+    "effective_mode": "approve",
+    "demoted_at": 1_700_000_000.0,
+    "proposals": {
+        "correct": 2,
+        "wrong": 1,
+        "unproven": 4,
+        "needed": 3,
+        "next_mode": "auto",
+        "objection": "the evidence is missing",
+    },
+    "success": 0.25,
+    "judged": 4,
+    "target": 0.5,
+    "breaker": "open",
+    "half_opens_at": 1_700_003_600.0,
+    "actions": {"restart_unit": "half_open"},
+    "refusals": {"breaker": 2},
+}
+
+
+def test_one_remediation_is_shown_with_what_its_proposals_came_to_and_what_the_next_mode_needs(tmp_path, run):
+    with daemon(tmp_path / "sock", {"GET /control/remediations": (200, [EARNED | {"mode": "observe", "demoted_at": None}])}):
+        code, out, _ = run("remediation", "show", "restart-web", "--socket", tmp_path / "sock")
+        unknown, _, said = run("remediation", "show", "nonsuch", "--socket", tmp_path / "sock")
+    assert code == 0
+    shown = dict(re.split(r"\s{2,}", line, maxsplit=1) for line in out.splitlines())
+    assert (shown["mode by configuration"], shown["mode now"]) == ("observe", "approve (promoted)")
+    assert [shown[f"proposals {each}"] for each in ("correct", "wrong", "unproven")] == ["2", "1", "4"]
+    assert (shown["correct ones needed"], shown["next mode"]) == ("3", "auto")
+    assert shown["not promoted because"] == "the evidence is missing"
+    assert unknown == 1
+    assert "there is no remediation 'nonsuch'; known: restart-web" in said
+
+
+def test_a_promotion_names_the_mode_that_is_meant_and_its_refusal_is_an_error(tmp_path, run):
+    refused = {"error": "restart-web is not promoted: the evidence is missing: 2 of 3"}
+    with daemon(tmp_path / "sock", {"POST /control/remediations/restart-web/promote": (409, refused)}) as asked:
+        arguments = ["--to", "auto", "--reason", "right", "--socket", tmp_path / "sock"]
+        code, _, said = run("remediation", "promote", "restart-web", *arguments)
+    assert asked[-1][1] == {"reason": "right", "to": "auto"}
+    assert code != 0
+    assert "the evidence is missing: 2 of 3" in said
+
+
 def test_remediations_are_listed_with_what_they_have_earned(tmp_path, run):
-    listed = [
-        {
-            "name": "restart-web",
-            "steps": ["restart_unit"],
-            "mode": "auto",
-            "effective_mode": "approve",
-            "demoted_at": 1_700_000_000.0,
-            "success": 0.25,
-            "judged": 4,
-            "target": 0.5,
-            "breaker": "open",
-            "half_opens_at": 1_700_003_600.0,
-            "actions": {"restart_unit": "half_open"},
-            "refusals": {"breaker": 2},
-        }
-    ]
-    with daemon(tmp_path / "sock", {"GET /control/remediations": (200, listed)}):
+    with daemon(tmp_path / "sock", {"GET /control/remediations": (200, [EARNED])}):
         code, out, _ = run("remediation", "list", "--socket", tmp_path / "sock")
     assert code == 0
     header, line = out.splitlines()
-    assert header.split() == ["NAME", "STEPS", "MODE", "EFFECTIVE", "VERIFIED", "BREAKER", "REFUSALS"]
+    assert header.split() == ["NAME", "STEPS", "MODE", "EFFECTIVE", "PROPOSALS", "VERIFIED", "BREAKER", "REFUSALS"]
+    assert "2 of 3 correct, 1 wrong, 4 unproven" in line
     for told in ("approve (demoted)", "25% of 4", "open until 2023-11-14", "restart_unit half_open", "breaker 2"):
         assert told in line
 
@@ -321,6 +355,20 @@ def test_an_approval_names_the_plan_that_waits_and_shows_what_it_would_run(tmp_p
     assert code == 0
     assert "plan 0123456789abcdef: systemctl restart -- 'my web.service'" in said
     assert asked[-1] == ("POST /control/incidents/inc1/approve", {"plan": "0123456789abcdef", "comment": "go"})
+
+
+def test_a_plan_that_is_only_proposed_can_be_approved_too(tmp_path, run):
+    proposal = {"plan": "fedcba9876543210", "approvers": ["ann"], "proof": None}
+    answers = {
+        "GET /control/incidents/inc1": (200, {**INCIDENT, "proposal": proposal, "would_run": ["/bin/true", "it"]}),
+        "POST /control/incidents/inc1/approve": (200, {"ok": 1}),
+    }
+    with daemon(tmp_path / "sock", answers) as asked:
+        code, out, said = run("incident", "approve", "inc1", "--socket", tmp_path / "sock")
+    assert code == 0
+    assert "plan fedcba9876543210: /bin/true it" in said
+    assert ("POST /control/incidents/inc1/approve", {"plan": "fedcba9876543210", "comment": ""}) in asked
+    assert "may let it run  ann" in re.sub(" {2,}", "  ", out)
 
 
 def test_oncall_tells_whom_to_call_and_who_follows(tmp_path, run):

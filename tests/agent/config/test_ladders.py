@@ -1,8 +1,8 @@
 """Steps of remediations: actions and their parameters, as far as the configuration shows."""
 
 from agent.config.acting import StepOptions
+from remediations.mode import Mode
 from remediations.registry import ACTIONS
-from remediations.situation import Mode
 from tests.agent.config.fakes import loaded, problems
 
 REMEDIATION = """

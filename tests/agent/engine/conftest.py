@@ -21,8 +21,8 @@ from agent.store.database import Database
 from agent.store.reader import Reader
 from collectors.sample import Failure, Reading, Sample, Source, labels
 from remediations.limits import Limits
+from remediations.mode import Mode
 from remediations.plan import Plan
-from remediations.situation import Mode
 from rules import matchers, rulefile
 from rules.ruleset import Ruleset
 from rules.series import SeriesStore

@@ -25,8 +25,8 @@ from agent.itsm.changes import REST_SECONDS, ChangeKind, ChangeState, Deed, Prop
 from agent.itsm.problems import ProblemLimits
 from agent.itsm.report import markdown, report
 from remediations.limits import Target
+from remediations.mode import Mode
 from remediations.plan import Plan
-from remediations.situation import Mode
 from rules import matchers
 
 WANTED = Proposal(

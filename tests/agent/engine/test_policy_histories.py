@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.engine.commands import CommandError, OnIncident, SetStop
+from agent.engine.commands import CommandError, OnIncident, Promote, SetStop
 from agent.engine.situations import Presence
 from agent.incidents import windows
 from agent.incidents.events import Acknowledged, Approved, Rejected, Released, RetryOrdered
@@ -20,8 +20,8 @@ from agent.store import documents
 from remediations import guards as guards_module
 from remediations.guards import GUARDS
 from remediations.limits import BreakerLimits, KindLimits, Limits, Target
+from remediations.mode import Mode, above
 from remediations.plan import Plan
-from remediations.situation import Mode
 from tests.agent.engine.conftest import Bench
 from tests.agent.engine.oracle import Oracle
 
@@ -48,6 +48,7 @@ STEP = st.one_of(
     st.tuples(st.just("stop"), st.booleans()),
     st.tuples(st.just("sit"), st.booleans()),
     st.tuples(st.just("freeze"), st.sampled_from(["", "wait", "escalate"])),
+    st.tuples(st.just("promote")),
     st.tuples(st.just("say"), st.sampled_from(["ack", "release", "approve", "reject", "forge", "retry"])),
 )
 
@@ -187,9 +188,13 @@ class Story:
         frozen = "there was a freeze" if self.frozen and not ladder.emergency else ""
         self.oracle.forbidden = "it was stopped" if stopped else "somebody was at work" if self.sitting else frozen
 
+    def promote(self):
+        self.order(Promote(remediation="restart-web", actor="ann", reason="a test"))
+        self.watch()
+
     def say(self, word):
         for incident in self.bench.incidents():
-            plan = (incident["awaiting"] or {}).get("plan", "")
+            plan = (incident["awaiting"] or incident["proposal"] or {}).get("plan", "")
             event = {
                 "ack": Acknowledged(actor="ann", until=self.bench.clock.now() + 50),
                 "release": Released(actor="ann"),
@@ -222,6 +227,27 @@ def explained(bench, policy):
     return count
 
 
+def climbed(bench, policy):
+    """Follow a remediation up and down by the record alone: by itself it acts on the highest rung only."""
+    (ladder,) = policy.ladders
+    rung, proofs = ladder.mode, []
+    for at, event, reason, detail, inputs in bench.database.connection.execute(
+        "SELECT at, event, reason, detail, inputs FROM audit ORDER BY id"
+    ):
+        if event == "promoted":
+            assert proofs.count("correct") >= ladder.target.evidence
+            rung, proofs = above(rung), []
+        elif reason == "demoted":
+            assert rung is Mode.AUTO
+            rung, proofs = Mode.APPROVE, []
+        elif reason == "proposal_judged":
+            proofs.append(detail.partition(":")[0])
+        elif reason == "attempt_started":
+            attempt = again(documents.taken(inputs, event), policy, at).incident.attempts[-1]
+            assert attempt.approval is not None or rung is Mode.AUTO
+    return rung
+
+
 def told(steps, mode, limits=LIMITS, *, emergency=False):
     directory = Path(tempfile.mkdtemp())
     story = Story(directory, mode, limits, emergency=emergency)
@@ -230,6 +256,8 @@ def told(steps, mode, limits=LIMITS, *, emergency=False):
             story.play(step)
         explained(story.bench, story.bench.policy)
         reviewed(story.bench)
+        shown = story.bench.parts.desk.tally.shown("restart-web", story.bench.clock.now())
+        assert climbed(story.bench, story.bench.policy) == shown["effective_mode"]
         return story.oracle
     finally:
         story.bench.database.close()
@@ -244,12 +272,39 @@ def reviewed(bench):
     assert {each["run_id"] for each in changes if each["review"]} == through
 
 
-@given(st.lists(STEP, max_size=40), st.sampled_from([Mode.AUTO, Mode.AUTO, Mode.APPROVE, Mode.OBSERVE]), st.booleans())
+@given(st.lists(STEP, max_size=40), st.sampled_from([Mode.AUTO, *Mode]), st.booleans())
 @settings(max_examples=settings.default.max_examples * 3 // 5)
 def test_no_history_violates_a_guard_and_the_policy_alone_explains_the_record(steps, mode, emergency):
     oracle = told(steps, mode, emergency=emergency)
     assert oracle.broken == []
-    assert mode is not Mode.OBSERVE or oracle.runs == []
+
+
+def climb(*words):
+    right = (
+        *(("process", "a", False), ("say", "approve"), ("settle", "succeeded")),
+        *(("process", "a", True), ("time", 11.0), ("time", 2000.0)),
+    )
+    return [step for word in words for step in (right if word == "right" else (("restart",), ("promote",)))]
+
+
+@pytest.mark.parametrize(
+    ("words", "reached"),
+    [
+        (["right", "up"], Mode.OBSERVE),
+        (["right", "right", "up", "up"], Mode.PROPOSE),
+        (["right", "right", "up", "right", "right", "up", "right", "up"], Mode.APPROVE),
+        (["right", "right", "up"] * 3, Mode.AUTO),
+    ],
+)
+def test_a_remediation_climbs_by_evidence_and_by_a_person_through_restarts(tmp_path, words, reached):
+    story = Story(tmp_path / "state", Mode.OBSERVE)
+    for step in climb(*words):
+        story.play(step)
+    assert climbed(story.bench, story.bench.policy) is reached
+    assert story.bench.parts.desk.tally.shown("restart-web", 0.0)["effective_mode"] == reached
+    assert explained(story.bench, story.bench.policy) > 5
+    assert len(story.oracle.runs) == words.count("right")
+    story.bench.database.close()
 
 
 FLAPPING = [

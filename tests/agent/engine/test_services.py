@@ -7,7 +7,7 @@ from agent.engine.commands import OnIncident
 from agent.incidents.events import Acknowledged
 from agent.itsm.catalogue import Catalogue, Criticality, Service, Target
 from agent.itsm.report import report
-from remediations.situation import Mode
+from remediations.mode import Mode
 from rules import matchers
 
 

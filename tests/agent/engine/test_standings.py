@@ -9,7 +9,7 @@ from agent.engine.situations import Presence
 from agent.incidents.events import Approved
 from agent.telemetry import metrics
 from remediations.limits import BreakerLimits, KindLimits, Limits, Target
-from remediations.situation import Mode
+from remediations.mode import Mode
 
 
 def failing(bench, times, seconds=70.0):
@@ -233,8 +233,8 @@ def test_a_demotion_shows_in_metrics_and_in_the_list(bench):
     assert (shown["effective_mode"], shown["breaker"], shown["judged"]) == ("approve", "closed", 0)
 
 
-def test_what_is_not_demoted_or_not_there_cannot_be_promoted(bench):
-    with pytest.raises(CommandError, match="was not demoted"):
+def test_what_acts_alone_already_or_is_not_there_cannot_be_promoted(bench):
+    with pytest.raises(CommandError, match="its mode is auto already"):
         promote(bench).result(0)
     with pytest.raises(CommandError, match="no remediation 'nonsuch'"):
         ordered(bench, Promote(remediation="nonsuch", actor="ann", reason="r")).result(0)

@@ -9,7 +9,7 @@ from agent.incidents.decision import Reason
 from agent.incidents.effects import Kind
 from agent.incidents.events import Approved, AttemptSettled, HealthSeen, Rejected, TimerDue
 from agent.incidents.incident import Outcome, State
-from remediations.situation import Mode
+from remediations.mode import Mode
 
 
 @pytest.fixture

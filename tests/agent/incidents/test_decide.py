@@ -16,7 +16,7 @@ from agent.incidents.events import (
     TimerDue,
 )
 from agent.incidents.incident import Outcome, Resolution, State
-from remediations.situation import Mode
+from remediations.mode import Mode
 from rules.alert import AlertState, Recovery
 
 

@@ -9,7 +9,7 @@ from agent.incidents.decision import Reason
 from agent.incidents.effects import Kind
 from agent.incidents.events import AttemptSettled, HealthSeen, MuteChanged, ResolvedByOperator, RetryOrdered, TimerDue
 from agent.incidents.incident import Outcome, State
-from remediations.situation import Mode
+from remediations.mode import Mode
 from rules.alert import AlertState
 
 SILENCE = "silence 1 (ann)"
