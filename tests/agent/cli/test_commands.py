@@ -306,7 +306,9 @@ EARNED = {
 
 
 def test_one_remediation_is_shown_with_what_its_proposals_came_to_and_what_the_next_mode_needs(tmp_path, run):
-    with daemon(tmp_path / "sock", {"GET /control/remediations": (200, [EARNED | {"mode": "observe", "demoted_at": None}])}):
+    with daemon(
+        tmp_path / "sock", {"GET /control/remediations": (200, [EARNED | {"mode": "observe", "demoted_at": None}])}
+    ):
         code, out, _ = run("remediation", "show", "restart-web", "--socket", tmp_path / "sock")
         unknown, _, said = run("remediation", "show", "nonsuch", "--socket", tmp_path / "sock")
     assert code == 0
