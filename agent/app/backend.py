@@ -78,6 +78,12 @@ class DaemonBackend:
             return self.drill_room.start(command)
         return self._engine.call(command, timeout_seconds)
 
+    def busy(self) -> str:
+        """Return why no drill may be held now, empty if one may."""
+        from agent.app.drills.occupied import objection  # noqa: PLC0415 - once in a while
+
+        return objection(self._parts.situations, self._reader, self._parts.clock.now())
+
     def incidents(self, state: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Return incidents, newest first: of one state, "active" ones, or ("") all that are not closed."""
         states = tuple(sorted(ACTIVE)) if state == "active" else (state,) if state else ()

@@ -145,7 +145,7 @@ class Daemon:
         backend.subscribed = [*scenarios.METRICS, *outward.subscribed_metrics(self.config)]
         backend.read_tickets = self._read_tickets
         if self.config.drill.enabled:
-            backend.drill_room = DrillRoom(state / "drill", Reader(database.path), self.engine)
+            backend.drill_room = DrillRoom(state / "drill", Reader(database.path), self.engine, backend.busy)
             stack.callback(backend.drill_room.close)
         self._start_web(stack, loop, backend)
         self._outside.refresh = collecting.refresh

@@ -1,18 +1,20 @@
 """`paramedic drill`: break something on purpose, and see that it is noticed, repaired, proven and ticketed."""
 
 import argparse
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from agent.app.drills import scoring
 from agent.app.drills.scenarios import SCENARIOS
 from agent.cli import connection, scratch_daemon, screen
-from agent.cli.client import Client, over_http, over_socket
+from agent.cli.client import Client, ControlError, over_http, over_socket
 from agent.cli.failure import CommandFailedError
 
 Result = Mapping[str, Any]
@@ -21,7 +23,7 @@ _TERMINATED = 143
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hold one drill, or one of each; return 0 only if all were passed."""
+    """Hold one drill, or one of each; return 0 only if all were passed, and EX_TEMPFAIL if it is not the time."""
     if args.scenario in _SHOWING:
         return _SHOWING[args.scenario](args)
     # Without a handler the process would end at once and leave daemon, service and folder behind.
@@ -29,7 +31,13 @@ def run(args: argparse.Namespace) -> int:
     names = list(SCENARIOS) if args.scenario == "all" else [args.scenario]
     with ExitStack() as stack:
         client, where = _target(args, stack)
-        results = [_hold(client, name, args, where) for name in names]
+        try:
+            results = [_hold(client, name, args, where) for name in names]
+        except ControlError as error:
+            if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            screen.say(f"paramedic: {error}")
+            return os.EX_TEMPFAIL
     if args.json:
         screen.show_json(results if args.scenario == "all" else results[0])
     else:

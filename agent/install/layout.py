@@ -16,8 +16,9 @@ HELPER = Path("/usr/lib/paramedic/exec-helper.pyz")
 POLKIT = Path("/etc/polkit-1/rules.d/50-paramedic.rules")
 UNITS = Path("/etc/systemd/system")
 SERVICE, SOCKET, HELPER_SERVICE = "paramedic.service", "paramedic-exec.socket", "paramedic-exec.service"
+DRILL, DRILL_TIMER = "paramedic-drill@.service", "paramedic-drill@.timer"
 USER = "paramedic"
-_VENV = "/opt/paramedic/venv"
+_VENV = b"/opt/paramedic/venv"
 """Where the unit file expects the program; replaced by where it is."""
 
 
@@ -80,9 +81,10 @@ def _is_ours(path: Path) -> bool:
 
 
 def _service() -> list[File]:
-    unit = _shipped(SERVICE).decode().replace(_VENV, sys.prefix).encode()
+    programs = (SERVICE, DRILL)
     return [
-        File(path=UNITS / SERVICE, content=unit),
+        *(File(path=UNITS / name, content=_shipped(name).replace(_VENV, sys.prefix.encode())) for name in programs),
+        File(path=UNITS / DRILL_TIMER, content=_shipped(DRILL_TIMER)),
         File(path=Path("/etc/sysusers.d/paramedic.conf"), content=_shipped("sysusers.d/paramedic.conf")),
         File(path=Path("/etc/tmpfiles.d/paramedic.conf"), content=_shipped("tmpfiles.d/paramedic.conf")),
     ]

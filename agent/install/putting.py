@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.install.layout import HELPER_SERVICE, SERVICE, SOCKET, File, Layout
+from agent.install.layout import DRILL_TIMER, HELPER_SERVICE, SERVICE, SOCKET, UNITS, File, Layout
 
 _COMMAND_SECONDS = 60.0
 _FOLDER_MODE = 0o755
+_DRILLS = UNITS / "timers.target.wants"
+"""Where the drills that come again are."""
 STATE = (Path("/var/lib/paramedic"), Path("/var/lib/paramedic-exec"), Path("/var/log/paramedic"))
 """What was recorded: kept unless it is to be purged. Configuration and account are the administrator's."""
 
@@ -56,6 +58,8 @@ def installing(layout: Layout, root: Path, *, start: bool) -> Iterator[Step]:
 def removing(paths: list[Path], root: Path) -> Iterator[Step]:
     """Yield what takes the service, the helper, its policy and polkit's rules away. State and configuration stay."""
     if root == Path("/"):
+        for link in sorted(_DRILLS.glob(DRILL_TIMER.replace("@.", "@?*."))):
+            yield _command("systemctl", "disable", "--now", link.name)
         for unit in (SERVICE, SOCKET, HELPER_SERVICE):
             if any(path.name == unit for path in paths):
                 verb = ("stop",) if unit == HELPER_SERVICE else ("disable", "--now")

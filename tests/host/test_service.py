@@ -119,7 +119,7 @@ def test_systemd_finds_nothing_wrong_with_the_unit(patient):
     assert patient.machine.run("systemd-analyze", "verify", "paramedic.service") == ""
 
 
-@pytest.mark.parametrize("unit", ["paramedic.service", "paramedic-exec.service"])
+@pytest.mark.parametrize("unit", ["paramedic.service", "paramedic-exec.service", "paramedic-drill@.service"])
 def test_the_unit_is_hardened(unit):
     analyze = need("systemd-analyze", "systemd")
     argv = (analyze, "security", "--offline=true", "--threshold=20", "--no-pager", str(UNIT.with_name(unit)))

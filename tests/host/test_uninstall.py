@@ -7,11 +7,12 @@ STATE = "/var/lib/paramedic"
 
 
 def exists(host: Helped, path: str) -> bool:
-    return host.machine.outcome("test", "-e", path).returncode == 0
+    return any(host.machine.outcome("test", what, path).returncode == 0 for what in ("-e", "-L"))
 
 
 def test_uninstalling_leaves_nothing_but_the_record_and_installing_again_goes_on_from_there(host: Helped):
     host.machine.write(f"{ACTIONS}/own.toml", 'argv = ["/usr/bin/true"]\n')
+    host.machine.run("systemctl", "enable", "--now", "paramedic-drill@all.timer")
     said = host.machine.run(PARAMEDIC, "uninstall")
     assert "end alerts, take retained topics away, comment open tickets: " in said
     for path in (
@@ -20,6 +21,9 @@ def test_uninstalling_leaves_nothing_but_the_record_and_installing_again_goes_on
         "/etc/systemd/system/paramedic.service",
         "/etc/systemd/system/paramedic-exec.socket",
         "/etc/systemd/system/paramedic-exec.service",
+        "/etc/systemd/system/paramedic-drill@.service",
+        "/etc/systemd/system/paramedic-drill@.timer",
+        "/etc/systemd/system/timers.target.wants/paramedic-drill@all.timer",
         f"{ACTIONS}/restart_unit.toml",
     ):
         assert not exists(host, path), path

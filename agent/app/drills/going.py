@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.app.drills import faults, fitness, phases, scoring, scratch_tickets
 from agent.app.drills.faults import FaultError, TicketSystemDown
-from agent.app.drills.room import Engine, reading
+from agent.app.drills.room import NOT_NOW, Engine, reading
 from agent.app.drills.scenarios import ACKNOWLEDGED, BACK, HELD, SCENARIOS, TICKETS, TICKETS_DOWN, with_people
 from agent.app.drills.scoring import Held
 from agent.engine.commands import CommandError, Ingest, OnIncident, RecordDrill, StartDrill
@@ -50,7 +50,7 @@ class Going:
     def begin(self) -> None:
         """Set up what is to be broken, and break it. Raise CommandError."""
         if why := fitness.objection(self._folder):
-            raise CommandError(f"no drill now: {why}")
+            raise CommandError(f"no drill now: {why}", NOT_NOW)
         try:
             self._fault.start()
         except FaultError as error:

@@ -5,7 +5,7 @@ What a drill takes is loaded when one is held: a daemon seldom holds one.
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _log = log.get("drill")
 _SOURCE = Source("drill", "")
 _CLOSE_SECONDS = 2.0
+NOT_NOW = 503
+"""The status of an answer to who wants a drill at the wrong time."""
 
 
 class Engine(Protocol):
@@ -31,12 +33,16 @@ class Engine(Protocol):
 
 
 class DrillRoom:
-    """Holds one drill at a time. `start` waits until all is set up, so it is not for the engine's thread."""
+    """Holds one drill at a time. `start` waits until all is set up, so it is not for the engine's thread.
 
-    def __init__(self, folder: Path, reader: Reader, engine: Engine) -> None:
+    `objection` says why there must be none now, if there is a reason.
+    """
+
+    def __init__(self, folder: Path, reader: Reader, engine: Engine, objection: Callable[[], str]) -> None:
         self._folder = folder
         self._reader = reader
         self._engine = engine
+        self._objection = objection
         self._lock = threading.Lock()
         self._going: Going | None = None
         self._thread: threading.Thread | None = None
@@ -50,7 +56,9 @@ class DrillRoom:
 
         with self._lock:
             if self._going is not None and not self._going.held.finished:
-                raise CommandError(f"drill {self._going.held.id} is not over yet")
+                raise CommandError(f"drill {self._going.held.id} is not over yet", NOT_NOW)
+            if why := self._objection():
+                raise CommandError(f"no drill now: {why}", NOT_NOW)
             going = Going(self._folder, self._reader, self._engine, order, self._closing)
             going.begin()
             self._going = going

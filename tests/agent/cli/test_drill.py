@@ -138,6 +138,14 @@ def test_a_drill_that_the_daemon_gave_up_fails(tmp_path, capsys):
     assert "failed: the daemon was stopped, 0 of 100 points" in out
 
 
+@pytest.mark.parametrize(("status", "code"), [(503, os.EX_TEMPFAIL), (409, 1)], ids=["not now", "never"])
+def test_a_drill_at_the_wrong_time_is_no_failure(tmp_path, capsys, status, code):
+    refused = {"POST /control/drill": (status, {"error": "no drill now: freeze window month-end is open"})}
+    with daemon(tmp_path / "sock", refused):
+        assert main(["drill", "--against", str(tmp_path / "sock")]) == code
+    assert "freeze window month-end is open" in capsys.readouterr().err
+
+
 def test_with_people_the_command_to_acknowledge_is_told(tmp_path, capsys):
     people = with_people(SCENARIOS["service-down"], 60.0)
     at = {"acknowledged": 103.0} | dict.fromkeys(PHASES, 103.5) | {"opened": 101.0, "detected": 101.0}
