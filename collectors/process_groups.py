@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from collectors.probe_tcp import refuse_twins
 from collectors.processes import compiled
+from collectors.procfs import shown
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectError, CollectorSpec
 
@@ -90,7 +91,7 @@ def _summed(options: GroupOptions) -> dict[str, _Sums]:
     try:
         for process in psutil.process_iter():
             try:
-                line = " ".join(process.cmdline())
+                line = shown(" ".join(process.cmdline()))
                 name = next((name for name, fullmatch in patterns if line and fullmatch(line)), None)
                 if name is not None:
                     sums[name].add(process)

@@ -65,6 +65,11 @@ def reading(path: Path) -> Iterator[str]:
         raise CollectError(f"cannot make sense of {path}: {error!r}") from error
 
 
+def shown(name: str) -> str:
+    """Return a name that Python read from the system as a label may have it: any byte, but text."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def _text(fd: int) -> str:
     chunks = []
     offset = 0

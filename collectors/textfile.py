@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.exposition import ExpositionError, parse
+from collectors.procfs import shown
 from collectors.sample import Origin, Sample, gauge
 from collectors.spec import CollectError, NotAvailableError, TargetedSpec
 
@@ -28,7 +29,7 @@ def targets(options: TextfileOptions) -> Sequence[str]:
     if not any(folder.is_dir() for folder in options.directories):
         missing = ", ".join(map(str, options.directories)) or "any"
         raise NotAvailableError(f"there is no such folder: {missing}")
-    return [OVERVIEW, *(str(path) for path in _files(options))]
+    return [OVERVIEW, *(str(path) for path in _files(options) if _is_named_in_text(path))]
 
 
 def collect(options: TextfileOptions, target: str) -> Iterator[Sample]:
@@ -42,6 +43,9 @@ def collect(options: TextfileOptions, target: str) -> Iterator[Sample]:
 def _overview(options: TextfileOptions) -> Iterator[Sample]:
     failed = not all(folder.is_dir() for folder in options.directories)
     for path in _files(options):
+        if not _is_named_in_text(path):
+            failed = True
+            continue
         try:
             mtime, _ = _samples(path, options.max_bytes)
         except CollectError:
@@ -53,6 +57,11 @@ def _overview(options: TextfileOptions) -> Iterator[Sample]:
 
 def _files(options: TextfileOptions) -> list[Path]:
     return [path for folder in dict.fromkeys(options.directories) for path in sorted(folder.glob("*.prom"))]
+
+
+def _is_named_in_text(path: Path) -> bool:
+    """Return whether the file can be told by its name: labels are text, and a name may be any bytes."""
+    return shown(str(path)) == str(path)
 
 
 def _samples(path: Path, max_bytes: int) -> tuple[float, tuple[Sample, ...]]:

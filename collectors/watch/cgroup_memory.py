@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collectors import inotify
+from collectors.procfs import shown
 from collectors.sample import Labels, Sample, counter, gauge, labels
 from collectors.spec import CollectError, NotAvailableError, WatchSpec
 
@@ -98,7 +99,7 @@ class CgroupWatch:
             # Watched anew, because it may be another by now: a service that was started again.
             number = inotify.watch(self._fd, file, inotify.IN_MODIFY)
             if number is not None:
-                known = before.get(folder) or _Cgroup(file=file, path=str(folder.relative_to(self._root)))
+                known = before.get(folder) or _Cgroup(file=file, path=shown(str(folder.relative_to(self._root))))
                 known.number = number
                 self._known[folder] = known
 

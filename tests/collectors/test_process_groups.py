@@ -1,5 +1,6 @@
 """Groups of processes, on the processes of this very host."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,13 @@ def test_a_command_that_is_no_expression_is_refused():
 def test_two_groups_of_one_name_are_refused():
     with pytest.raises(ValueError, match="x"):
         GroupOptions(groups=(ProcessGroup(name="x", command="a"), ProcessGroup(name="x", command="b")))
+
+
+def test_a_command_line_that_is_no_text_hides_nobody(sleepers):
+    # Anybody may call a program so: \xe9 alone is no UTF-8.
+    with subprocess.Popen([b"\xe9dit", b"60"], executable=shutil.which("sleep")) as odd:
+        try:
+            found = figures(("sleepers", f".* {MARK}"), ("odd", r"\\xe9dit 60"))
+        finally:
+            odd.kill()
+    assert (found["processes", "sleepers"], found["processes", "odd"]) == (3.0, 1.0)

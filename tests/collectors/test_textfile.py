@@ -79,3 +79,12 @@ def test_one_missing_folder_of_several_is_an_error_that_is_reported(folder):
     assert len(targets(options)) == 2
     overview = {sample.name: sample.value for sample in collect(options, "")}
     assert overview["node_textfile_scrape_error"] == 1
+
+
+def test_a_file_whose_name_is_no_text_is_reported_and_no_label_of_anything(folder, options):
+    with open(os.fsencode(folder) + b"/bad\xe9.prom", "wb") as file:  # noqa: PTH123 - no Path has such a name
+        file.write(b"bad 1\n")
+    assert targets(options) == ["", str(folder / "good.prom")]
+    said = list(collect(options, ""))
+    assert [sample.value for sample in said if sample.name == "node_textfile_scrape_error"] == [1.0]
+    assert str(said).encode()

@@ -92,6 +92,13 @@ def test_a_new_service_is_watched_and_one_that_is_gone_is_not(driver, tree):
     assert driver.values[WATCHED,] == 3
 
 
+def test_a_cgroup_whose_name_is_no_text_has_a_label_that_is(driver, tree):
+    tree.make(os.fsdecode(b"user.slice/odd\xe9"))
+    driver.snapshot()
+    assert "user.slice/odd\\xe9" in {key[1] for key in driver.values if len(key) > 1}
+    assert str(driver.values).encode()
+
+
 def test_no_more_are_watched_than_allowed(drive, tree):
     for number in range(20):
         tree.make(f"system.slice/unit{number}.service")
