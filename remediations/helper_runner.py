@@ -40,6 +40,7 @@ class HelperRunner:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
         self._old: deque[tuple[float, str]] = deque()
 
     def stop(self) -> None:
@@ -81,7 +82,8 @@ class HelperRunner:
                 answer = {"answer": "running", "reason": str(error)}
             if answer["answer"] == "finished":
                 self._forget_old()
-                self._old.append((time.monotonic(), run_id))
+                with self._lock:
+                    self._old.append((time.monotonic(), run_id))
                 return _result(answer)
             if answer["answer"] != "running":
                 return Result(outcome=Outcome.INTERRUPTED, detail="the helper knows nothing of it")
@@ -99,8 +101,11 @@ class HelperRunner:
 
     def _forget_old(self) -> None:
         """Let the helper let go of results that are on record here."""
-        while self._old and self._old[0][0] < time.monotonic() - _FORGET_SECONDS:
-            _, run_id = self._old.popleft()
+        before = time.monotonic() - _FORGET_SECONDS
+        with self._lock:
+            old = [run_id for at, run_id in self._old if at < before]
+            self._old = deque(known for known in self._old if known[0] >= before)
+        for run_id in old:
             try:
                 self._ask({"op": "forget", "run": run_id})
             except HelperError:

@@ -110,7 +110,12 @@ class DirectRunner:
             )
         except (OSError, ValueError) as error:
             raise RunError(f"cannot start {plan.argv[0]!a}: {error}") from error
-        return Running(process, self._record(run_id, process.pid), began + timeout_seconds, self._grace_seconds)
+        try:
+            return Running(process, self._record(run_id, process.pid), began + timeout_seconds, self._grace_seconds)
+        except OSError as error:  # no more descriptors: what cannot be bounded must not run
+            processes.end_run(process.pid, run_id, self._grace_seconds)
+            process.communicate()
+            raise RunError(f"cannot follow {plan.argv[0]!a}, so it was ended: {error}") from error
 
     def stop(self) -> None:
         """Interrupt every run and start no more. The waiting threads get their results within the grace and 2 s."""

@@ -106,7 +106,7 @@ class Casebook:
         return [self._by_id[incident_id] for incident_id in sorted(self._working)]
 
     def active(self) -> list[Incident]:
-        return [i for i in self._by_id.values() if i.state in ACTIVE]
+        return [i for i in self if i.state in ACTIVE]  # a copy, for other threads ask too
 
     def children(self, parent: str) -> list[Incident]:
         found = (self._by_id.get(child) for child in self._children.get(parent, ()))

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from agent.incidents.effects import OutboxRow
+from agent.incidents.effects import Kind, OutboxRow
 from agent.incidents.events import EffectSettled
 from agent.telemetry import log
 
@@ -29,7 +29,11 @@ class Pool:
         with self._changed:
             self._unanswered[row.target] += 1
         thread = threading.Thread(target=self._perform, args=(row,), name=f"effect-{row.id}", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system gives no more threads: somebody else has them all
+            _log.error("nothing can be performed", target=row.target, key=row.key, reason=str(error))
+            self._end(row, _not_performed(row, str(error), "refused"))
 
     def finish(self, target: str, seconds: float) -> None:
         """Wait until every row of the target has been answered for, but no longer than so many seconds."""
@@ -37,7 +41,9 @@ class Pool:
             self._changed.wait_for(lambda: not self._unanswered[target], seconds)
 
     def _perform(self, row: OutboxRow) -> None:
-        answer = self._answer(row)
+        self._end(row, self._answer(row))
+
+    def _end(self, row: OutboxRow, answer: EffectSettled | None) -> None:
         if answer is not None:
             self._settled(answer)
         with self._changed:
@@ -54,5 +60,11 @@ class Pool:
         # The seam to performers: whatever one of them raises, the row must be answered for or its lane stands still.
         except Exception as error:  # noqa: BLE001
             _log.exception("a performer failed", target=row.target, key=row.key)
-            reason = f"{type(error).__name__}: {error}"
-            return EffectSettled(row=row.id, claim=row.claim, reason=reason)
+            return _not_performed(row, f"{type(error).__name__}: {error}", "interrupted")
+
+
+def _not_performed(row: OutboxRow, reason: str, outcome: str) -> EffectSettled:
+    """Return the answer for a row that went wrong here. A repair is never repeated: it may have been begun."""
+    done = row.kind is Kind.REMEDIATION
+    result = {"outcome": outcome, "detail": reason} if done else {}
+    return EffectSettled(row=row.id, claim=row.claim, done=done, reason=reason, result=result)

@@ -1,5 +1,6 @@
 """Performing remediations with the direct runner; each leaves a record on disk, so that a crash leaves no stray run."""
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -32,8 +33,11 @@ class Repairs:
         before = self.prepare(row)
         if before.unmet:
             return unmet(row, before)
-        _keep(record, plan.argv)
-        result = self._runner.run(order["run_id"], plan, order["timeout"], lambda started: _keep(record, started))
+        try:
+            _keep(record, plan.argv)
+        except OSError as error:  # without it a crash could leave a stray run
+            return _unrecorded(row, f"{record} cannot be written: {error.strerror}")
+        result = self._runner.run(order["run_id"], plan, order["timeout"], lambda started: _note(record, started))
         record.unlink(missing_ok=True)
         return None if self.outlived_by(row, result) else settled(row, result, before)
 
@@ -73,6 +77,11 @@ class Repairs:
         self._runner.stop()
 
 
+def _unrecorded(row: OutboxRow, reason: str) -> EffectSettled:
+    result = {"outcome": "refused", "detail": reason}
+    return EffectSettled(row=row.id, claim=row.claim, done=True, reason=reason, result=result)
+
+
 def planned(row: OutboxRow) -> Plan:
     """Return the plan as it was stored with the decision."""
     order = row.payload
@@ -104,6 +113,12 @@ def settled(row: OutboxRow, result: Result, before: Prelude = NOTHING) -> Effect
             "diagnostics": before.diagnostics,
         },
     )
+
+
+def _note(path: Path, started: Record) -> None:
+    """Keep the record of a run's first process, if there is room: by its argv and mark it would be found as well."""
+    with contextlib.suppress(OSError):
+        _keep(path, started)
 
 
 def _keep(path: Path, kept: _Kept) -> None:

@@ -106,9 +106,17 @@ def postable(
         "endsAt": _text(ends_at),
     }
     generator_url = alert.generator_url or source_url
-    if urlsplit(generator_url).scheme in {"http", "https"}:
+    if _is_web_address(generator_url):
         body["generatorURL"] = generator_url
     return body
+
+
+def _is_web_address(text: str) -> bool:
+    """Tell whether an Alertmanager takes this for where an alert comes from; other programs may have written it."""
+    try:
+        return urlsplit(text).scheme in {"http", "https"}
+    except ValueError:
+        return False
 
 
 def _same(one: Alert, other: Alert) -> bool:

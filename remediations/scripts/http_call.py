@@ -28,8 +28,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     try:
         request = urllib.request.Request(options.url, method=options.method, headers=headers(options.token_file))  # noqa: S310 - checked with the parameters
-    except OSError as error:
-        print(f"cannot read the token file: {error.strerror}")
+    except (OSError, ValueError) as error:
+        print(f"cannot read the token file: {getattr(error, 'strerror', 'it is no ASCII text')}")
         return 2
     # No proxy of the environment has a say in this.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)

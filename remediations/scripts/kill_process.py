@@ -1,7 +1,7 @@
 """End a process found by pid file, name, unit or memory: TERM, the grace, KILL. Standard library only: `python3 -I -S`.
 
 A process is looked at and signalled through a pidfd that was opened before: a pid that is used again in between is
-never hit. PID 1, kernel threads, and this process and what started it (so, the daemon) are never touched.
+never hit. PID 1, kernel threads, the daemon and its helper, and this process and what started it are never touched.
 
 Exit status: 0 all have ended, 1 none found or one is still alive, 2 refused.
 """
@@ -23,6 +23,7 @@ from typing import NamedTuple
 KERNEL_THREAD = 0x00200000  # PF_KTHREAD among the flags in /proc/PID/stat
 KILL_SECONDS = 2.0
 PIDFILE_BYTES = 64
+OUR_UNITS = frozenset({"paramedic.service", "paramedic-exec.service"})
 
 
 class RefusedError(Exception):
@@ -97,7 +98,7 @@ def find(options: argparse.Namespace) -> list[Target]:
     if options.pidfile:
         return from_pidfile(options.pidfile, options.command, spared)
     unit, memory = getattr(options, "unit", None), getattr(options, "memory", None)
-    chosen = [pid for pid in pids() if pid not in spared and (unit is None or unit in units(pid))]
+    chosen = [pid for pid in pids() if not is_spared(pid, spared) and (unit is None or unit in units(pid))]
     targets = [target for pid in chosen if (target := look(pid, options.command))]
     if memory:
         return greatest(targets, memory)
@@ -108,8 +109,8 @@ def find(options: argparse.Namespace) -> list[Target]:
 
 def from_pidfile(path: str, command: str | None, spared: frozenset[int]) -> list[Target]:
     pid, owner = read_pidfile(path)
-    if pid in spared:
-        raise RefusedError(f"pid {pid} is init, this program or what started it")
+    if is_spared(pid, spared):
+        raise RefusedError(f"pid {pid} is init, the daemon, this program or what started it")
     target = look(pid, command)
     if target and owner not in {0, os.geteuid(), target.seen.user}:
         raise RefusedError(f"{path!a} belongs to user {owner}, who may not name a process of user {target.seen.user}")
@@ -171,6 +172,14 @@ def units(pid: int) -> list[str]:
             return file.read().replace("\n", "/").split("/")
     except OSError:
         return []
+
+
+def is_spared(pid: int, spared: frozenset[int]) -> bool:
+    """Tell whether a process is ours: of our units, too, for the helper starts this program apart from the daemon."""
+    if pid in spared:
+        return True
+    groups = units(pid)
+    return "user.slice" not in groups and not OUR_UNITS.isdisjoint(groups)
 
 
 def greatest(targets: Sequence[Target], least: float) -> list[Target]:

@@ -183,6 +183,26 @@ def test_control_groups_are_called_like_units():
     assert kill_process.units(2**22) == []
 
 
+@pytest.mark.parametrize(
+    ("groups", "spared"),
+    [
+        (["", "system.slice", "paramedic.service", ""], True),
+        (["", "system.slice", "paramedic-exec.service", ""], True),
+        (["", "system.slice", "paramedic-demo.service", ""], False),
+        (["", "user.slice", "user-1000.slice", "user@1000.service", "app.slice", "paramedic.service", ""], False),
+    ],
+)
+def test_the_daemon_and_its_helper_are_spared_wherever_the_script_is_started(monkeypatch, groups, spared):
+    pid = 4_000_000  # of nobody
+    monkeypatch.setattr(kill_process, "units", lambda _pid: groups)
+    assert kill_process.is_spared(pid, kill_process.ourselves()) is spared
+    monkeypatch.setattr(kill_process, "pids", lambda: [pid])
+    monkeypatch.setattr(kill_process, "look", lambda pid, _command: pid)
+    for how in (["--unit=paramedic.service"], ["--command=python3"]):
+        found = kill_process.find(kill_process.parse(how))
+        assert found == ([] if spared or (how[0].startswith("--unit") and groups[-2] != "paramedic.service") else [pid])
+
+
 def test_only_what_holds_most_of_the_memory_is_ended(start, program):
     hungry = start(sys.executable, "-c", HUNGRY)
     hungry.stdout.readline()

@@ -32,6 +32,29 @@ def test_a_performer_that_raises_is_tried_again_and_the_error_is_the_reason(sett
     assert answer.reason == "ZeroDivisionError: by nothing"
 
 
+def test_a_repair_whose_performer_raises_is_over_for_it_may_have_been_begun(settled):
+    def broken(_row):
+        raise OSError(28, "No space left on device")
+
+    Pool({"runner": broken}, settled.put).hand_over(row(kind=Kind.REMEDIATION, target="runner"))
+    answer = settled.get(timeout=5)
+    assert (answer.done, answer.result["outcome"]) == (True, "interrupted")
+    assert "No space left" in answer.result["detail"]
+
+
+@pytest.mark.parametrize(("kind", "done"), [(Kind.REMEDIATION, True), (Kind.TICKET, False)])
+def test_a_host_that_has_no_thread_left_hears_so_and_the_engine_lives_on(settled, monkeypatch, kind, done):
+    def start(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    pool = Pool({"desk": lambda _row: None}, settled.put)
+    pool.hand_over(row(kind=kind))
+    answer = settled.get(timeout=5)
+    assert (answer.done, answer.dead, answer.result.get("outcome")) == (done, False, "refused" if done else None)
+    pool.finish("desk", 0.0)  # nothing is waited for
+
+
 def test_an_unknown_target_is_a_dead_letter(settled):
     Pool({}, settled.put).hand_over(replace(ROW, target="gone"))
     answer = settled.get(timeout=5)

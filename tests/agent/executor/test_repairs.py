@@ -168,3 +168,28 @@ def test_the_service_that_an_unrecorded_run_has_started_lives_on(repairs, runs, 
     assert alive(service)
     os.kill(service, signal.SIGKILL)
     process.stdout.close()
+
+
+def test_a_run_that_cannot_be_recorded_is_not_begun(run_id, repairs, runs, tmp_path):
+    runs.rmdir()
+    settled = repairs.perform(ordered(run_id, "/bin/touch", str(tmp_path / "begun")))
+    assert (settled.done, settled.result["outcome"]) == (True, "refused")
+    assert "cannot be written" in settled.result["detail"]
+    assert not (tmp_path / "begun").exists()
+
+
+def test_a_run_whose_process_cannot_be_written_down_goes_on(run_id, repairs, runs):
+    # The folder goes as soon as the run has begun: the second record has no place.
+    script = f"rm -r {runs}; sleep 0.2; echo done"
+    real, repairs._runner.run = repairs._runner.run, None
+
+    def run(run_id, plan, timeout, on_started):
+        def started(record):
+            wait_for(lambda: not runs.exists(), "the folder to go")
+            on_started(record)
+
+        return real(run_id, plan, timeout, started)
+
+    repairs._runner.run = run
+    settled = repairs.perform(ordered(run_id, "/bin/sh", "-c", script))
+    assert (settled.result["outcome"], settled.result["output"]) == ("succeeded", "done\n")

@@ -198,6 +198,28 @@ def test_a_token_file_that_is_missing_or_odd_is_a_failed_push_and_no_dead_thread
         receiver.requests.get(timeout=5)
 
 
+@pytest.mark.parametrize("url", ["http://[", "http://[::1", "//["])
+def test_an_alert_that_comes_from_no_address_is_pushed_without_one(url):
+    with receiving() as receiver, syncing(receiver.url) as sync:
+        sync.offer([replace(ALERT, generator_url=url)])
+        (said,) = receiver.requests.get(timeout=5)[2]
+        assert "generatorURL" not in said
+
+
+def test_a_token_that_is_no_text_is_a_failed_push_and_no_dead_thread(tmp_path):
+    token = tmp_path / "token"
+    token.write_bytes(b"\xff\xfe")
+    before = pushes("failed")
+    with receiving() as receiver, syncing(receiver.url, token_file=token) as sync:
+        sync.offer([ALERT])
+        deadline = time.monotonic() + 5
+        while pushes("failed") == before:
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.01)
+        token.write_text("one")
+        receiver.requests.get(timeout=5)
+
+
 def test_neither_offering_nor_closing_waits_for_a_push_that_hangs():
     with receiving(delay=threading.Event()) as receiver, syncing(receiver.url, timeout=20.0) as sync:
         before = pushes("sent"), pushes("failed")
