@@ -42,8 +42,8 @@ def test_a_repair_whose_performer_raises_is_over_for_it_may_have_been_begun(sett
     assert "No space left" in answer.result["detail"]
 
 
-@pytest.mark.parametrize(("kind", "done"), [(Kind.REMEDIATION, True), (Kind.TICKET, False)])
-def test_a_host_that_has_no_thread_left_hears_so_and_the_engine_lives_on(settled, monkeypatch, kind, done):
+@pytest.mark.parametrize(("kind", "done", "outcome"), [(Kind.REMEDIATION, True, "refused"), (Kind.TICKET, False, None)])
+def test_a_host_that_has_no_thread_left_hears_so_and_the_engine_lives_on(settled, monkeypatch, kind, done, outcome):
     def start(_thread):
         raise RuntimeError("can't start new thread")
 
@@ -51,7 +51,7 @@ def test_a_host_that_has_no_thread_left_hears_so_and_the_engine_lives_on(settled
     pool = Pool({"desk": lambda _row: None}, settled.put)
     pool.hand_over(row(kind=kind))
     answer = settled.get(timeout=5)
-    assert (answer.done, answer.dead, answer.result.get("outcome")) == (done, False, "refused" if done else None)
+    assert (answer.done, answer.dead, answer.result.get("outcome")) == (done, False, outcome)
     pool.finish("desk", 0.0)  # nothing is waited for
 
 
