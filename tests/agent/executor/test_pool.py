@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agent.executor.pool import Pool
+from agent.incidents.effects import Kind
 from agent.incidents.events import EffectSettled
 from tests.agent.outbox import ROW
 
@@ -36,7 +37,7 @@ def test_a_repair_whose_performer_raises_is_over_for_it_may_have_been_begun(sett
     def broken(_row):
         raise OSError(28, "No space left on device")
 
-    Pool({"runner": broken}, settled.put).hand_over(row(kind=Kind.REMEDIATION, target="runner"))
+    Pool({"runner": broken}, settled.put).hand_over(replace(ROW, kind=Kind.REMEDIATION, target="runner"))
     answer = settled.get(timeout=5)
     assert (answer.done, answer.result["outcome"]) == (True, "interrupted")
     assert "No space left" in answer.result["detail"]
@@ -49,7 +50,7 @@ def test_a_host_that_has_no_thread_left_hears_so_and_the_engine_lives_on(settled
 
     monkeypatch.setattr(threading.Thread, "start", start)
     pool = Pool({"desk": lambda _row: None}, settled.put)
-    pool.hand_over(row(kind=kind))
+    pool.hand_over(replace(ROW, kind=kind))
     answer = settled.get(timeout=5)
     assert (answer.done, answer.dead, answer.result.get("outcome")) == (done, False, outcome)
     pool.finish("desk", 0.0)  # nothing is waited for
