@@ -12,7 +12,14 @@ from agent.tickets.contract import Remarked, TicketError, TicketRef, TicketSyste
 from agent.tickets.delivery import open_ticket
 from agent.tickets.registry import ADAPTERS
 from tests.acceptance.daemon import down_rule, repairs, rule_file, running_daemon, watched_services, watching
-from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, left_declined, note
+from tests.agent.tickets.contract_suite import (
+    NetworkContract,
+    NetworkEnd,
+    fresh_draft,
+    killed_meanwhile,
+    left_declined,
+    note,
+)
 from tests.services.faults import fault_proxy
 from tests.services.redmine import ADMIN_KEY, ONE_WAY_TRACKER, PROJECT, running_redmine
 from tests.services.service import Server
@@ -134,17 +141,7 @@ class TestRedmine(NetworkContract):
         assert raised.value.permanent
 
     def test_a_server_killed_during_our_work_has_one_ticket_afterwards(self, far: NetworkEnd, redmine: Server):
-        system, draft = far.system(), fresh_draft()
-        ref = open_ticket(system, draft)
-        redmine.service.kill()
-        with pytest.raises(TicketError) as raised:
-            system.close(ref, note(draft.correlation, "over"))
-        assert not raised.value.permanent
-        redmine.service.start()
-        assert open_ticket(system, draft) == ref
-        system.close(ref, note(draft.correlation, "over"))
-        assert far.titles().count(draft.title) == 1
-        assert [text.strip() for text in far.comments(ref)] == ["over"]
+        killed_meanwhile(far, redmine.service)
 
 
 def test_a_daemon_that_repairs_a_service_leaves_one_closed_ticket_that_says_so(redmine: Server, tmp_path: Path):

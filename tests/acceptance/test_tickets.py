@@ -7,10 +7,17 @@ from pathlib import Path
 import pytest
 import requests
 
-from agent.tickets.contract import Remarked, TicketError, TicketRef, TicketSystem
+from agent.tickets.contract import Remarked, TicketRef, TicketSystem
 from agent.tickets.delivery import open_ticket
 from agent.tickets.registry import ADAPTERS
-from tests.agent.tickets.contract_suite import NetworkContract, NetworkEnd, fresh_draft, left_declined, note
+from tests.agent.tickets.contract_suite import (
+    NetworkContract,
+    NetworkEnd,
+    fresh_draft,
+    killed_meanwhile,
+    left_declined,
+    note,
+)
 from tests.services import roundup as roundup_service
 from tests.services import rt as rt_service
 from tests.services.faults import FaultProxy, fault_proxy
@@ -86,17 +93,7 @@ class TestRequestTracker(NetworkContract):
         left_declined(far, system, draft)
 
     def test_a_server_killed_during_our_work_has_one_ticket_afterwards(self, far: NetworkEnd, rt: Server):
-        system, draft = far.system(), fresh_draft()
-        ref = open_ticket(system, draft)
-        rt.service.kill()
-        with pytest.raises(TicketError) as raised:
-            system.close(ref, note(draft.correlation, "over"))
-        assert not raised.value.permanent
-        rt.service.start()
-        assert open_ticket(system, draft) == ref
-        system.close(ref, note(draft.correlation, "over"))
-        assert far.titles().count(draft.title) == 1
-        assert far.comments(ref) == ["over"]
+        killed_meanwhile(far, rt.service)
 
     def test_what_others_write_is_read_back_with_the_name_of_their_account(
         self, far: NetworkEnd, rt: Server, monkeypatch: pytest.MonkeyPatch

@@ -55,9 +55,7 @@ class Office:
     def order(self, command):
         if self.busy:
             raise BusyError
-        answer = self.bench.engine.queue.order(command)
-        self.bench.turn()
-        return answer.result(0)
+        return self.bench.order(command)
 
     def until(self, text):
         self.bench.clock.advance(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() - self.bench.clock.now())

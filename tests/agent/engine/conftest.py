@@ -28,6 +28,8 @@ from rules.ruleset import Ruleset
 from rules.series import SeriesStore
 
 NOW = 1_800_000_000.0
+LATER = 2 * 3600.0
+"""So much later a recurrence is another incident."""
 RULES = """
 groups:
 - name: process
@@ -172,6 +174,12 @@ class Bench:
     def turn(self):
         self.engine.turn(self.engine.queue.take(0.0, 1000))
 
+    def order(self, command):
+        """Return the answer to a command; raise what refuses it."""
+        answer = self.engine.queue.order(command)
+        self.turn()
+        return answer.result(0)
+
     def process(self, *, up, name="web"):
         sample = Sample("paramedic_process_up", float(up), labels(name=name))
         source = Source("processes", "")
@@ -191,6 +199,22 @@ class Bench:
     def pass_time(self, seconds):
         self.clock.advance(seconds)
         self.turn()
+
+    def fault(self, name="web"):
+        """Let a fault come and go, long enough ago for the next one to be an incident of its own."""
+        self.process(up=0, name=name)
+        self.clock.advance(1)
+        self.process(up=1, name=name)
+        self.pass_time(LATER)
+
+    def mend(self):
+        """Let the remediation that was started help."""
+        (row,) = self.take("runner")
+        self.clock.advance(1)
+        self.settle(row, outcome="succeeded")
+        for _ in range(2):
+            self.process(up=1)
+            self.pass_time(15)
 
     def take(self, target):
         """Return the rows handed over to a target, and forget them."""

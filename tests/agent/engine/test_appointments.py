@@ -80,8 +80,7 @@ def make_appointed(tmp_path):
 def test_whoever_comes_on_call_gets_one_list_of_open_incidents(make_appointed):
     bench = make_appointed()
     bench.process(up=0)
-    bench.engine.queue.order(OnIncident(incident_id=bench.incident()["id"], event=Acknowledged(actor="eve\nx")))
-    bench.turn()
+    bench.order(OnIncident(incident_id=bench.incident()["id"], event=Acknowledged(actor="eve\nx")))
     bench.pass_time(HAND_OVER - NOW - 1)
     assert bench.parts.appointments.next_at() == HAND_OVER
     assert bench.delivered("mail") == []
@@ -255,9 +254,7 @@ def test_a_digest_of_some_weekdays_waits_for_them():
 
 def stand_in(bench, person, seconds, rota="web"):
     order = StandIn(actor="eve", rota=rota, person=person, seconds=seconds, reason="ann is ill")
-    answer = bench.engine.queue.order(order)
-    bench.turn()
-    return answer.result(0)
+    return bench.order(order)
 
 
 def on_call(bench):

@@ -69,9 +69,7 @@ class Months:
         self.began()
 
     def _order(self, survey):
-        answer = self.bench.engine.queue.order(KeepSurvey(survey=survey))
-        self.bench.turn()
-        self.answer = answer.result(0)
+        self.answer = self.bench.order(KeepSurvey(survey=survey))
         for row in self.bench.take("rt"):
             self.rows.append(row)
             self.bench.settle(row, id="RT-1", url="", state="open")
@@ -377,9 +375,7 @@ def test_open_tickets_are_told_when_nobody_looks_any_more(months):
     months.live_through(92)
     parts = months.bench.parts
     Leaving(parts, None, lambda batch: building.capacity_desk(CONFIG, parts).leave(batch)).attach()
-    answer = months.bench.engine.queue.order(Farewell(actor="root"))
-    months.bench.turn()
-    assert answer.result(0)["tickets"] == 1
+    assert months.bench.order(Farewell(actor="root"))["tickets"] == 1
     (row,) = months.bench.take("rt")
     assert row.payload["op"] == "update"
     assert "nothing watches this any more" in row.payload["update"]["comment"]
@@ -392,9 +388,7 @@ def said(bench, full_in_days, why=None):
     found = Forecast(used=1.0, limit=2.0, full_at=full_at, why=why)
     subject = Subject(resource="filesystem", name="/srv", labels=(("mountpoint", "/srv"),))
     outlook = Outlook(subject=subject, at=now, forecast=found, measured_at=now)
-    answer = bench.engine.queue.order(KeepSurvey(survey=Survey(hours={}, outlooks=(outlook,))))
-    bench.turn()
-    answer.result(0)
+    bench.order(KeepSurvey(survey=Survey(hours={}, outlooks=(outlook,))))
 
 
 FORECASTS = st.one_of(

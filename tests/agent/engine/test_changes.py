@@ -90,12 +90,6 @@ def test_a_proposal_whose_time_is_over_expires(bench):
     assert (known["state"], known["result"]) == ("expired", "its time is over")
 
 
-def order(bench, command):
-    answer = bench.engine.queue.order(command)
-    bench.turn()
-    return answer.result(0)
-
-
 def with_ladder(bench, **changes):
     (ladder,) = bench.policy.ladders
     bench.policy = replace(bench.policy, ladders=(replace(ladder, **changes),))
@@ -119,13 +113,6 @@ def healthy(bench):
         bench.pass_time(15)
 
 
-def mend(bench):
-    (row,) = bench.take("runner")
-    bench.clock.advance(1)
-    bench.settle(row, outcome="succeeded")
-    healthy(bench)
-
-
 def test_an_automatic_action_is_a_standard_change_from_its_intent_to_its_verdict(bench):
     bench.process(up=0)
     change = only(bench)
@@ -146,7 +133,7 @@ def test_an_automatic_action_is_a_standard_change_from_its_intent_to_its_verdict
     assert change["before"].startswith("0 at 20")
     assert change["fallback"] == "none of its own: the next step, or a person"
 
-    mend(bench)
+    bench.mend()
 
     done = only(bench)
     assert (done["id"], done["state"], done["outcome"], done["result"]) == (change["id"], "done", "succeeded", "fixed")
@@ -194,7 +181,7 @@ def test_an_attempt_that_never_began_is_an_expired_change_and_the_next_one_anoth
 def test_a_run_that_ends_after_somebody_resolved_its_incident_closes_its_change(bench):
     bench.process(up=0)
     (row,) = bench.take("runner")
-    order(bench, OnIncident(incident_id=bench.incident()["id"], event=ResolvedByOperator(actor="ann")))
+    bench.order(OnIncident(incident_id=bench.incident()["id"], event=ResolvedByOperator(actor="ann")))
     assert only(bench)["state"] == "in-progress"
     bench.settle(row, outcome="succeeded")
     assert (only(bench)["state"], only(bench)["result"]) == ("done", "succeeded, not verified")
@@ -203,7 +190,7 @@ def test_a_run_that_ends_after_somebody_resolved_its_incident_closes_its_change(
 def test_a_run_that_never_began_after_its_incident_was_resolved_leaves_an_expired_change(bench):
     bench.process(up=0)
     (row,) = bench.take("runner")
-    order(bench, OnIncident(incident_id=bench.incident()["id"], event=ResolvedByOperator(actor="ann")))
+    bench.order(OnIncident(incident_id=bench.incident()["id"], event=ResolvedByOperator(actor="ann")))
     bench.settle(row, never_began=True)
     assert (only(bench)["state"], only(bench)["result"]) == ("expired", "it never began: nothing was done")
 
@@ -223,13 +210,13 @@ def test_what_waits_for_approval_is_a_proposed_change_and_records_who_allowed_it
     asking.clock.advance(60)
     asking.process(up=0)
 
-    order(asking, AnswerChange(actor="ann", via="cli", change_id=change["id"], approve=True, comment="go"))
+    asking.order(AnswerChange(actor="ann", via="cli", change_id=change["id"], approve=True, comment="go"))
 
     begun = only(asking)
     assert (begun["id"], begun["state"]) == (change["id"], "in-progress")
     assert begun["approval"] == {"by": "ann", "via": "cli", "at": asking.clock.now(), "comment": "go"}
     asking.clock.advance(1)
-    mend(asking)
+    asking.mend()
     assert only(asking)["state"] == "done"
 
 
@@ -244,7 +231,7 @@ def test_a_ticket_names_the_change_that_asked_for_the_approval_and_of_a_second_b
     asking.restart()
     asking.clock.advance(60)
     asking.process(up=0)
-    order(asking, AnswerChange(actor="ann", via="cli", change_id=proposed, approve=True))
+    asking.order(AnswerChange(actor="ann", via="cli", change_id=proposed, approve=True))
     assert named(asking) == only(asking)["id"] == proposed
     (row,) = asking.take("runner")
     asking.settle(row, never_began=True)
@@ -263,20 +250,20 @@ def test_a_change_names_the_ticket_of_its_incident(bench):
 def test_an_approval_on_the_ticket_is_on_the_record_too(asking):
     plan = asking.incident()["awaiting"]["plan"]
     approved = Approved(actor="ann", via="rt", plan=plan)
-    order(asking, OnIncident(incident_id=asking.incident()["id"], event=approved))
+    asking.order(OnIncident(incident_id=asking.incident()["id"], event=approved))
     assert (only(asking)["state"], only(asking)["approval"]["via"]) == ("in-progress", "rt")
 
 
 def test_who_may_not_approve_the_plan_may_not_approve_its_change(asking):
     change = only(asking)
     with pytest.raises(CommandError, match="mqtt:bob is not among the approvers"):
-        order(asking, AnswerChange(actor="bob", via="mqtt", change_id=change["id"], approve=True))
+        asking.order(AnswerChange(actor="bob", via="mqtt", change_id=change["id"], approve=True))
     assert only(asking)["state"] == "proposed"
 
 
 def test_a_rejected_plan_is_a_rejected_change(asking):
     answer = AnswerChange(actor="ann", via="cli", change_id=only(asking)["id"], approve=False, comment="not now")
-    order(asking, answer)
+    asking.order(answer)
     change = only(asking)
     assert (change["state"], change["result"]) == ("rejected", "rejected by cli:ann: not now")
     assert asking.incident()["state"] == "escalated"
@@ -316,7 +303,7 @@ def test_an_emergency_goes_through_a_freeze_and_waits_for_its_review(bench, esca
     with_ladder(bench, emergency=True)
     freeze(bench, escalates=escalates)
     bench.process(up=0)
-    mend(bench)
+    bench.mend()
     change = only(bench)
     assert (change["type"], change["state"], change["review"], change["reviewed"]) == ("emergency", "done", True, None)
     assert change["reason"].endswith("in freeze window month-end")
@@ -324,19 +311,19 @@ def test_an_emergency_goes_through_a_freeze_and_waits_for_its_review(bench, esca
     bench.restart()
     assert [each["id"] for each in bench.reader.changes("unreviewed")] == [change["id"]]
 
-    order(bench, ReviewChange(actor="ann", via="cli", change_id=change["id"], comment="it was right"))
+    bench.order(ReviewChange(actor="ann", via="cli", change_id=change["id"], comment="it was right"))
 
     assert only(bench)["reviewed"] == {"by": "ann", "via": "cli", "at": bench.clock.now(), "comment": "it was right"}
     assert bench.parts.desk.changes.unreviewed() == 0
     with pytest.raises(CommandError, match="something to do"):
-        order(bench, ReviewChange(actor="ann", via="cli", change_id=change["id"], comment="again"))
+        bench.order(ReviewChange(actor="ann", via="cli", change_id=change["id"], comment="again"))
 
 
 def test_an_emergency_that_nobody_has_reviewed_is_in_the_report_until_somebody_has(bench):
     with_ladder(bench, emergency=True)
     freeze(bench)
     bench.process(up=0)
-    mend(bench)
+    bench.mend()
     change = only(bench)
 
     def reported():
@@ -349,14 +336,14 @@ def test_an_emergency_that_nobody_has_reviewed_is_in_the_report_until_somebody_h
     assert [each.about for each in reported().suggestions if each.kind == "unreviewed_change"] == [
         f"change {change['id']}"
     ]
-    order(bench, ReviewChange(actor="ann", via="cli", change_id=change["id"], comment="it was right"))
+    bench.order(ReviewChange(actor="ann", via="cli", change_id=change["id"], comment="it was right"))
     assert [each.kind for each in reported().suggestions if each.kind == "unreviewed_change"] == []
 
 
 def test_an_emergency_does_not_go_through_maintenance(bench):
     with_ladder(bench, emergency=True)
     freeze(bench)
-    order(bench, SetMaintenance(actor="ann", reason="new disk", seconds=3600))
+    bench.order(SetMaintenance(actor="ann", reason="new disk", seconds=3600))
     bench.process(up=0)
     assert bench.take("runner") == []
     assert bench.incident()["suppressed"] == "maintenance: new disk (ann)"
@@ -372,15 +359,15 @@ def test_outside_of_freezes_an_emergency_remediation_makes_standard_changes(benc
 def test_a_change_by_hand_is_proposed_approved_and_closed_by_people(bench):
     bench.parts.desk.rules.approvers = ("cli:ann",)
     wanted = ProposeChange(actor="bob (uid 7)", subject="postgresql 17", reason="15 is old", fallback="the dump")
-    change = order(bench, wanted)
+    change = bench.order(wanted)
     assert (change["kind"], change["state"], change["fallback"]) == ("manual", "proposed", "the dump")
     with pytest.raises(CommandError, match="approve it first"):
-        order(bench, CloseChange(actor="bob (uid 7)", change_id=change["id"], done=True, result="upgraded"))
+        bench.order(CloseChange(actor="bob (uid 7)", change_id=change["id"], done=True, result="upgraded"))
     with pytest.raises(CommandError, match="cli:bob is not among the approvers"):
-        order(bench, AnswerChange(actor="bob", via="cli", change_id=change["id"], approve=True))
+        bench.order(AnswerChange(actor="bob", via="cli", change_id=change["id"], approve=True))
 
-    order(bench, AnswerChange(actor="ann", via="cli", change_id=change["id"], approve=True))
-    order(bench, CloseChange(actor="bob (uid 7)", change_id=change["id"], done=False, result="no room"))
+    bench.order(AnswerChange(actor="ann", via="cli", change_id=change["id"], approve=True))
+    bench.order(CloseChange(actor="bob (uid 7)", change_id=change["id"], done=False, result="no room"))
 
     assert (only(bench)["state"], only(bench)["result"]) == ("failed", "no room")
     rows = bench.database.connection.execute("SELECT event, actor FROM audit WHERE incident_id = '' ORDER BY id")
@@ -393,16 +380,16 @@ def test_a_change_by_hand_is_proposed_approved_and_closed_by_people(bench):
 
 
 def test_nobody_approves_where_nobody_is_named(bench):
-    change = order(bench, ProposeChange(actor="bob (uid 7)", subject="x", reason="y"))
+    change = bench.order(ProposeChange(actor="bob (uid 7)", subject="x", reason="y"))
     with pytest.raises(CommandError, match=r"there are no \[approvals\] approvers"):
-        order(bench, AnswerChange(actor="ann", via="cli", change_id=change["id"], approve=True))
+        bench.order(AnswerChange(actor="ann", via="cli", change_id=change["id"], approve=True))
 
 
 def test_a_window_that_is_over_or_ends_before_it_begins_is_refused(bench):
     now = bench.clock.now()
     for start, end in ((None, now - 1), (now + 60, now + 30)):
         with pytest.raises(CommandError, match="must end after it begins"):
-            order(bench, ProposeChange(actor="bob", subject="x", reason="y", starts_at=start, ends_at=end))
+            bench.order(ProposeChange(actor="bob", subject="x", reason="y", starts_at=start, ends_at=end))
 
 
 def test_a_problem_asks_for_one_change(make_bench):
@@ -411,11 +398,11 @@ def test_a_problem_asks_for_one_change(make_bench):
     bench.process(up=0)
     (problem,) = bench.reader.problems()
     wanted = ProposeChange(actor="ann (uid 1)", subject="", reason="three times a week", problem=problem["id"])
-    first, again = order(bench, wanted), order(bench, wanted)
+    first, again = bench.order(wanted), bench.order(wanted)
     assert first["id"] == again["id"]
     assert (first["kind"], first["problem"], first["subject"]) == ("problem-request", problem["id"], "web is down")
     with pytest.raises(CommandError, match="no open problem"):
-        order(bench, replace(wanted, problem="problem-x"))
+        bench.order(replace(wanted, problem="problem-x"))
 
 
 def test_what_undoes_an_attempt_is_named_beforehand_and_is_a_change_of_its_own(bench):
@@ -483,5 +470,5 @@ def test_a_review_of_an_older_change_does_not_make_it_the_newest_about_its_subje
     deed("b", "freeze window month-end")
     deed("c", "")
     (emergency,) = bench.reader.changes("unreviewed")
-    order(bench, ReviewChange(actor="ann", via="cli", change_id=emergency["id"], comment="it was right"))
+    bench.order(ReviewChange(actor="ann", via="cli", change_id=emergency["id"], comment="it was right"))
     assert bench.parts.desk.changes.about("configuration").after == "c"

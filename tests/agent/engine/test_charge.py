@@ -27,9 +27,7 @@ def idle(make_bench):
 
 def order(bench, event, remark=None):
     incident = bench.incidents()[0]
-    answer = bench.engine.queue.order(OnIncident(incident_id=incident["id"], event=event, remark=remark))
-    bench.turn()
-    return answer.result(0)
+    return bench.order(OnIncident(incident_id=incident["id"], event=event, remark=remark))
 
 
 def tickets(bench):

@@ -157,8 +157,7 @@ def test_no_key_figure_of_a_report_knows_of_it(both):
     mended(both)
     in_vain(both)
     incident = both.incidents()[0]["id"]
-    both.engine.queue.order(OnIncident(incident_id=incident, event=Acknowledged(actor="ann", until=None)))
-    both.turn()
+    both.order(OnIncident(incident_id=incident, event=Acknowledged(actor="ann", until=None)))
     record = both.reader.record(before, both.clock.now() + 1)
     assert len(record.incidents) == 2
     known = reporting.evidence(both.reader, both.policy, "web1", before, both.clock.now() + 1)
@@ -225,8 +224,7 @@ def test_what_drills_came_to_survives_a_restart_and_is_a_part_of_the_report_of_i
         kept("d4", now + 9e6),
     ]
     for result in held:
-        both.engine.queue.order(RecordDrill(result=result))
-        both.turn()
+        both.order(RecordDrill(result=result))
         both.clock.advance(1)
     both.restart()
     assert [each["drill"] for each in both.reader.drills()] == ["d4", "d3", "d2", "d1"]

@@ -6,9 +6,7 @@ from rules.alert import AlertState
 
 
 def leave(bench):
-    future = bench.engine.queue.order(Farewell(actor="root"))
-    bench.turn()
-    return future.result(0)
+    return bench.order(Farewell(actor="root"))
 
 
 def test_open_tickets_are_commented_and_stay_open(bench):

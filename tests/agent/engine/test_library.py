@@ -5,7 +5,6 @@ import pytest
 from agent.app import knowledge
 from agent.store import writes
 
-LATER = 2 * 3600.0
 RULES = """
 groups:
 - name: process
@@ -23,40 +22,33 @@ def lacking(make_bench):
     return make_bench(ladders=(), rules=RULES.format(article="", drill=""))
 
 
-def fault(bench, name="web"):
-    bench.process(up=0, name=name)
-    bench.clock.advance(1)
-    bench.process(up=1, name=name)
-    bench.pass_time(LATER)
-
-
 def test_the_article_that_a_rule_lacks_is_drafted_once_from_the_timeline(lacking):
     lacking.process(up=0)
     opened = lacking.incidents()[0]["id"]
     assert lacking.reader.drafts() == []
-    fault(lacking)
+    lacking.fault()
     (draft,) = lacking.reader.drafts()
     assert draft["name"] == "shop-down"
     assert draft["incident_id"] == opened
     assert "    web is down\n" in draft["text"]
     assert draft["text"].index(" no_remediation ") < draft["text"].index(" resolved_by_itself")
-    fault(lacking, "other")
+    lacking.fault("other")
     lacking.restart()
-    fault(lacking, "third")
+    lacking.fault("third")
     assert lacking.reader.drafts() == [draft]
 
 
 @pytest.mark.parametrize(("article", "drill"), [(", article: disk-busy", ""), ("", ", drill: 'true'")])
 def test_there_is_no_draft_where_an_article_is_or_of_a_drill(make_bench, article, drill):
     bench = make_bench(ladders=(), rules=RULES.format(article=article, drill=drill))
-    fault(bench)
+    bench.fault()
     assert bench.reader.drafts() == []
 
 
 def test_what_a_person_wrote_is_neither_drafted_nor_hidden_by_a_draft(lacking, tmp_path):
     folder = tmp_path / "articles"
     folder.mkdir()
-    fault(lacking)
+    lacking.fault()
     (folder / "shop-down.md").write_text("# Mine")
     (shown,) = [each for each in knowledge.articles(lacking.reader, [folder], "", 1000) if each["name"] == "shop-down"]
     assert (shown["title"], shown["source"]) == ("Mine", str(folder))
@@ -64,13 +56,13 @@ def test_what_a_person_wrote_is_neither_drafted_nor_hidden_by_a_draft(lacking, t
     lacking.database.commit([("DELETE FROM drafts", ())])
     lacking.restart()
     lacking.parts.desk.library.configure([folder])
-    fault(lacking)
+    lacking.fault()
     assert lacking.reader.drafts() == []
     assert (folder / "shop-down.md").read_text() == "# Mine"
 
 
 def test_a_draft_is_listed_found_and_shown_as_one(lacking):
-    fault(lacking)
+    lacking.fault()
     (found,) = knowledge.articles(lacking.reader, [], "shop", 10)
     assert (found["name"], found["source"], found["title"]) == ("shop-down", "draft", "Draft: ShopDown")
     assert "web is down" in knowledge.article(lacking.reader, [], "shop-down")["text"]

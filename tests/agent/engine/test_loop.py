@@ -9,12 +9,6 @@ from agent.incidents.events import Acknowledged, EffectSettled
 from collectors.sample import Reading, Sample, Source, labels
 
 
-def order(bench, command):
-    future = bench.engine.queue.order(command)
-    bench.turn()
-    return future.result(0)
-
-
 def test_a_dead_process_is_repaired_and_the_repair_verified(bench):
     bench.process(up=1)
     bench.process(up=0)
@@ -136,22 +130,22 @@ def test_an_answer_under_another_claim_is_dropped(bench):
 
 
 def test_the_stop_holds_repairs_back_and_lifting_it_lets_them_go(bench):
-    order(bench, SetStop(actor="alice", reason="maintenance"))
+    bench.order(SetStop(actor="alice", reason="maintenance"))
     bench.process(up=0)
     assert bench.take("runner") == []
     assert bench.incident()["refusals"][0].startswith("stop: ")
 
-    order(bench, SetStop(actor="alice", reason=""))
+    bench.order(SetStop(actor="alice", reason=""))
     bench.pass_time(15.0)
 
     assert len(bench.take("runner")) == 1
 
 
 def test_each_switch_of_the_stop_is_lifted_by_itself_only(bench):
-    order(bench, SetStop(actor="alice", reason="moving"))
-    order(bench, SetStop(actor="mqtt", reason="everything", origin="mqtt"))
+    bench.order(SetStop(actor="alice", reason="moving"))
+    bench.order(SetStop(actor="mqtt", reason="everything", origin="mqtt"))
 
-    answer = order(bench, SetStop(actor="mqtt", reason="", origin="mqtt"))
+    answer = bench.order(SetStop(actor="mqtt", reason="", origin="mqtt"))
 
     assert answer["stopped"] == "moving (alice)"
     bench.process(up=0)
@@ -160,7 +154,7 @@ def test_each_switch_of_the_stop_is_lifted_by_itself_only(bench):
 
 def test_maintenance_holds_actions_and_tickets_back_and_settles_after_its_end(bench):
     bench.parts.situations.settle_seconds = 60.0
-    order(bench, SetMaintenance(actor="alice", reason="kernel", seconds=3600.0))
+    bench.order(SetMaintenance(actor="alice", reason="kernel", seconds=3600.0))
     bench.process(up=0)
     assert bench.take("runner") == []
     assert bench.take("rt") == []
@@ -179,18 +173,18 @@ def test_maintenance_holds_actions_and_tickets_back_and_settles_after_its_end(be
 
 def test_maintenance_that_is_ended_early_lets_repairs_go_after_settling(bench):
     bench.parts.situations.settle_seconds = 60.0
-    order(bench, SetMaintenance(actor="alice", reason="kernel", seconds=36000.0))
+    bench.order(SetMaintenance(actor="alice", reason="kernel", seconds=36000.0))
     bench.process(up=0)
     bench.pass_time(100.0)
 
-    order(bench, SetMaintenance(actor="alice", reason="", seconds=0.0))
+    bench.order(SetMaintenance(actor="alice", reason="", seconds=0.0))
     bench.pass_time(60.0)
 
     assert len(bench.take("runner")) == 1
 
 
 def test_maintenance_survives_a_restart(bench):
-    order(bench, SetMaintenance(actor="alice", reason="kernel", seconds=3600.0))
+    bench.order(SetMaintenance(actor="alice", reason="kernel", seconds=3600.0))
     bench.restart()
 
     bench.process(up=0)
@@ -211,11 +205,11 @@ def test_an_operator_can_take_an_incident(bench):
     bench.process(up=0)
     incident_id = bench.incident()["id"]
 
-    answer = order(bench, OnIncident(incident_id=incident_id, event=Acknowledged(actor="alice")))
+    answer = bench.order(OnIncident(incident_id=incident_id, event=Acknowledged(actor="alice")))
 
     assert answer["acknowledged_by"] == "alice"
     with pytest.raises(CommandError, match="no open incident"):
-        order(bench, OnIncident(incident_id="nonsense", event=Acknowledged(actor="alice")))
+        bench.order(OnIncident(incident_id="nonsense", event=Acknowledged(actor="alice")))
 
 
 def test_many_incidents_of_one_kind_fold_into_one_storm(bench):

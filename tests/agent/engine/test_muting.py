@@ -35,12 +35,6 @@ NODE_DOWN = Inhibition(
 )
 
 
-def order(bench, command):
-    answer = bench.engine.queue.order(command)
-    bench.turn()
-    return answer.result(0)
-
-
 def silence(bench, seconds=600.0, text='{name="web"}', **changes):
     draft = Silence(
         matchers=matchers.parse_all(text),
@@ -49,7 +43,7 @@ def silence(bench, seconds=600.0, text='{name="web"}', **changes):
         created_by="ann",
         comment="deploy",
     )
-    return order(bench, PutSilence(actor="uid 0", silence=replace(draft, **changes)))["silenceID"]
+    return bench.order(PutSilence(actor="uid 0", silence=replace(draft, **changes)))["silenceID"]
 
 
 def orders(bench):
@@ -97,7 +91,7 @@ def test_after_a_mute_settling_applies_again_to_old_and_new_incidents(bench):
     key = silence(bench, text='{alertname="ProcessDown"}')
     bench.processes({"web": 0, "mail": 1})
     bench.clock.advance(100.0)
-    order(bench, ExpireSilence(actor="uid 0", silence_id=key))
+    bench.order(ExpireSilence(actor="uid 0", silence_id=key))
     bench.processes({"web": 0, "mail": 0})
 
     assert all(row.target == "mqtt" for row in bench.handed)
@@ -132,8 +126,8 @@ def test_every_order_about_a_silence_is_on_record(bench):
     key = silence(bench)
     silence(bench, id=key, seconds=1200.0)
     other = silence(bench, id=key, text='{name="mail"}')
-    order(bench, ExpireSilence(actor="uid 7", silence_id=other))
-    order(bench, ExpireSilence(actor="uid 7", silence_id=other))
+    bench.order(ExpireSilence(actor="uid 7", silence_id=other))
+    bench.order(ExpireSilence(actor="uid 7", silence_id=other))
 
     assert [(event, actor) for event, actor, _ in orders(bench)] == [
         ("silence_created", "uid 0"),
@@ -147,7 +141,7 @@ def test_every_order_about_a_silence_is_on_record(bench):
 
 def test_a_silence_that_is_not_there_cannot_be_ended_or_changed(bench):
     with pytest.raises(CommandError, match="no silence") as gone:
-        order(bench, ExpireSilence(actor="uid 0", silence_id="x"))
+        bench.order(ExpireSilence(actor="uid 0", silence_id="x"))
     with pytest.raises(CommandError, match="no silence") as unknown:
         silence(bench, id="x")
     with pytest.raises(CommandError, match="matcher") as bad:
@@ -238,7 +232,7 @@ def test_a_freeze_window_that_begins_quiets_what_is_open(bench):
 
 
 def test_several_mutes_are_all_named_and_the_last_to_end_counts(bench):
-    order(bench, SetMaintenance(actor="bob", reason="kernel", seconds=1200.0))
+    bench.order(SetMaintenance(actor="bob", reason="kernel", seconds=1200.0))
     key = silence(bench)
     bench.process(up=0)
 
@@ -251,7 +245,7 @@ def test_several_mutes_are_all_named_and_the_last_to_end_counts(bench):
 
 
 def test_a_step_of_the_clock_moves_maintenance_and_no_date(bench):
-    order(bench, SetMaintenance(actor="bob", reason="kernel", seconds=600.0))
+    bench.order(SetMaintenance(actor="bob", reason="kernel", seconds=600.0))
     silence(bench, seconds=600.0)
     bench.clock.stepped = 3600.0
     bench.turn()
@@ -278,7 +272,7 @@ def test_a_muted_incident_can_be_taken_and_is_counted(bench):
     silence(bench)
     bench.process(up=0)
 
-    answer = order(bench, OnIncident(incident_id=bench.incident()["id"], event=Acknowledged(actor="bob")))
+    answer = bench.order(OnIncident(incident_id=bench.incident()["id"], event=Acknowledged(actor="bob")))
     bench.pass_time(15.0)
 
     assert answer["acknowledged_by"] == "bob"

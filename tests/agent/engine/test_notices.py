@@ -53,12 +53,7 @@ def test_people_hear_of_begin_and_end_once_each(make_bench):
 def test_a_repair_that_works_is_begin_and_end_and_no_more(make_bench):
     bench = make_bench(routes=(ALL,))
     bench.process(up=0)
-    (row,) = bench.take("runner")
-    bench.clock.advance(1)
-    bench.settle(row, outcome="succeeded")
-    for _ in range(3):
-        bench.process(up=1)
-        bench.pass_time(15)
+    bench.mend()
     assert len(notices(bench, "mail") + notices(bench, "mail")) == 2
 
 

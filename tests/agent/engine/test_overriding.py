@@ -25,9 +25,7 @@ class Host:
         parts.orders.improve = parts.overrides.carry_out
 
     def order(self, command):
-        answer = self.bench.engine.queue.order(command)
-        self.bench.turn()
-        return answer.result(0)
+        return self.bench.order(command)
 
     def set(self, limit, service="shop", seconds=3600.0, rule="ProcessDown", instead_of=None):
         return self.order(

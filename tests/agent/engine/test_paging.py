@@ -56,8 +56,7 @@ def bench(make_bench):
 
 
 def order(bench, event):
-    bench.engine.queue.order(OnIncident(incident_id=bench.incident()["id"], event=event))
-    bench.turn()
+    bench.order(OnIncident(incident_id=bench.incident()["id"], event=event))
 
 
 def test_an_unacknowledged_p1_goes_to_the_next_level_at_the_minute_configured(bench):
@@ -262,8 +261,7 @@ def test_a_silence_holds_a_chain_and_after_it_the_next_level_has_its_full_time(b
         created_by="ann",
         comment="",
     )
-    bench.engine.queue.order(PutSilence(actor="ann", silence=silence))
-    bench.turn()
+    bench.order(PutSilence(actor="ann", silence=silence))
     bench.pass_time(7199)
     assert paged(bench) == []
     bench.pass_time(1)

@@ -32,8 +32,7 @@ def begin(bench):
     bench.process(up=False)
     asked = bench.incident()["awaiting"]["plan"]
     word = OnIncident(incident_id=bench.incident()["id"], event=Approved(actor="ann", via="cli", plan=asked))
-    bench.engine.queue.order(word)
-    bench.turn()
+    bench.order(word)
     (row,) = bench.take("runner")
     return row
 
@@ -74,8 +73,7 @@ def test_what_the_helper_says_of_a_run_that_the_restart_ended_counts_for_nothing
     bench.planned = replace(PLANNED, plan=replace(PLANNED.plan, by="helper"))
     bench.process(up=False)
     word = Approved(actor="ann", via="cli", plan=bench.incident()["awaiting"]["plan"])
-    bench.engine.queue.order(OnIncident(incident_id=bench.incident()["id"], event=word))
-    bench.turn()
+    bench.order(OnIncident(incident_id=bench.incident()["id"], event=word))
     bench.restart(40.0, boot_id="boot-2")
     bench.turn()
     (row,) = bench.take("helper")

@@ -174,8 +174,7 @@ def test_a_posted_alert_that_is_not_refreshed_is_not_over(bench):
 
 def test_a_posted_alert_starts_no_action_that_does_not_list_its_origin(bench):
     alert = {"labels": {"alertname": "ProcessDown", "severity": "critical", "name": "web"}}
-    bench.engine.queue.order(PostAlerts(alerts=[post_of(alert)], origin="http"))
-    bench.turn()
+    bench.order(PostAlerts(alerts=[post_of(alert)], origin="http"))
     bench.turn()
 
     assert bench.take("runner") == []

@@ -110,10 +110,7 @@ def test_somebody_who_acknowledges_has_responded(idle):
     idle.process(up=0)
     incident = by_service(idle)["shop"]
     idle.pass_time(10)
-    idle.engine.queue.order(
-        OnIncident(incident_id=incident["id"], event=Acknowledged(actor="ada", until=None, comment=""))
-    )
-    idle.turn()
+    idle.order(OnIncident(incident_id=incident["id"], event=Acknowledged(actor="ada", until=None, comment="")))
     respond, resolve = by_service(idle)["shop"]["clocks"]
     assert (respond["met"], respond["spent"]) == (True, 10.0)
     assert resolve["met"] is None

@@ -16,16 +16,10 @@ def _patient(monkeypatch):
     monkeypatch.setattr(intake, "_TURN_SECONDS", 60.0)
 
 
-def order(bench, command):
-    future = bench.engine.queue.order(command)
-    bench.turn()
-    return future.result(0)
-
-
 def post(bench, numbers, **more):
     labels = {"alertname": "LinkDown", "severity": "critical"}
     alerts = [post_of({"labels": {**labels, "port": str(number)}, **more}) for number in numbers]
-    order(bench, PostAlerts(alerts=alerts, origin="http"))
+    bench.order(PostAlerts(alerts=alerts, origin="http"))
     bench.pass_time(3)
 
 
@@ -52,7 +46,7 @@ def test_nothing_is_remembered_of_a_storm_that_is_over(bench):
 
 def test_members_that_end_after_their_storm_was_resolved_by_hand_do_no_harm(bench):
     found = storm(bench)
-    order(bench, OnIncident(incident_id=found.id, event=ResolvedByOperator(actor="ann")))
+    bench.order(OnIncident(incident_id=found.id, event=ResolvedByOperator(actor="ann")))
     bench.pass_time(3601)
     assert bench.parts.casebook.get(found.id) is None
     post(bench, range(STORM_ROWS + 60), endsAt=PAST)

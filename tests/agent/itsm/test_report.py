@@ -128,8 +128,7 @@ class Month:
 
     def maintain(self, seconds):
         now = self.bench.clock.now()
-        self.bench.engine.queue.order(SetMaintenance(actor="ann", reason="new disks", seconds=seconds))
-        self.bench.turn()
+        self.bench.order(SetMaintenance(actor="ann", reason="new disks", seconds=seconds))
         if seconds:
             self.maintained.append((now, now))
         else:

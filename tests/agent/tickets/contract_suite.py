@@ -13,7 +13,7 @@ from agent.incidents.effects import TicketOp
 from agent.tickets.contract import Draft, TicketError, TicketRef, TicketState, TicketSystem, Update
 from agent.tickets.delivery import change_ticket, open_ticket
 from tests.services.faults import FaultProxy
-from tests.services.service import free_port
+from tests.services.service import Service, free_port
 
 _numbers = itertools.count(1)
 
@@ -68,6 +68,21 @@ def left_declined(far: NetworkEnd, system: TicketSystem, draft: Draft) -> None:
         assert system.find(draft.correlation) == ref
     assert not far.is_open(ref)
     assert [text.strip() for text in far.comments(ref)] == ["update", "reopen", "close"]
+
+
+def killed_meanwhile(far: NetworkEnd, service: Service) -> None:
+    """A server that is killed during our work has one ticket afterwards, closed with one comment."""
+    system, draft = far.system(), fresh_draft()
+    ref = open_ticket(system, draft)
+    service.kill()
+    with pytest.raises(TicketError) as raised:
+        system.close(ref, note(draft.correlation, "over"))
+    assert not raised.value.permanent
+    service.start()
+    assert open_ticket(system, draft) == ref
+    system.close(ref, note(draft.correlation, "over"))
+    assert far.titles().count(draft.title) == 1
+    assert [text.strip() for text in far.comments(ref)] == ["over"]
 
 
 class TicketContract:
