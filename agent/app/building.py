@@ -22,7 +22,7 @@ from agent.engine import recovery
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.commands import Rehearse, StandIn
-from agent.engine.delivery import Delivery, Inline
+from agent.engine.delivery import Delivery, Inline, Presenter
 from agent.engine.desk import Desk, DeskRules
 from agent.engine.improvements import EndOverride, Improvement, SetOverride
 from agent.engine.intake import Intake
@@ -204,8 +204,9 @@ def _keep(config: Config) -> Keep:
     )
 
 
-def _delivery(config: Config, database: Database, clock: Clock, library: Library, owner: str) -> Delivery:
-    presenter = presenting.presenter(
+def presenter(config: Config, library: Library) -> Presenter:
+    """Return what words tickets and messages."""
+    return presenting.presenter(
         host_name=host_name(config),
         topic_prefix=config.mqtt.prefix,
         advice=library.advice,
@@ -213,8 +214,12 @@ def _delivery(config: Config, database: Database, clock: Clock, library: Library
         addresses=people.addresses(config),
         templates={each.name or each.system: each.template for each in config.tickets if each.template is not None},
     )
+
+
+def _delivery(config: Config, database: Database, clock: Clock, library: Library, owner: str) -> Delivery:
     next_row = recovery.next_row(database.connection, "outbox")
-    return Delivery(owner=owner, next_row=next_row, presenter=presenter, inline=_inline(config, clock))
+    words = presenter(config, library)
+    return Delivery(owner=owner, next_row=next_row, presenter=words, inline=_inline(config, clock))
 
 
 def _inline(config: Config, clock: Clock) -> Mapping[str, Inline]:

@@ -141,7 +141,7 @@ class Daemon:
         backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=self._looked.is_set)
         backend.collectors, backend.external = self.config.collectors, building.external(self.config)
         backend.environment = building.environment(self.config)
-        backend.config = lambda: self._reloading.config
+        backend.config = self._current
         backend.subscribed = [*scenarios.METRICS, *outward.subscribed_metrics(self.config)]
         backend.read_tickets = self._read_tickets
         if self.config.drill.enabled:
@@ -152,7 +152,7 @@ class Daemon:
         collecting.start(scheduling.every, loop=loop.loop)
         stack.callback(collecting.close)
         scheduling.every(routine.CHECKPOINT_SECONDS, routine.checkpointer(database), "checkpoint")
-        watch = CapacityWatch(lambda: self._reloading.config, self.engine, self._parts)
+        watch = CapacityWatch(self._current, self.engine, self._parts)
         scheduling.every(self.config.capacity.interval, watch.look, "capacity")
         scheduling.every(history.SAVE_SECONDS, lambda: history.save(self._parts.series, state), "history")
         routine.schedule(scheduling, backend.config, backend, self.engine, self._clock)
@@ -224,11 +224,17 @@ class Daemon:
             client.on_stop = self._stop_by_broker
             if self.config.approvals.keys:
                 client.on_command = self._word_by_broker
-        remarks = outward.remarks(self.config, lambda order: self.engine.call(order, _WORD_SECONDS), self._clock)
+        remarks = outward.remarks(
+            self.config, self._current, lambda order: self.engine.call(order, _WORD_SECONDS), self._clock
+        )
         if remarks is not None:
             self._told.append(remarks.offer)
             self._read_tickets = remarks.hurry
             yield remarks
+
+    def _current(self) -> Config:
+        """Return the configuration that runs, as the last reload left it."""
+        return self._reloading.config
 
     def _tell_incidents(self, incidents: Iterable[Incident]) -> None:
         known = list(incidents)
@@ -237,7 +243,7 @@ class Daemon:
 
     def _word_by_broker(self, payload: str) -> Future[Mapping[str, Any]] | None:
         """Take an approver's signed word off the broker. It never blocks: the record says what became of it."""
-        order = outward.word(self.config, payload, self._clock.now())
+        order = outward.word(self._current(), payload, self._clock.now())
         return self.engine.queue.order(order) if order is not None else None
 
     def _stop_by_broker(self, reason: str) -> None:

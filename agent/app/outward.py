@@ -243,12 +243,15 @@ def word(config: Config, payload: str, now: float) -> OnIncident | None:
         return None
 
 
-def remarks(config: Config, order: Callable[[OnIncident], object], clock: Clock) -> "Remarks | None":
-    """Return what reads people's words off tickets; None where no ticket system can be read or nobody is named."""
-    people = frozenset((*config.approvals.approvers, *config.approvals.operators))
-    may_wait = people or any(each.approvers for each in config.remediations)
+def remarks(
+    config: Config, current: Callable[[], Config], order: Callable[[OnIncident], object], clock: Clock
+) -> "Remarks | None":
+    """Return what reads people's words off tickets; None where no ticket system can be read.
+
+    Whose words count is asked of the current configuration each time: somebody's right may end by a reload.
+    """
     options = [each for each in config.tickets if ADAPTERS.get(each.system) and ADAPTERS[each.system].remarks]
-    if not may_wait or not options:
+    if not options:
         return None
     from agent.tickets.remarks import Reader, Remarks  # noqa: PLC0415 - loaded only where it is of use
 
@@ -256,4 +259,9 @@ def remarks(config: Config, order: Callable[[OnIncident], object], clock: Clock)
         Reader(name=name(each), kind=each.system, system=ADAPTERS[each.system].open(each.options, read_secret))
         for each in options
     ]
+
+    def people() -> frozenset[str]:
+        approvals = current().approvals
+        return frozenset((*approvals.approvers, *approvals.operators))
+
     return Remarks(readers, order, clock, people=people)

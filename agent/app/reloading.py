@@ -124,6 +124,7 @@ class Reloading:
         situations.presence = building.looking(new)
         parts.desk.rules = building.desk_rules(new, parts.desk.rules.host)
         parts.desk.library.configure(new.knowledge.folders)
+        parts.delivery.presenter = building.presenter(new, parts.desk.library)
         changes = parts.ruleset.replace(groups, batch.now)
         situations.newcomers.seconds = new.rules.observe_new
         batch.writes += situations.newcomers.take(parts.ruleset.identities, batch.now)

@@ -39,7 +39,7 @@ class Reader:
 class Remarks:
     """A thread of its own from `start` to `close`. `order` hands a word to the engine; it may raise CommandError.
 
-    `people` may take charge of incidents: names, or kind and name ("rt:ann").
+    `people` says who may take charge of incidents now: names, or kind and name ("rt:ann").
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Remarks:
         order: Callable[[OnIncident], object],
         clock: Clock,
         *,
-        people: Collection[str] = (),
+        people: Callable[[], Collection[str]] = tuple,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._readers = {each.name: each for each in readers if isinstance(each.system, Remarked)}
@@ -79,7 +79,7 @@ class Remarks:
     def _concerns(self, incident: Incident) -> bool:
         if incident.suppressed or incident.drill or not self._readers.keys() & set(incident.tickets):
             return False
-        return bool(self._people or incident.plan_asked)
+        return bool(self._people() or incident.plan_asked)
 
     def hurry(self) -> None:
         """Look at every ticket now: somebody has written something."""
@@ -150,7 +150,7 @@ class Remarks:
             return
         if incident.plan_asked:
             self._heed_plan(incident, incident.plan_asked, reader, ref)
-        if self._people:
+        if self._people():
             self._heed_charge(incident, reader, ref)
 
     def _heed_plan(self, incident: Incident, plan: str, reader: Reader, ref: TicketRef) -> None:
@@ -166,7 +166,7 @@ class Remarks:
             actor, place = f"{reader.kind}:{remark.actor}", (reader.name, remark.id)
             now = self._clock.now()
             order = charged(remark.text, incident=incident.id, actor=actor, now=now, remark=place)
-            if order is not None and not {remark.actor, actor}.isdisjoint(self._people):
+            if order is not None and not {remark.actor, actor}.isdisjoint(self._people()):
                 self._give(order, reader)
             elif order is not None:
                 self._refuse(order, reader, f"{actor} is not among [approvals] operators and approvers")

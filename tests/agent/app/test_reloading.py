@@ -48,7 +48,11 @@ class House:
         self.path, self.clock, self.handed = folder / "paramedic.toml", FakeClock(), []
         (folder / "rules.yml").write_text(RULES)
         self.path.write_text(CONFIG)
-        self.database = Database(folder / "state")
+        self.folder = folder / "state"
+        self.begin()
+
+    def begin(self):
+        self.database = Database(self.folder)
         config = load(self.path, {})
         outside = Outside(hand_over=self.handed.append)
         self.parts = building.parts(config, self.database, self.clock, outside, owner="me", publish=False)
@@ -56,6 +60,10 @@ class House:
         self.reloading = Reloading(config, self.path, self.engine, self.parts, lambda loaded: loaded)
         self.reloading.attach()
         self.engine.turn(())
+
+    def restart(self):
+        self.database.close()
+        self.begin()
 
     def reload(self, text):
         self.path.write_text(text)
@@ -90,6 +98,18 @@ def test_nothing_is_owed_to_what_begins_with_a_restart_only(house, more, waiting
     assert house.fail() == {"chat"}
     states = house.database.connection.execute("SELECT DISTINCT target FROM outbox WHERE target != 'book'").fetchall()
     assert states == [("chat",)]
+
+
+def test_mail_goes_to_the_address_that_a_person_has_now(house):
+    mail = CONFIG.replace(
+        'kind = "slack"\nurl_file = "url"', 'host = "mx"\nsender = "p@example.org"\nto = ["all@example.org"]'
+    )
+    person = mail.replace('channels = ["chat"]\n[[people]]', 'people = ["ann"]\n[[people]]')
+    house.reload(person + 'address = "old@example.org"')
+    house.restart()
+    house.reload(person + 'address = "ann@example.org"')
+    house.fail()
+    assert [(row.target, row.payload["notice"]["to"]) for row in house.handed] == [("chat", "ann@example.org")]
 
 
 def test_who_is_told_by_the_channels_that_run_is_taken_over_at_once(house):

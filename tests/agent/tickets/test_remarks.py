@@ -7,7 +7,7 @@ import pytest
 
 from agent.clock import SystemClock
 from agent.engine.commands import BusyError, CommandError, OnIncident
-from agent.incidents.events import Acknowledged, Declined, TicketClosed
+from agent.incidents.events import Acknowledged, Declined, Released, TicketClosed
 from agent.incidents.incident import Awaiting, State
 from agent.incidents.opening import described
 from agent.incidents.policy import Policy
@@ -156,7 +156,7 @@ def test_nothing_is_read_while_nothing_waits(desk, make, changes):
 def test_a_named_person_takes_charge_of_an_incident_that_waits_for_nothing(desk, make, name):
     orders = queue.Queue()
     desk.said.append(Remark(id=4, actor="ann", text="I am on it.\nparamedic acknowledge 2h looking"))
-    make(orders.put, people=(name,)).offer([replace(incident(), awaiting=None)])
+    make(orders.put, people=lambda: (name,)).offer([replace(incident(), awaiting=None)])
 
     order = orders.get(timeout=10)
 
@@ -170,15 +170,26 @@ def test_nobody_else_takes_charge_of_an_incident(desk, make):
         Remark(id=4, actor="eve", text="paramedic won't fix"),
         Remark(id=5, actor="ann", text="> paramedic ack"),
     ]
-    make(orders.put, people=("jira:eve", "ann")).offer([replace(incident(), awaiting=None)])
+    make(orders.put, people=lambda: ("jira:eve", "ann")).offer([replace(incident(), awaiting=None)])
     look(desk, 4)
     assert orders.empty()
+
+
+def test_a_person_who_was_struck_off_the_list_is_heard_no_more(desk, make):
+    orders, people = queue.Queue(), ["ann"]
+    desk.said.append(Remark(id=4, actor="ann", text="paramedic ack"))
+    make(orders.put, people=lambda: people).offer([replace(incident(), awaiting=None)])
+    orders.get(timeout=10)
+    people[:] = ["bob"]
+    desk.said.append(Remark(id=5, actor="ann", text="paramedic won't fix"))
+    desk.said.append(Remark(id=6, actor="bob", text="paramedic release"))
+    assert isinstance(orders.get(timeout=10).event, Released)
 
 
 def test_what_was_heard_before_a_restart_is_not_read_again(desk, make):
     orders = queue.Queue()
     desk.said = [Remark(id=4, actor="ann", text="paramedic ack"), Remark(id=6, actor="ann", text="paramedic wontfix")]
-    make(orders.put, people=("ann",)).offer([replace(incident(), awaiting=None, heard=(("helpdesk", 4),))])
+    make(orders.put, people=lambda: ("ann",)).offer([replace(incident(), awaiting=None, heard=(("helpdesk", 4),))])
     assert isinstance(orders.get(timeout=10).event, Declined)
     assert orders.empty()
 
@@ -186,7 +197,7 @@ def test_what_was_heard_before_a_restart_is_not_read_again(desk, make):
 def test_a_ticket_that_somebody_closed_is_told_to_the_engine_until_it_knows(desk, make):
     orders = queue.Queue()
     desk.state = TicketState.CLOSED
-    remarks = make(orders.put, people=("ann",))
+    remarks = make(orders.put, people=lambda: ("ann",))
     remarks.offer([replace(incident(), awaiting=None)])
     assert orders.get(timeout=10) == OnIncident(incident_id="i1", event=TicketClosed(system="helpdesk"))
     remarks.offer([])
@@ -194,7 +205,7 @@ def test_a_ticket_that_somebody_closed_is_told_to_the_engine_until_it_knows(desk
     remarks._thread.join(10)
     while not orders.empty():
         orders.get()
-    known = make(orders.put, people=("ann",))
+    known = make(orders.put, people=lambda: ("ann",))
     known.offer([replace(incident(), awaiting=None, closed_by_hand=("helpdesk",))])
     look(desk, 2)
     assert orders.empty()
@@ -205,14 +216,14 @@ def test_a_status_that_says_wont_fix_is_told_whatever_was_known_before_and_after
     desk.state = TicketState.DECLINED
     desk.said.append(Remark(id=4, actor="ann", text="paramedic won't fix 30d"))
     known = replace(incident(), awaiting=None, closed_by_hand=("helpdesk",))
-    make(orders.put, people=("ann",)).offer([known])
+    make(orders.put, people=lambda: ("ann",)).offer([known])
     assert isinstance(orders.get(timeout=10).event, Declined), "it says for how long"
     assert orders.get(timeout=10).event == TicketClosed(system="helpdesk", declined=True)
 
 
 def test_calm_tickets_are_looked_at_every_third_turn_and_at_once_when_somebody_wrote(desk):
     clock = SystemClock()
-    remarks = Remarks([Reader(name="helpdesk", kind="rt", system=desk)], print, clock, people=("ann",))
+    remarks = Remarks([Reader(name="helpdesk", kind="rt", system=desk)], print, clock, people=lambda: ("ann",))
     calm, waiting = replace(incident(), id="calm", awaiting=None), incident()
     remarks.offer([calm, waiting])
     turns = [{each.id for each in remarks._due()} for _ in range(4)]
@@ -230,13 +241,13 @@ def test_a_word_that_the_engine_was_too_busy_for_is_read_again(desk, make):
             raise BusyError
 
     desk.said.append(Remark(id=4, actor="ann", text="paramedic ack"))
-    make(busy, people=("ann",)).offer([replace(incident(), awaiting=None)])
+    make(busy, people=lambda: ("ann",)).offer([replace(incident(), awaiting=None)])
     look(desk, 5)
     assert orders.qsize() == 2
 
 
 def test_with_more_tickets_than_a_turn_has_time_for_each_gets_its_turn(desk):
-    remarks = Remarks([Reader(name="helpdesk", kind="rt", system=desk)], print, SystemClock(), people=("ann",))
+    remarks = Remarks([Reader(name="helpdesk", kind="rt", system=desk)], print, SystemClock(), people=lambda: ("ann",))
     many = [replace(incident(), id=str(number), awaiting=None) for number in range(2 * MOST + 1)]
     remarks.offer(many)
     seen = {each.id for _ in range(3) for each in remarks._due()}
