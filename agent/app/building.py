@@ -112,8 +112,7 @@ def parts(config: Config, database: Database, clock: Clock, outside: Outside, *,
         desk=desk,
         situations=situations,
         intake=intake,
-        settle_seconds=config.incidents.settle,
-        keep=_keep(config),
+        keep=keep(config),
     )
     made = Parts(
         database=database,
@@ -194,7 +193,8 @@ def rehearser(config: Config, parts: Parts) -> Rehearser:
     return rehearse
 
 
-def _keep(config: Config) -> Keep:
+def keep(config: Config) -> Keep:
+    """Return how long, and in how much room, the record is kept."""
     state = config.state
     return Keep(
         incidents=state.keep_incidents,

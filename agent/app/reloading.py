@@ -118,8 +118,10 @@ class Reloading:
         batch.writes += parts.desk.tally.configured(batch.now)
         situations.planner = planning.planner(new, building.environment(new))
         parts.orders.rehearse = building.rehearser(new, parts)
+        parts.orders.keep = building.keep(new)
         parts.orders.survey = building.surveyor(new, parts)
         situations.stop_file = new.guards.stop_file
+        parts.intake.most = new.incidents.posted_alerts
         situations.settle_seconds = new.incidents.settle
         situations.presence = building.looking(new)
         parts.desk.rules = building.desk_rules(new, parts.desk.rules.host)

@@ -178,7 +178,7 @@ class Engine:
         situations = self._p.situations
         before, situations.phase = situations.phase, HostPhase(changed.phase)
         if before is HostPhase.STARTING and situations.phase is HostPhase.RUNNING:
-            situations.settled_at = max(situations.settled_at, batch.now + self._p.orders.settle_seconds)
+            situations.settled_at = max(situations.settled_at, batch.now + situations.settle_seconds)
 
     def _ordered(self, batch: Batch, ordered: Ordered) -> None:
         if isinstance(ordered.command, Ingest):

@@ -47,7 +47,7 @@ class Intake:
     ) -> None:
         self._next_row = next_row
         self._next_alert = next_alert
-        self._most = most
+        self.most = most
         self._notable = notable
         self._backlog = Backlog()
         self._received_at = -math.inf
@@ -143,7 +143,7 @@ class Intake:
     def _is_crowded(self, alerts: int, size: int) -> bool:
         """Tell whether there is no room for so many more alerts of so many bytes together."""
         crowd = len(self._held) + self._backlog.alerts + alerts
-        return crowd > self._most or self._held_bytes + self._backlog.size + size > self._most * _ALERT_BYTES
+        return crowd > self.most or self._held_bytes + self._backlog.size + size > self.most * _ALERT_BYTES
 
     def secure(self, batch: Batch) -> None:
         """Put what was not applied in the turn in which it came into the inbox."""

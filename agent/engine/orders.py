@@ -89,14 +89,12 @@ class Orders:
         desk: Desk,
         situations: Situations,
         intake: Intake,
-        settle_seconds: float,
         keep: Keep,
     ) -> None:
         self._casebook = casebook
         self._desk = desk
         self._situations = situations
         self._intake = intake
-        self.settle_seconds = settle_seconds
         self.keep = keep
         self.schedule = Schedule()
         self.reload: Reloader | None = None

@@ -1,5 +1,7 @@
 """Reload: what runs afterwards is one configuration, whole, and not half of the next one."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.app import building
@@ -8,6 +10,7 @@ from agent.config.load import load
 from agent.engine.commands import Reload
 from agent.engine.engine import Engine
 from agent.engine.parts import Outside
+from agent.itsm.catalogue import NO_SERVICES
 from agent.store.database import Database
 from collectors.sample import Reading, Sample, Source, labels
 from tests.agent.engine.conftest import FakeClock
@@ -98,6 +101,44 @@ def test_nothing_is_owed_to_what_begins_with_a_restart_only(house, more, waiting
     assert house.fail() == {"chat"}
     states = house.database.connection.execute("SELECT DISTINCT target FROM outbox WHERE target != 'book'").fetchall()
     assert states == [("chat",)]
+
+
+EVERYTHING = (
+    CONFIG.replace('settle = "0s"', 'settle = "7s"\nmatch = ["team=x"]\nposted_alerts = 7\nreopen_window = "7m"')
+    + """
+[knowledge]
+folders = ["articles"]
+[capacity]
+keep = "7d"
+[problems]
+incidents = 7
+[approvals]
+approvers = ["ann"]
+[guards]
+storm_incidents = 7
+[[services]]
+name = "shop"
+[actions.restart_command]
+worth = { labour = "7m" }
+"""
+)
+
+
+def test_after_a_reload_everything_is_as_a_start_would_have_made_it(house):
+    def made():
+        parts = house.parts
+        situations, orders = parts.situations, parts.orders
+        services = sorted(service.name for service in situations.policy.catalogue)
+        held = (orders.keep, parts.intake.most, parts.desk.library.folders, situations.settle_seconds)
+        return replace(situations.policy, catalogue=NO_SERVICES), services, parts.desk.rules, held
+
+    before = made()
+    house.reload(EVERYTHING)
+    reloaded = made()
+    house.restart()
+    assert reloaded == made()
+    assert all(one != other for one, other in zip(before, reloaded, strict=True))
+    assert all(one != other for one, other in zip(before[3], reloaded[3], strict=True))
 
 
 def test_mail_goes_to_the_address_that_a_person_has_now(house):

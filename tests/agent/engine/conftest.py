@@ -132,7 +132,6 @@ class Bench:
             desk=desk,
             situations=situations,
             intake=intake,
-            settle_seconds=0.0,
             keep=Keep(incidents=1e9, output=1e9),
         )
         self.parts = Parts(

@@ -133,7 +133,7 @@ def test_whoever_asks_for_alerts_need_not_wait_until_it_is_quiet(bench):
 
 
 def test_more_than_the_cap_are_left_out_and_known_ones_go_on(bench):
-    bench.parts.intake._most = 10
+    bench.parts.intake.most = 10
     assert post(bench, body(*range(8))) == {}
     bench.clock.advance(1)
     assert post(bench, body(*range(5, 15), annotations={"summary": "new"})) == {"dropped": 7}
@@ -218,7 +218,7 @@ def test_a_request_that_came_just_before_the_clock_was_set_back_is_applied(bench
 
 
 def test_few_alerts_with_much_to_say_take_no_more_room_than_many(bench):
-    bench.parts.intake._most = 100
+    bench.parts.intake.most = 100
     text = {"annotations": {"text": "x" * 16_000}}
     answers = [post(bench, body(number, **text)) for number in range(20)]
     bench.pass_time(3)
