@@ -8,7 +8,7 @@ from agent.app import building, capacity_view
 from agent.app.reporting import ReportDesk
 from agent.config.options import Config, RuleOptions
 from agent.engine.parts import Parts
-from agent.itsm import overrides, stale
+from agent.itsm import overrides, review, stale
 from agent.itsm.overrides import Override
 from agent.itsm.stale import Unheard
 from agent.itsm.suggestions import Point
@@ -41,6 +41,7 @@ def points(config: Config, parts: Parts, reader: Reader, start: float, end: floa
             stale.packs(config.rules.packs, RuleOptions().packs),
             stale.approvals(unheard),
             overrides.points(_overrides(parts)),
+            review.earned([parts.desk.tally.shown(ladder.name, now) for ladder in parts.situations.policy.ladders]),
         )
     )
 

@@ -28,11 +28,11 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _show(answer: Mapping[str, Any]) -> None:
-    demoted = "" if answer["mode"] == answer["effective_mode"] else f", which is held to {answer['effective_mode']}"
+    now = "" if answer["mode"] == answer["effective_mode"] else f", now {answer['effective_mode']}"
     taker = answer["taken_by"]
     screen.show_pairs(
         {
-            "remediation": f"{answer['remediation']}, mode {answer['mode']}{demoted}",
+            "remediation": f"{answer['remediation']}, mode {answer['mode']}{now}",
             "alert": screen.labels(answer["labels"].items()),
             "service": answer["service"],
             "taken by": ""

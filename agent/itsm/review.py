@@ -1,8 +1,9 @@
 """What the figures of a period say should be looked at, and what people decide when they do. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from agent.itsm.changes import Change
 from agent.itsm.evidence import Evidence, Terms
@@ -54,6 +55,20 @@ def points(measures: Measures, evidence: Evidence, today: str) -> tuple[Point, .
         *_changes(evidence.changes),
         *evidence.points,
     )
+
+
+def earned(remediations: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
+    """Yield the remediations, as `Tally.shown` tells of them, that a person may trust further."""
+    for each in remediations:
+        known = each["proposals"]
+        if not known["objection"]:
+            yield Point(
+                kind="earned_promotion",
+                about=f"remediation {each['name']}",
+                says=f"{known['correct']} of its proposals in mode {each['effective_mode']} were proven correct,"
+                f" {known['wrong']} wrong",
+                suggestion=f"promote it to {known['next_mode']}, or say why not: paramedic remediation promote",
+            )
 
 
 def _goals(services: Iterable[Terms], today: str) -> Iterator[Point]:

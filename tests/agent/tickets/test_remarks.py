@@ -8,7 +8,7 @@ import pytest
 from agent.clock import SystemClock
 from agent.engine.commands import BusyError, CommandError, OnIncident
 from agent.incidents.events import Acknowledged, Declined, Released, TicketClosed
-from agent.incidents.incident import Awaiting, State
+from agent.incidents.incident import Awaiting, Proposal, State
 from agent.incidents.opening import described
 from agent.incidents.policy import Policy
 from agent.tickets.contract import Remark, TicketError, TicketRef, TicketState
@@ -95,6 +95,17 @@ def test_a_remark_becomes_the_word_of_its_author_at_the_ticket_system(desk, make
 
     assert order.incident_id == "i1"
     assert (order.event.actor, order.event.via, order.event.comment) == ("ann", "rt", "go")
+
+
+def test_what_is_only_proposed_can_be_taken_up_by_a_remark_where_somebody_may_approve_it(desk, make):
+    orders = queue.Queue()
+    desk.said.append(Remark(id=4, actor="ann", text=f"approve {PLAN}"))
+    made = Proposal(remediation="r", version="v1", plan=PLAN, digest="d", approvers=("ann",), at=0.0)
+    proposed = replace(incident(), state=State.OPEN, awaiting=None, would_run=("/bin/true",), proposal=made)
+    remarks = make(orders.put)
+    remarks.offer([replace(proposed, proposal=replace(made, approvers=()))])
+    remarks.offer([proposed])
+    assert orders.get(timeout=10).event.plan == PLAN
 
 
 def test_a_remark_is_read_once_although_the_ticket_is_read_again(desk, make):

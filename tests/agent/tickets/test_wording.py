@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agent.incidents.decision import Reason
-from agent.incidents.incident import Approval, Attempt, Awaiting, Incident, Outcome, Page, Resolution, State
+from agent.incidents.incident import Approval, Attempt, Awaiting, Incident, Outcome, Page, Proposal, Resolution, State
 from agent.itsm.articles import Advice
 from agent.itsm.changes import change_id
 from agent.itsm.clocks import Clock, Kind
@@ -20,6 +20,7 @@ from agent.tickets.wording import (
     update_for,
 )
 from collectors.sample import Origin, labels
+from remediations.standing import Proof
 
 STARTED = Attempt(
     run_id="run-1",
@@ -142,6 +143,16 @@ def test_a_comment_says_what_happened(changes: dict[str, object], reason: Reason
     update = update_for(incident(**changes), reason, key="inc-7:rt:update:4")
     assert words in update.comment
     assert (update.key, update.priority) == ("inc-7:rt:update:4", "P2")
+
+
+def test_a_plan_that_is_only_proposed_says_who_may_let_it_run_and_how():
+    made = Proposal(remediation="r", version="v1", plan="fedcba9876543210", digest="d", approvers=("ann",), at=0.0)
+    proposed = incident(state=State.OPEN, would_run=("/bin/true",), proposal=made)
+    lines = draft(proposed, "web1").body.splitlines()
+    assert "May let it run once: ann" in lines
+    assert any('"approve fedcba9876543210"' in line and '"reject fedcba9876543210"' in line for line in lines)
+    for nobody in (replace(made, approvers=()), replace(made, proof=Proof.UNPROVEN)):
+        assert "May let it run" not in draft(replace(proposed, proposal=nobody), "web1").body
 
 
 @pytest.mark.parametrize("state", State)
