@@ -34,11 +34,13 @@ def incidents(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is p
     approve = command(
         verbs,
         "approve",
-        "let the plan that waits for approval run",
+        "let the plan run that waits for approval, or is proposed only",
         module="incidents",
         example='paramedic incident approve 1mcc5rm00zjbx --comment "after the backup"',
     )
-    reject = command(verbs, "reject", "keep the plan that waits for approval from running", module="incidents")
+    reject = command(
+        verbs, "reject", "say that the plan that waits for approval, or is proposed, is wrong", module="incidents"
+    )
     for each in (approve, reject):
         each.add_argument(
             "--plan", default="", metavar="ID", help="only this plan; default: the one that waits, which is shown"

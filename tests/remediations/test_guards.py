@@ -111,6 +111,14 @@ def test_observe_and_propose_hold_back_except_in_the_shadow(mode):
     assert guards(replace(situation, shadow=True)) == []
 
 
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.PROPOSE])
+def test_a_person_s_word_lets_what_is_planned_run_where_service_action_and_rule_let_people_decide(mode):
+    situation = replace(CALM, mode=mode, approved_by="bob")
+    assert guards(situation) == guards(replace(situation, most=Mode.APPROVE)) == []
+    for most in (Mode.OBSERVE, Mode.PROPOSE):
+        assert guards(replace(situation, most=most)) == [Guard.MODE]
+
+
 def test_the_shadow_still_meets_every_other_guard():
     situation = replace(CALM, mode=Mode.OBSERVE, shadow=True, passes=3)
     assert guards(situation) == [Guard.ATTEMPTS]
@@ -261,6 +269,7 @@ situations = st.builds(
     acknowledged_by=st.sampled_from(["", "ann"]),
     acknowledged_until=until,
     mode=st.sampled_from(Mode),
+    most=st.sampled_from(Mode),
     approved_by=st.sampled_from(["", "bob"]),
     new_incidents=st.lists(ago, max_size=30).map(tuple),
     passes=st.integers(0, 5),

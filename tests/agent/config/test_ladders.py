@@ -29,6 +29,13 @@ def test_a_ladder_keeps_parameters_apart_from_what_every_step_has(tmp_path):
     )
 
 
+def test_a_ladder_begins_no_higher_than_it_may_be_promoted(tmp_path):
+    step = '{ action = "restart_unit", unit = "a.service" }'
+    (message,) = problems(tmp_path, steps(step) + '\nmode = "auto"\nmax_mode = "approve"', **ACTIONS).values()
+    assert message == "mode (auto) must not be above max_mode (approve)"
+    assert problems(tmp_path, steps(step) + '\nmode = "approve"\nmax_mode = "approve"', **ACTIONS) == {}
+
+
 def test_an_unknown_action_is_refused_with_the_nearest(tmp_path):
     message = "unknown action 'restart_unti'; did you mean 'restart_unit'?"
     assert found(tmp_path, '{ action = "restart_unti" }') == {"remediations[0].steps[0].action": message}
