@@ -4,10 +4,10 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from operator import attrgetter
 
 from agent.incidents.incident import ACTIVE, Incident, State
+from agent.incidents.moving import moved
 
 _REMEMBERED = 1000
 _WORKING = frozenset({State.REMEDIATING, State.VERIFYING})
@@ -151,63 +151,18 @@ class Casebook:
         return tuple(at for at, _ in recent)[::-1]
 
     def shift(self, delta: float) -> list[Incident]:
-        """Move every interval that is still open by a step of the wall clock. Return the incidents that changed."""
-        moved = [_shifted(incident, delta) for incident in self._by_id.values()]
+        """Move what may go on by a step of the wall clock. Return the incidents that changed."""
+        shifted = [moved(incident, delta) for incident in self._by_id.values()]
         self._wakes.clear()
-        for incident in moved:
+        for incident in shifted:
             self._by_id[incident.id] = incident
             for at in _times(incident):
                 heapq.heappush(self._wakes, (at, incident.id))
         self.opened_at = deque(((at + delta, name) for at, name in self.opened_at), maxlen=_REMEMBERED)
         self._kinds = {kind: deque((at + delta for at in times), times.maxlen) for kind, times in self._kinds.items()}
-        return moved
+        return shifted
 
 
 def _times(incident: Incident) -> set[float]:
     """Return when the incident wants to be asked again."""
     return {at for at in (incident.wake_at, incident.clock_at, incident.page_at) if at is not None}
-
-
-def _shifted(incident: Incident, delta: float) -> Incident:
-    def move(at: float | None) -> float | None:
-        return at + delta if at is not None else None
-
-    work = incident.work
-    if work is not None:
-        work = replace(
-            work,
-            began_at=work.began_at + delta,
-            settled_at=move(work.settled_at),
-            healthy_since=move(work.healthy_since),
-            deadline=move(work.deadline),
-        )
-    page = incident.page
-    if page is not None:
-        page = replace(page, since=move(page.since))
-    asked, given = incident.awaiting, incident.approval
-    if asked is not None:
-        asked = replace(
-            asked, asked_at=asked.asked_at + delta, until=asked.until + delta, remind_at=asked.remind_at + delta
-        )
-    if given is not None:
-        given = replace(given, at=given.at + delta)
-    made = incident.proposal
-    if made is not None:
-        made = replace(made, at=made.at + delta)
-    return replace(
-        incident,
-        awaiting=asked,
-        approval=given,
-        proposal=made,
-        work=work,
-        wake_at=move(incident.wake_at),
-        clock_at=move(incident.clock_at),
-        page=page,
-        page_at=move(incident.page_at),
-        clocks=tuple(replace(clock, since=move(clock.since)) for clock in incident.clocks),
-        spans=tuple(replace(span, start=span.start + delta) if span.end is None else span for span in incident.spans),
-        resolved_at=move(incident.resolved_at),
-        no_data_since=move(incident.no_data_since),
-        acknowledged_until=move(incident.acknowledged_until),
-        declined_until=move(incident.declined_until),
-    )

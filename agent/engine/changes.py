@@ -7,7 +7,7 @@ from agent.incidents.events import AttemptSettled
 from agent.incidents.incident import Incident
 from agent.itsm import action_changes, changes
 from agent.itsm.action_changes import Turn
-from agent.itsm.changes import OPEN, Change, ChangeState, Deed, Proposal
+from agent.itsm.changes import OPEN, Change, ChangeKind, ChangeState, Deed, Proposal
 from agent.store import documents, writes
 from agent.store.database import Write
 from agent.telemetry import log, metrics
@@ -110,6 +110,13 @@ class ChangeBook:
             if not change.drill:
                 metrics.CHANGES.labels(change.type, change.state).inc()
             _log.info("change closed", change=change.id, kind=str(change.kind), state=str(change.state))
+
+    def shift(self, delta: float) -> list[Write]:
+        """Move what automation is doing by a step of the wall clock; what people have dated stays at its date."""
+        mine = [action_changes.moved(change, delta) for change in self.open() if change.kind is ChangeKind.ACTION]
+        for change in mine:
+            self._place(change)
+        return [writes.put_change(change) for change in mine]
 
     def prune(self, now: float) -> list[Write]:
         """Close what can no longer be done in time, and let go of what is over. Return what must be written."""

@@ -42,6 +42,8 @@ def shift(parts: Parts, delta: float) -> list[Write]:
         *anchor(parts.clock),
         silencing.put_maintenance(muting),
         *writes.shift_counters(delta),
+        *writes.shift_outside(delta),
+        *parts.desk.changes.shift(delta),
         *standings,
         *parts.situations.newcomers.shift(delta),
         *parts.appointments.shift(delta),

@@ -100,7 +100,7 @@ class Approval:
     plan: str
     comment: str = ""
     asked: str = ""
-    """What was asked for; empty: an attempt that never began has used that up."""
+    """What waited for it; empty: nothing did, or an attempt that never began has used that up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

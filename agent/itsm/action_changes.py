@@ -163,6 +163,19 @@ def is_worked_on(incident: Incident, run_id: str) -> bool:
     return incident.state in _WORKING and incident.work is not None and incident.work.run_id == run_id
 
 
+def moved(change: Change, delta: float) -> Change:
+    """Return an open change as it is on a clock that was set ahead by so many seconds."""
+    word, begun, until = change.approval, change.started_at, change.ends_at
+    return replace(
+        change,
+        opened_at=change.opened_at + delta,
+        updated_at=change.updated_at + delta,
+        started_at=begun + delta if begun is not None else None,
+        ends_at=until + delta if until is not None else None,
+        approval=replace(word, at=word.at + delta) if word is not None else None,
+    )
+
+
 def lost(change: Change, now: float) -> Change:
     """Return the change whose attempt never began."""
     return changes.closed(change, ChangeState.EXPIRED, "it never began: nothing was done", now)

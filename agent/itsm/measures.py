@@ -182,7 +182,8 @@ def spread(durations: Iterable[float | None]) -> Spread:
 def _responded(incident: Incident, acknowledged: Mapping[str, float]) -> float | None:
     moments = [attempt.started_at for attempt in incident.attempts]
     if incident.id in acknowledged:
-        moments.append(acknowledged[incident.id])
+        known = incident.taken_at  # on the same clock as the rest of it, even if that was set since
+        moments.append(known if known is not None else acknowledged[incident.id])
     return min(moments) - incident.opened_at if moments else None
 
 

@@ -197,6 +197,17 @@ def shift_counters(delta: float) -> list[Write]:
     ]
 
 
+def shift_outside(delta: float) -> list[Write]:
+    """Move since when effects are owed and tickets of the book open, when the clock that wrote that was wrong."""
+    return [
+        ("UPDATE outbox SET created_at = created_at + ? WHERE state IN ('pending', 'running')", (delta,)),
+        (
+            "UPDATE book_tickets SET opened_at = opened_at + ?1, changed_at = changed_at + ?1 WHERE state = 'open'",
+            (delta,),
+        ),
+    ]
+
+
 def put_problem(problem: Problem) -> Write:
     row = (problem.id, problem.subject, problem.state, problem.opened_at, encode(problem))
     return ("INSERT OR REPLACE INTO problems VALUES (?, ?, ?, ?, ?)", row)

@@ -239,6 +239,15 @@ def test_a_ticket_names_the_change_that_asked_for_the_approval_and_of_a_second_b
     assert named(asking) != proposed
 
 
+def test_a_ticket_names_the_change_of_what_was_only_proposed_and_taken_up(bench):
+    with_ladder(bench, mode=Mode.PROPOSE, approvers=("ann",))
+    bench.process(up=0)
+    approved = Approved(actor="ann", via="cli", plan=bench.incident()["proposal"]["plan"])
+    bench.order(OnIncident(incident_id=bench.incident()["id"], event=approved))
+    assert named(bench) == only(bench)["id"]
+    assert only(bench)["approval"]["by"] == "ann"
+
+
 def test_a_change_names_the_ticket_of_its_incident(bench):
     bench.process(up=0)
     (ticket,) = bench.take("rt")

@@ -18,12 +18,6 @@ def why(bench):
     return objection(bench.parts.situations, bench.reader, bench.clock.now())
 
 
-def order(bench, command):
-    answer = bench.engine.queue.order(command)
-    bench.turn()
-    return answer.result(0)
-
-
 def freeze(bench, matching="{}"):
     window = windows.parse(Recurrence(times=("08:00-09:00",)))  # it is 08:00 UTC
     frozen = Freeze(name="month-end", matchers=matchers.parse_all(matching), window=window)
@@ -49,7 +43,7 @@ def test_what_is_less_important_allows_it_unless_somebody_called_it_major(make_b
     bench.process(up=0)
     if major:
         word = MajorDeclared(actor="ann", comment="the press calls")
-        order(bench, OnIncident(incident_id=bench.incident()["id"], event=word))
+        bench.order(OnIncident(incident_id=bench.incident()["id"], event=word))
     assert why(bench).endswith("(major, ProcessDown) is not over" if major else "")
     assert bool(why(bench)) is major
 
@@ -70,7 +64,7 @@ def test_there_is_none_in_a_freeze_whatever_it_is_for(bench, matching):
 
 
 def test_there_is_none_in_maintenance_and_while_actions_are_stopped(bench):
-    order(bench, SetMaintenance(actor="ann", reason="a new disk", seconds=60.0))
+    bench.order(SetMaintenance(actor="ann", reason="a new disk", seconds=60.0))
     assert why(bench) == "maintenance: a new disk (ann)"
     bench.clock.advance(60)
     bench.parts.situations.stopped_by = {"operator": "ann said so"}
