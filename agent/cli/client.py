@@ -72,6 +72,8 @@ class Client:
             return _understood(response.status, response.read(_MAX_ANSWER))
         except (OSError, http.client.HTTPException) as error:
             raise ControlError(f"the daemon at {self.where} does not answer ({_reason(error)}): {_START}") from error
+        except ValueError as error:
+            raise ControlError("the token, or the address, has characters that HTTP cannot carry") from error
         finally:
             connection.close()
 
@@ -80,7 +82,8 @@ def _understood(status: int, content: bytes) -> Any:  # noqa: ANN401 - JSON
     try:
         answer = json.loads(content or b"null")
     except ValueError as error:
-        raise ControlError(f"the daemon's answer ({status}) is not JSON", status) from error
+        told = "there is nothing of this name" if status == http.client.NOT_FOUND else "its answer is not JSON"
+        raise ControlError(f"{told} (the daemon answers {status})", status) from error
     if status >= http.client.BAD_REQUEST:
         reason = answer.get("error") if isinstance(answer, Mapping) else answer
         raise ControlError(str(reason or f"the daemon answers {status}"), status)
@@ -108,9 +111,12 @@ def over_socket(paths: Sequence[Path], timeout: float = TIMEOUT_SECONDS) -> Clie
 
 def over_http(url: str, token: str = "", timeout: float = TIMEOUT_SECONDS) -> Client:
     """Return a client of a daemon's TCP address. Raise ControlError for what is no URL."""
-    parts = urlsplit(url)
-    kind = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}.get(parts.scheme)
-    if kind is None or not parts.hostname:
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    try:
+        parts = urlsplit(url)
+        kind, host, port = kinds.get(parts.scheme), parts.hostname, parts.port
+    except ValueError:  # half a bracket, a port that is none
+        kind = host = port = None
+    if kind is None or not host:
         raise ControlError(f"{url!r} is no address: write http://HOST:PORT, or the path of a control socket")
-    host, port = parts.hostname, parts.port
     return Client(connect=lambda: kind(host, port, timeout=timeout), where=url, token=token)

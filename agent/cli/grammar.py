@@ -1,9 +1,12 @@
 """What every command of the command line is made of."""
 
 import argparse
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from agent.config import durations
 
 
 def command(commands: Any, name: str, text: str, *, module: str, example: str = "") -> argparse.ArgumentParser:  # noqa: ANN401 - argparse's own type is private
@@ -45,6 +48,25 @@ def client(made: argparse.ArgumentParser) -> None:
     config(made)
     made.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's control socket; default: found")
     json_flag(made)
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a duration such as 90m. Raise ArgumentTypeError."""
+    try:
+        return durations.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def number(text: str) -> float:
+    """Return a number that is one. Raise ArgumentTypeError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise argparse.ArgumentTypeError(f"must be a number, not {text[:40]!r}")
+    return found
 
 
 def point_in_time(text: str) -> float:

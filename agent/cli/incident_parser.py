@@ -3,8 +3,7 @@
 from typing import Any
 
 from agent.cli.change_parser import proposal
-from agent.cli.grammar import client, command, point_in_time, verbs_of
-from agent.config.durations import parse as seconds
+from agent.cli.grammar import client, command, point_in_time, seconds, verbs_of
 
 
 def incidents(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private

@@ -10,12 +10,11 @@ from agent.cli.grammar import command as _command
 from agent.cli.grammar import config as _config
 from agent.cli.grammar import group as _group
 from agent.cli.grammar import json_flag as _json
-from agent.cli.grammar import point_in_time
+from agent.cli.grammar import point_in_time, seconds
 from agent.cli.grammar import verbs_of as _verbs_of
 from agent.cli.incident_parser import articles, capacity, incidents, oncall, problems, remediations, tickets
 from agent.cli.report_parser import overrides, reports, reviews, suggestions
 from agent.cli.trial_parser import drills, trials
-from agent.config.durations import parse as seconds
 
 _EPILOG = """\
 examples:

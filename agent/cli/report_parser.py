@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from agent.cli.grammar import client, command, verbs_of, written_time
-from agent.config.durations import parse as seconds
+from agent.cli.grammar import client, command, number, seconds, verbs_of, written_time
 
 
 def reports(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
@@ -109,8 +108,8 @@ def overrides(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is p
         example='paramedic override set DiskSpaceLow 0.02 --service archive --for 7d --reason "migration"',
     )
     put.add_argument("rule", metavar="RULE", help="its `alert:`")
-    put.add_argument("limit", type=float, metavar="NUMBER", help="what its expression is to compare with")
-    put.add_argument("--instead-of", type=float, metavar="NUMBER", help="which number, if there is more than one")
+    put.add_argument("limit", type=number, metavar="NUMBER", help="what its expression is to compare with")
+    put.add_argument("--instead-of", type=number, metavar="NUMBER", help="which number, if there is more than one")
     put.add_argument("--service", default="", metavar="NAME", help="only alerts of this service; default: all")
     put.add_argument(
         "--for", dest="seconds", type=seconds, required=True, metavar="DURATION", help="e.g. 7d, at most 90d"

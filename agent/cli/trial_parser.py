@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from agent.cli.grammar import client, command, config, json_flag
-from agent.config.durations import parse as seconds
+from agent.cli.grammar import client, command, config, json_flag, seconds
 
 DRILLS = ("service-down", "disk-filling", "memory-pressure", "ticket-system-down", "all", "list", "operators")
 """What can be drilled, and what can be shown about drills."""

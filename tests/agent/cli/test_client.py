@@ -62,7 +62,15 @@ def test_a_daemon_that_hangs_is_given_up(tmp_path):
             over_socket([tmp_path / "sock"], timeout=0.05).get("status")
 
 
-@pytest.mark.parametrize("address", ["ftp://host", "http://", "host:80"])
+@pytest.mark.parametrize(
+    "address", ["ftp://host", "http://", "host:80", "http://host:99999", "http://host:x", "http://[::1"]
+)
 def test_what_is_no_url_is_refused(address):
     with pytest.raises(ControlError, match="is no address"):
         over_http(address)
+
+
+@pytest.mark.parametrize("token", ["a\nb", "schlüssel€"])
+def test_a_token_that_http_cannot_carry_is_said(token):
+    with pytest.raises(ControlError, match="cannot carry"):
+        over_http("http://127.0.0.1:1", token).get("status")

@@ -110,6 +110,21 @@ def test_what_is_no_time_is_refused_with_examples(capsys, text):
     assert "write 2026-01-31, 2026-01-31T12:00" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["capacity", "--soon", "x"], "must be a duration such as"),
+        (["incident", "ack", "i", "--for", "40000d"], "must not be longer than a hundred years"),
+        (["override", "set", "Down", "nan", "--for", "1h", "--reason", "x"], "must be a number, not 'nan'"),
+    ],
+)
+def test_what_is_no_duration_or_number_is_refused_with_what_would_be(capsys, arguments, says):
+    with pytest.raises(SystemExit) as refused:
+        main(arguments)
+    assert refused.value.code == 2
+    assert says in capsys.readouterr().err
+
+
 def test_each_published_period_has_a_name_of_its_own(run):
     def name(*arguments):
         _, _, _, asked = run({"POST /control/reports": {"report": "x", "new": True}}, "report", "--publish", *arguments)
