@@ -41,11 +41,19 @@ def _checked(path: Path | None, *, asking: bool) -> tuple[list[Finding], dict[st
         return errors(error.problems), {}
     rules, problems = rulefiles.load(config.rules)
     found = errors(problems) + findings(config, rules, registries, _start_seconds(config)) + _missing_units(config)
-    found += people_checks.findings(config, time.time())
+    found += people_checks.findings(config, time.time()) + _idle_patterns(config)
     found += _doors(config) + _privilege(config)
     found += [Finding(Level.WARNING, lack.path, lack.message) for lack in articles.problems(config.knowledge, rules)]
     found += online.findings(config, registries) if asking else ()
     return found, _summary(config, rules)
+
+
+def _idle_patterns(config: Config) -> list[Finding]:
+    """Name patterns of rule files that no file fits: a folder that is still empty, or a slip of the pen."""
+    idle = rulefiles.idle(config.rules)
+    return [
+        Finding(Level.WARNING, f"rules.files[{n}]", f"no file is called like {config.rules.files[n]}") for n in idle
+    ]
 
 
 def _start_seconds(config: Config) -> Mapping[str, float]:

@@ -20,6 +20,12 @@ def paths(options: RuleOptions) -> list[Path]:
     return list(found)
 
 
+def idle(options: RuleOptions) -> list[int]:
+    """Return the places of patterns that name no file now."""
+    patterns = enumerate(options.files)
+    return [place for place, each in patterns if glob.has_magic(each) and not glob.glob(each, recursive=True)]  # noqa: PTH207 - as above
+
+
 def load(options: RuleOptions) -> tuple[list[RuleFile], list[Problem]]:
     """Return every pack and file that can be read, and everything that is wrong with the others."""
     files: list[RuleFile] = []

@@ -116,7 +116,7 @@ class Delivery:
             self._bury(batch, owed, row, settled.reason)
         else:
             self.outbox.settle(owed)
-            if settled.reason:
+            if settled.reason and owed.kind is not Kind.REMEDIATION:  # how that ended its incident tells
                 _log.warning(settled.reason, target=owed.target, incident=row.incident_id)
             if owed.kind is Kind.TICKET:
                 batch.writes.append(writes.put_ticket(row.incident_id, owed.target, _link(settled), batch.now))

@@ -178,7 +178,8 @@ def _settled(incident: Incident, event: AttemptSettled, context: Context) -> Dec
     work = replace(work, settled_at=context.now, deadline=deadline, healthy_since=None)
     verifying = replace(incident, state=State.VERIFYING, work=work, wake_at=deadline)
     reason = Reason.ATTEMPT_INTERRUPTED if event.outcome is Outcome.INTERRUPTED else Reason.ATTEMPT_SETTLED
-    return Decision(incident=verifying, reason=reason)
+    said = f"{event.outcome}: {event.detail}" if event.detail else str(event.outcome)
+    return Decision(incident=verifying, reason=reason, detail=said)
 
 
 def _never_began(incident: Incident, event: AttemptNeverBegan, context: Context) -> Decision:

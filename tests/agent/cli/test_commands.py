@@ -180,6 +180,15 @@ def test_check_names_the_line_of_a_bad_rule(tmp_path, run):
     assert f"error: {tmp_path}/bad.yml:5" in out
 
 
+def test_check_names_a_pattern_that_no_rule_file_fits(tmp_path, run):
+    (tmp_path / "a.toml").write_text('[rules]\nfiles = ["*.rules.yml", "rules.d/*.yml"]\n')
+    (tmp_path / "own.rules.yml").write_text("groups: []\n")
+    code, out, _ = run("check", "--config", tmp_path / "a.toml")
+    assert code == 0
+    assert f"warning: rules.files[1]: no file is called like {tmp_path}/rules.d/*.yml" in out
+    assert "rules.files[0]" not in out
+
+
 def test_check_fails_on_warnings_only_if_strict(tmp_path, run):
     (tmp_path / "a.toml").write_text("[web]\nopen_ingest = true")
     assert run("check", "--config", tmp_path / "a.toml")[0] == 0

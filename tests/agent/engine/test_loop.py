@@ -328,3 +328,18 @@ def test_time_spent_waiting_for_a_guard_is_no_health_that_resets_attempts(make_b
     bench.clock.advance(1)
     bench.process(up=0)
     assert len(bench.take("runner")) == 1, "after as long in good health it may be tried again"
+
+
+@pytest.mark.parametrize(("outcome", "detail"), [("succeeded", "exit status 0"), ("failed", "exit status 1")])
+def test_how_a_repair_ended_is_in_the_record_and_no_warning_by_itself(bench, capsys, outcome, detail):
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    capsys.readouterr()
+    result = {"outcome": outcome, "detail": detail}
+    bench.engine.settled(EffectSettled(row=row.id, claim=row.claim, done=True, reason=detail, result=result))
+    bench.turn()
+    timeline = bench.reader.incident(bench.incident()["id"])["timeline"]
+    assert (timeline[-1]["reason"], timeline[-1]["detail"]) == ("attempt_settled", f"{outcome}: {detail}")
+    said = capsys.readouterr().out
+    assert f"{outcome}: {detail}" in said
+    assert "warning" not in said
