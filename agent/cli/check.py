@@ -41,7 +41,8 @@ def _checked(path: Path | None, *, asking: bool) -> tuple[list[Finding], dict[st
         return errors(error.problems), {}
     rules, problems = rulefiles.load(config.rules)
     found = errors(problems) + findings(config, rules, registries, _start_seconds(config)) + _missing_units(config)
-    found += people_checks.findings(config, time.time()) + _idle_patterns(config)
+    found += people_checks.findings(config, time.time())
+    found += _idle_patterns(config)
     found += _doors(config) + _privilege(config)
     found += [Finding(Level.WARNING, lack.path, lack.message) for lack in articles.problems(config.knowledge, rules)]
     found += online.findings(config, registries) if asking else ()

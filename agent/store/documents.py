@@ -1,12 +1,14 @@
 """Domain objects as JSON documents and back."""
 
+import math
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
 import msgspec
 
-from agent.incidents.events import Event
+from agent.incidents.events import AlertChanged, Event
 from agent.incidents.incident import Incident
 from agent.incidents.posted import Held
 from agent.incidents.replay import Taken
@@ -48,7 +50,20 @@ _silence = msgspec.json.Decoder(_Silence)
 
 
 def encode(document: object) -> str:
-    return _encoder.encode(document).decode()
+    return _encoder.encode(_numbered(document)).decode()
+
+
+def _numbered(document: Any) -> Any:  # noqa: ANN401 - the same type
+    """Return the document with values that JSON can write: it knows neither infinity nor what is no number."""
+    match document:
+        case Alert() | Incident() if not math.isfinite(document.value):
+            number = 0.0 if math.isnan(document.value) else math.copysign(sys.float_info.max, document.value)
+            return replace(document, value=number)
+        case AlertChanged():
+            return replace(document, change=replace(document.change, alert=_numbered(document.change.alert)))
+        case Taken():
+            return replace(document, before=_numbered(document.before), event=_numbered(document.event))
+    return document
 
 
 def incident(text: str) -> Incident:

@@ -1,7 +1,5 @@
 """The routes about changes, for the operators' commands."""
 
-import math
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +8,7 @@ from agent.engine.commands import AnswerChange, CloseChange, Command, ProposeCha
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
-from agent.web.request import RequestError, answer, fields_of, number_of
+from agent.web.request import LATEST_SECONDS, RequestError, answer, fields_of, is_instant, number_of
 
 MAX_TEXT = 10_000
 MAX_LISTED = 10_000
@@ -99,8 +97,8 @@ class ChangesApi:
 
 
 def _proposal(wanted: _Proposal, peer: Peer, problem: str = "") -> ProposeChange:
-    if any(at is not None and not math.isfinite(at) for at in (wanted.starts_at, wanted.ends_at)):
-        raise RequestError(400, "starts_at and ends_at must be seconds since 1970")
+    if any(at is not None and not is_instant(at) for at in (wanted.starts_at, wanted.ends_at)):
+        raise RequestError(400, f"starts_at and ends_at must be seconds since 1970, at most {LATEST_SECONDS:.0f}")
     return ProposeChange(
         actor=peer.actor,
         subject=wanted.subject.strip()[:MAX_TEXT],

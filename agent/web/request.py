@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 MAX_BODY = 1024 * 1024
 BODY_SECONDS = 10.0
+LATEST_SECONDS = 2.0**35
+"""Calendars end some centuries after this."""
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -110,6 +112,11 @@ def seconds_of(query: Mapping[str, str], name: str) -> float:
         seconds = float(query.get(name, ""))
     except ValueError:
         seconds = math.nan
-    if not math.isfinite(seconds):
-        raise RequestError(400, f"{name} must be seconds since the epoch")
+    if not is_instant(seconds):
+        raise RequestError(400, f"{name} must be seconds since 1970, at most {LATEST_SECONDS:.0f}")
     return seconds
+
+
+def is_instant(seconds: float) -> bool:
+    """Tell whether these wall seconds are a time that can be written as a date."""
+    return 0 <= seconds <= LATEST_SECONDS

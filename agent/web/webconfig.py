@@ -71,6 +71,9 @@ def parse(text: str, base: Path) -> WebConfig:
 
 def _tls(value: object, base: Path) -> TlsFiles:
     table = _table(value, "tls_server_config", _TLS_KEYS)
+    for name, said in table.items():
+        if name != "client_allowed_sans" and not isinstance(said, str):
+            raise WebConfigError(f"tls_server_config: {name} must be one text")
     for name in ("cert_file", "key_file"):
         if not table.get(name):
             raise WebConfigError(f"tls_server_config: {name} is missing")
@@ -85,6 +88,8 @@ def _tls(value: object, base: Path) -> TlsFiles:
     if version not in _VERSIONS:
         raise WebConfigError(f"tls_server_config: min_version must be TLS12 or TLS13, not {version!r}")
     names = table.get("client_allowed_sans") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise WebConfigError("tls_server_config: client_allowed_sans must be a list of names")
     return TlsFiles(
         certificate=base / table["cert_file"],
         key=base / table["key_file"],

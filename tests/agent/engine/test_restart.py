@@ -1,5 +1,6 @@
 """What a crash leaves: everything that was durable, nothing done twice."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from agent.engine import intake
 from agent.engine.commands import PostAlerts
 from agent.incidents.posted import post_of
 from agent.store.database import Database, StoreError
+from tests.agent.engine.conftest import RULES
 
 
 def post(bench, **changes):
@@ -330,3 +332,25 @@ def test_two_alerts_of_one_subject_hold_their_incident_across_a_restart(bench, f
     post(bench, labels={"alertname": "DiskBroken", "severity": "critical", "pid": other}, **ended)
     bench.pass_time(3)
     assert bench.incident()["state"] == "resolved"
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("1 / paramedic_process_up > 10", math.inf),
+        ("-1 / paramedic_process_up < -10", -math.inf),
+        ("paramedic_process_up / paramedic_process_up != 1", math.nan),
+    ],
+)
+def test_a_value_that_is_no_number_keeps_nobody_from_starting_again(make_bench, expression, value):
+    bench = make_bench(rules=RULES.replace("paramedic_process_up == 0", expression))
+    bench.process(up=0)
+    (alert,) = bench.engine.alerts
+    assert str(alert.value) == str(value)
+    fingerprint = alert.fingerprint
+    for _ in range(2):
+        bench.restart()
+        assert bench.incident()["state"] in ("remediating", "verifying")
+        bench.pass_time(16)
+        (alert,) = bench.engine.alerts
+        assert alert.fingerprint == fingerprint

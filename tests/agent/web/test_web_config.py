@@ -157,6 +157,10 @@ def test_hashes_of_prometheus_and_of_the_system_are_verified():
         (f"{SERVER[:-2]}, client_auth_type: RequireAndVerifyClientCert}}", "belong together"),
         (f"{SERVER[:-2]}, min_version: TLS10}}", "min_version must be"),
         ("basic_auth_users: {alice: secret}", "alice: is no bcrypt hash"),
+        ("tls_server_config: {cert_file: [a], key_file: k}", "cert_file must be one text"),
+        (f"{SERVER[:-2]}, min_version: {{a: b}}}}", "min_version must be one text"),
+        (f"{SERVER[:-2]}, client_allowed_sans: web1}}", "client_allowed_sans must be a list"),
+        (f"{SERVER[:-2]}, client_allowed_sans: [[a]]}}", "client_allowed_sans must be a list"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_place(tmp_path, text, message):
