@@ -25,8 +25,3 @@ def new_id(now: float, random: int) -> str:
         number, digit = divmod(number, len(_ALPHABET))
         digits.append(_ALPHABET[digit])
     return "".join(reversed(digits))
-
-
-def correlation_id(host: str, incident_id: str) -> str:
-    """Return what a ticket is found by again."""
-    return f"{host}-{incident_id}"

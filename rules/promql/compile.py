@@ -92,11 +92,6 @@ class Query:
         return self._horizon.seconds_by_metric
 
     @property
-    def horizon_seconds(self) -> float:
-        """How many seconds before the evaluation it looks back at most."""
-        return self._horizon.seconds
-
-    @property
     def range_seconds(self) -> float:
         """How many seconds its ranges and offsets reach back: until they are covered, the query is warming up."""
         return self._horizon.range_seconds

@@ -13,7 +13,6 @@ class Horizon:
 
     metrics: frozenset[str] | None
     seconds_by_metric: Mapping[str, float]
-    seconds: float
     """The furthest it may look, look-back included: what must be kept."""
     range_seconds: float
     """The furthest its ranges and offsets reach, look-back left out: what must be there for a full answer."""
@@ -29,7 +28,6 @@ class Horizon:
         return cls(
             metrics=None if any(name is None for name, _ in reaches) else frozenset(by_metric),
             seconds_by_metric=by_metric,
-            seconds=max((reach / 1000 for _, reach in reaches), default=0.0),
             range_seconds=max(((reach - lookback) / 1000 for _, reach in reaches), default=0.0),
         )
 

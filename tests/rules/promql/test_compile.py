@@ -29,7 +29,6 @@ def test_a_query_says_which_metrics_it_needs_and_for_how_long():
     query = compile_query("rate(a[5m]) > b offset 10m")
     assert query.metrics == {"a", "b"}
     assert query.horizons == {"a": 600.0, "b": 900.0}
-    assert query.horizon_seconds == 900.0
     assert query.range_seconds == 600.0
 
 
