@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from agent.app import building, doors, history, outward, routine
+from agent.app import attaching, building, doors, history, host, outward, routine
 from agent.app.backend import DaemonBackend, catalog, endpoints
 from agent.app.capacity_watch import CapacityWatch
 from agent.app.drills import preparing, scenarios
@@ -27,7 +27,7 @@ from agent.config.options import Config
 from agent.engine import recovery
 from agent.engine.commands import BusyError, CommandError, Reload, SetStop
 from agent.engine.engine import Engine
-from agent.engine.parts import Outside
+from agent.engine.parts import IDLE_SECONDS, Outside
 from agent.executor.helped import HelpedRepairs
 from agent.executor.pool import Pool
 from agent.executor.repairs import Repairs
@@ -45,7 +45,6 @@ from agent.web.server import WebServer
 from collectors.registry import SPECS
 from remediations.helper_runner import HelperRunner
 from remediations.runner import DirectRunner
-from rules.alert import Alert
 
 _log = log.get("daemon")
 _STOP_SECONDS = 4.0
@@ -139,8 +138,8 @@ class Daemon:
             self.config.collectors, SPECS, self.engine, clock=self._clock, on_phase=self.engine.phase
         )
         backend = DaemonBackend(self.engine, self._parts, Reader(database.path), ready=self._looked.is_set)
-        backend.collectors, backend.external = self.config.collectors, building.external(self.config)
-        backend.environment = building.environment(self.config)
+        backend.collectors, backend.external = self.config.collectors, host.external(self.config)
+        backend.environment = host.environment(self.config)
         backend.config = self._current
         backend.subscribed = [*scenarios.METRICS, *outward.subscribed_metrics(self.config)]
         backend.read_tickets = self._read_tickets
@@ -170,21 +169,14 @@ class Daemon:
         alertmanagers = outward.alertmanagers(self.config, self._clock)
         repairs = Repairs(DirectRunner(boot_id=self._clock.boot_id), database.directory / "runs")
         helped = HelpedRepairs(HelperRunner(self.config.guards.helper), repairs.prepare, repairs.outlived_by)
-
-        def told(alerts: Iterable[Alert]) -> None:
-            changed = list(alerts)
-            for alertmanager in alertmanagers:
-                alertmanager.offer(changed)
-
         self._outside = Outside(
-            told_alerts=told,
+            told_alerts=outward.telling(alertmanagers),
             told_incidents=self._tell_incidents,
             hears_alerts=bool(alertmanagers),
             watchdog=self.notifier.watchdog,
+            watchdog_seconds=self.notifier.watchdog_seconds or IDLE_SECONDS,
         )
         services: list[Service] = [*alertmanagers, *self._listeners(client)]
-        if self.notifier.watchdog_seconds is not None:
-            self._outside.watchdog_seconds = self.notifier.watchdog_seconds
         self._parts = building.parts(
             self.config, database, self._clock, self._outside, owner=secrets.token_hex(8), publish=client is not None
         )
@@ -196,7 +188,7 @@ class Daemon:
         self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
         recovery.recover(self._parts, repairs.end_survivors, helped.began)
         self._tell_incidents(self._parts.casebook.active())
-        others = lambda batch: building.capacity_desk(self.config, self._parts).leave(batch)  # noqa: E731 - in time
+        others = lambda batch: attaching.capacity_desk(self.config, self._parts).leave(batch)  # noqa: E731 - in time
         Leaving(self._parts, client, others).attach()
         self._reloading = Reloading(self._loaded, self._config_path, self.engine, self._parts, self._prepared)
         self._reloading.attach()
@@ -266,7 +258,7 @@ class Daemon:
     def _start_web(self, stack: ExitStack, loop: LoopThread, backend: DaemonBackend) -> None:
         opened = doors.doors(self.config.web)
         stack.callback(opened.close)
-        exposition = Exposition(catalog=[*backend.subscribed, *catalog(SPECS)], external=building.external(self.config))
+        exposition = Exposition(catalog=[*backend.subscribed, *catalog(SPECS)], external=host.external(self.config))
         web = WebServer(
             listeners=opened.listeners(self.config.web, self.control_socket),
             access=opened.access,
@@ -303,7 +295,7 @@ class Daemon:
         health = series.health()
         _log.info(
             "watching",
-            host=building.host_name(self.config),
+            host=host.host_name(self.config),
             collectors=len({each.source.collector for each in health if each.last_success_at is not None}),
             mounts=len(series.select("node_filesystem_size_bytes")),
             units=len({dict(each.key.labels)["name"] for each in series.select("node_systemd_unit_state")}),

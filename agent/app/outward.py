@@ -1,13 +1,13 @@
 """Everything that talks to the world outside, made from the configuration."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.app.building import host_name, pushed
 from agent.app.drills.scenarios import TICKETS
+from agent.app.host import host_name, pushed
 from agent.clock import Clock
 from agent.config import paths
 from agent.config.mqtt_options import SubscriptionOptions
@@ -31,6 +31,7 @@ from agent.tickets.contract import TicketError
 from agent.tickets.credentials import read_secret, signature
 from agent.tickets.registry import ADAPTERS
 from collectors.sample import Metric, MetricType
+from rules.alert import Alert
 
 if TYPE_CHECKING:
     from agent.mqtt.feed import Subscription
@@ -126,6 +127,17 @@ def alertmanagers(config: Config, clock: Clock) -> list["AlertmanagerSync"]:
         AlertmanagerSync(options, clock, external=pushed(config), source_url=host.external_url)
         for options in config.alertmanagers
     ]
+
+
+def telling(alertmanagers: Sequence["AlertmanagerSync"]) -> Callable[[Iterable[Alert]], None]:
+    """Return what tells all of them of alerts that changed."""
+
+    def told(alerts: Iterable[Alert]) -> None:
+        changed = list(alerts)
+        for alertmanager in alertmanagers:
+            alertmanager.offer(changed)
+
+    return told
 
 
 def performers(

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from agent.app import building, planning, quieting
+from agent.app import attaching, building, host, planning, quieting
 from agent.app.configuration_changes import ConfigurationRecord, sections
 from agent.config.load import load
 from agent.config.options import Config
@@ -116,14 +116,14 @@ class Reloading:
         situations = parts.situations
         situations.policy = planning.policy(new, publish=situations.policy.publish)
         batch.writes += parts.desk.tally.configured(batch.now)
-        situations.planner = planning.planner(new, building.environment(new))
-        parts.orders.rehearse = building.rehearser(new, parts)
+        situations.planner = planning.planner(new, host.environment(new))
+        parts.orders.rehearse = attaching.rehearser(new, parts)
         parts.orders.keep = building.keep(new)
-        parts.orders.survey = building.surveyor(new, parts)
+        parts.orders.survey = attaching.surveyor(new, parts)
         situations.stop_file = new.guards.stop_file
         parts.intake.most = new.incidents.posted_alerts
         situations.settle_seconds = new.incidents.settle
-        situations.presence = building.looking(new)
+        situations.presence = host.looking(new)
         parts.desk.rules = building.desk_rules(new, parts.desk.rules.host)
         parts.desk.library.configure(new.knowledge.folders)
         parts.delivery.presenter = building.presenter(new, parts.desk.library)
@@ -134,7 +134,7 @@ class Reloading:
         for change in changes:
             parts.desk.alert_changed(batch, change)
         quieting.configure(parts, new, batch.now)
-        parts.appointments = building.appointments(new, parts)
+        parts.appointments = attaching.appointments(new, parts)
         for incident in parts.casebook:
             situations.note(incident, batch.now)
         self._close_orphans(batch)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 
-from agent.app import building, capacity_view
+from agent.app import capacity_view, host
 from agent.app.reporting import ReportDesk
 from agent.config.options import Config, RuleOptions
 from agent.engine.parts import Parts
@@ -22,7 +22,7 @@ def report_desk(config: Config, parts: Parts, reader: Reader) -> ReportDesk:
     return ReportDesk(
         reader,
         policy=lambda: parts.situations.policy,
-        host=building.host_name(config),
+        host=host.host_name(config),
         points=partial(points, config, parts, reader),
         audiences={channel.name: channel.audience for channel in config.channels},
         overrides=partial(_overrides, parts),

@@ -1,6 +1,6 @@
 """Rotas and digests as configured, through the engine's parts as the daemon builds them."""
 
-from agent.app import building, planning
+from agent.app import attaching, building, planning
 from agent.config.load import load
 from agent.engine.commands import StandIn
 from agent.engine.engine import Engine
@@ -96,7 +96,7 @@ def test_a_stand_in_outlives_a_reload(tmp_path):
         assert answer.result(0)["person"] == "bob"
         config = load(tmp_path / "paramedic.toml", {})
         parts.situations.policy = planning.policy(config, publish=())
-        parts.appointments = building.appointments(config, parts)
+        parts.appointments = attaching.appointments(config, parts)
         assert rota.on_call(parts.situations.policy.roster.rotas["web"], clock.now()) == "bob"
     parts.database.close()
 

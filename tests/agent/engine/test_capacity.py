@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.app import building, capacity_view
+from agent.app import attaching, capacity_view
 from agent.app.farewell import Leaving
 from agent.app.surveying import Surveying
 from agent.config.capacity_options import CapacityOptions, DemandOptions, ResourceOptions
@@ -61,7 +61,7 @@ class Months:
         """Set up what a start of the daemon does."""
         parts = self.bench.parts
         self.bench.database.connection.execute("PRAGMA synchronous = OFF")  # no power fails here
-        parts.orders.survey = building.surveyor(self.config, parts)
+        parts.orders.survey = attaching.surveyor(self.config, parts)
         self.surveying = Surveying(lambda: self.config, parts.series, self.bench.reader, self.bench.clock, self._order)
 
     def restart(self, down=60.0):
@@ -374,7 +374,7 @@ def test_open_tickets_are_told_when_nobody_looks_any_more(months):
     months.levels["/srv"] = lambda day: 400 + 5 * day
     months.live_through(92)
     parts = months.bench.parts
-    Leaving(parts, None, lambda batch: building.capacity_desk(CONFIG, parts).leave(batch)).attach()
+    Leaving(parts, None, lambda batch: attaching.capacity_desk(CONFIG, parts).leave(batch)).attach()
     assert months.bench.order(Farewell(actor="root"))["tickets"] == 1
     (row,) = months.bench.take("rt")
     assert row.payload["op"] == "update"
@@ -435,7 +435,7 @@ def test_whatever_happens_there_is_one_open_change_and_one_open_ticket_at_most(h
 
 
 def happen(bench, happening):
-    bench.parts.orders.survey = building.surveyor(CONFIG, bench.parts)
+    bench.parts.orders.survey = attaching.surveyor(CONFIG, bench.parts)
     if happening == "restart":
         bench.restart(60.0)
         bench.database.connection.execute("PRAGMA synchronous = OFF")

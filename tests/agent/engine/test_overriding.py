@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.app.building import overrides
+from agent.app.attaching import overrides
 from agent.engine.commands import CommandError
 from agent.engine.housekeeping import ALIVE_SECONDS
 from agent.engine.improvements import EndOverride, SetOverride
