@@ -30,7 +30,7 @@ from rules.matchers import Operator
 
 _RUNNER = f"a process group of its own in a clean environment; ended {GRACE_SECONDS:g} s after its time-out"
 _HELPER = "a transient systemd unit: no new privileges, all read-only but what is listed, the whole unit ended"
-_BOUNDS = {name: Policy._field_defaults[name] for name in ("tasks", "memory_mib")}
+_BOUNDS = {name: getattr(Policy, name) for name in ("tasks", "memory_mib")}
 
 
 def rehearsed(

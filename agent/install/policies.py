@@ -53,7 +53,7 @@ def policies(config: Config) -> Policies:
 def render(policy: Policy) -> str:
     """Return the file's text."""
     lines = [
-        f"{name} = {toml.render(value)}" for name, value in policy._asdict().items() if name not in {"name", "words"}
+        f"{name} = {toml.render(value)}" for name, value in policy.settings().items() if name not in {"name", "words"}
     ]
     words = [f"{name} = {toml.render(allowed)}" for name, allowed in sorted(policy.words.items())]
     return "\n".join([_HEAD, *lines, *(["", "[words]", *words] if words else []), ""])

@@ -1,34 +1,37 @@
 """What the helper answers: `run`, `status` and `forget`, decided by root's policy and root's records alone."""
 
-import json
+from __future__ import annotations
+
 import math
 import os
-import re
 import time
-from contextlib import suppress
-from typing import Any, Protocol
 
 from remediations.exec_helper import policy as policies
+from remediations.exec_helper import wire
 from remediations.exec_helper.policy import Policy
 from remediations.exec_helper.records import Records, Verdict
 from remediations.exec_helper.trust import Trust, UntrustedError
 from remediations.exec_helper.units import StartError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    Answer = dict[str, Any]
+
+    class Starter(Protocol):
+        """Who starts a run and knows whether it lives: systemd, or in tests something smaller."""
+
+        def start(self, run_id: str, policy: Policy, timeout_seconds: float, records: Records) -> None: ...
+
+        def lives(self, run_id: str) -> bool: ...
+
+
 STOP_FILE = "/etc/paramedic/stop"
 MOST_RUNNING = 8
-_RUN_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_RUN_ID_LENGTH = 32
 _ASK_SECONDS = 1.0
 """Systemd is not asked more often than this about one run; mostly the run itself says that it has ended."""
-
-Answer = dict[str, Any]
-
-
-class Starter(Protocol):
-    """Who starts a run and knows whether it lives: systemd, or in tests something smaller."""
-
-    def start(self, run_id: str, policy: Policy, timeout_seconds: float, records: Records) -> None: ...
-
-    def lives(self, run_id: str) -> bool: ...
 
 
 class RefusedError(Exception):
@@ -46,25 +49,27 @@ class Answers:
         trust: Trust | None = None,
         folder: str = policies.FOLDER,
         stop_file: str = STOP_FILE,
+        known: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self._records = records
         self._starter = starter
         self._trust = trust or Trust()
         self._folder = folder
         self._stop_file = stop_file
+        self._known = {} if known is None else known
         self._asked: dict[str, float] = {}
 
     def answer(self, line: bytes) -> Answer:
         """Answer one request, a line of JSON."""
         try:
-            request = json.loads(line)
+            request = wire.loads(line)
         except (ValueError, RecursionError):
             return {"answer": "refused", "reason": "malformed: not a JSON object in one line"}
         operations = {"run": self._run, "status": self._status, "forget": self._forget}
         known = isinstance(request, dict) and isinstance(request.get("op"), str) and request["op"] in operations
         if not known:
             return {"answer": "refused", "reason": "malformed: op must be run, status or forget"}
-        if not isinstance(request.get("run"), str) or not _RUN_ID.fullmatch(request["run"]):
+        if not _is_run_id(request.get("run")):
             return {"answer": "refused", "reason": "malformed: run must be 32 hexadecimal digits"}
         try:
             return operations[request["op"]](request["run"], request)
@@ -91,13 +96,12 @@ class Answers:
         try:
             self._starter.start(run_id, policy, min(timeout, policy.timeout_seconds), self._records)
         except StartError as error:
-            with suppress(OSError):
-                self._records.conclude(run_id, Verdict(result="not-started"))
+            self._conclude(run_id, Verdict(result="not-started"))
             raise RefusedError(f"systemd did not start it: {error}") from error
         return {"answer": "started", "policy": policy.name}
 
     def _policy(self, argv: tuple[str, ...]) -> Policy:
-        found, problems = policies.find(argv, self._folder, self._trust)
+        found, problems = policies.find(argv, self._folder, self._trust, self._known)
         if found is None:
             ignored = f"; not usable: {'; '.join(problems)}" if problems else ""
             raise RefusedError(f"no policy in {self._folder} allows it{ignored}")
@@ -146,9 +150,14 @@ class Answers:
 
     def _lost(self, run_id: str) -> Verdict:
         verdict = Verdict(result="lost")
-        with suppress(OSError):  # on a full disk it is found to be lost once more, later
-            self._records.conclude(run_id, verdict)
+        self._conclude(run_id, verdict)
         return verdict
+
+    def _conclude(self, run_id: str, verdict: Verdict) -> None:
+        try:
+            self._records.conclude(run_id, verdict)
+        except OSError:
+            return  # on a full disk it is found to be lost, later
 
     def _forget(self, run_id: str, _request: Answer) -> Answer:
         if not self._records.known(run_id):
@@ -157,6 +166,10 @@ class Answers:
             raise RefusedError("it has not ended")
         self._records.forget(run_id)
         return {"answer": "forgotten"}
+
+
+def _is_run_id(name: object) -> bool:
+    return isinstance(name, str) and len(name) == _RUN_ID_LENGTH and not name.strip("0123456789abcdef")
 
 
 def _ordered(request: Answer) -> tuple[tuple[str, ...], float]:

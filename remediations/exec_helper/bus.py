@@ -1,9 +1,15 @@
 """Asking systemd itself, over the socket that is for root alone: one call in D-Bus' words, one answer."""
 
+from __future__ import annotations
+
+# Not socket itself, which brings enum and selectors: as long to load as all of ours.
+import _socket as socket
 import os
-import socket
 import struct
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SOCKET = "/run/systemd/private"
 SECONDS = 10.0
@@ -23,22 +29,24 @@ def call(member: str, signature: str, *arguments: Any, path: str = SOCKET) -> by
 
     A process that starts `systemd-run` does the same for three times as long, while something is down.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as client:
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
         client.settimeout(SECONDS)
-        try:
-            client.connect(path)
-            # BEGIN goes along: a call that came in one piece with it, systemd would leave unread until more comes.
-            client.sendall(f"\0AUTH EXTERNAL {str(os.geteuid()).encode().hex()}\r\nBEGIN\r\n".encode())
-            received = _more(client, b"")
-            while b"\r\n" not in received:
-                received = _more(client, received)
-            word, _, received = received.partition(b"\r\n")
-            if not word.startswith(b"OK "):
-                raise BusError("it does not know us")
-            client.sendall(message(member, signature, *arguments))
-            return _answer(client, received)
-        except OSError as error:
-            raise BusError(f"{path}: {error.strerror or error}") from error
+        client.connect(path)
+        # BEGIN goes along: a call that came in one piece with it, systemd would leave unread until more comes.
+        client.sendall(f"\0AUTH EXTERNAL {str(os.geteuid()).encode().hex()}\r\nBEGIN\r\n".encode())
+        received = _more(client, b"")
+        while b"\r\n" not in received:
+            received = _more(client, received)
+        word, _, received = received.partition(b"\r\n")
+        if not word.startswith(b"OK "):
+            raise BusError("it does not know us")
+        client.sendall(message(member, signature, *arguments))
+        return _answer(client, received)
+    except OSError as error:
+        raise BusError(f"{path}: {error.strerror or error}") from error
+    finally:
+        client.close()
 
 
 def message(member: str, signature: str, *arguments: Any) -> bytes:  # noqa: ANN401 - any D-Bus value

@@ -4,6 +4,7 @@ import os
 import sys
 
 STATE = "/var/lib/paramedic-exec/runs"
+NOTES = "/var/lib/paramedic-exec/notes"
 _FIRST_DESCRIPTOR = 3
 
 
@@ -27,20 +28,24 @@ def main(arguments: list[str]) -> int:
 
 def serve(account: str) -> int:
     """Answer the account on the socket that systemd has opened, until idle."""
+    import _socket  # noqa: PLC0415
     import pwd  # noqa: PLC0415
-    import socket  # noqa: PLC0415
 
     from remediations.exec_helper.answers import Answers  # noqa: PLC0415
+    from remediations.exec_helper.notes import Notes  # noqa: PLC0415
     from remediations.exec_helper.records import Records  # noqa: PLC0415
     from remediations.exec_helper.server import Server  # noqa: PLC0415
+    from remediations.exec_helper.trust import Trust  # noqa: PLC0415
     from remediations.exec_helper.units import Systemd  # noqa: PLC0415
 
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         sys.stderr.write("no socket was handed over\n")
         return 2
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+    with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:  # noqa: PTH123 - known already: no import
         records = Records(STATE, file.read().strip())
-    listener = socket.socket(fileno=_FIRST_DESCRIPTOR)
-    answers = Answers(records, Systemd(sys.path[0]))
-    Server(listener, pwd.getpwnam(account).pw_uid, answers.answer).serve()
+    archive = os.stat(sys.path[0])  # noqa: PTH116
+    notes = Notes(NOTES, f"{archive.st_ino} {archive.st_mtime_ns} {archive.st_size} {sys.version}", Trust())
+    listener = _socket.socket(fileno=_FIRST_DESCRIPTOR)
+    answers = Answers(records, Systemd(sys.path[0]), known=notes.policies)
+    Server(listener, pwd.getpwnam(account).pw_uid, answers.answer, notes.leave).serve()
     return 0

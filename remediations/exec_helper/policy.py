@@ -1,30 +1,25 @@
 """What the administrator allows: files of /etc/paramedic/actions.d, each for one argv. What none allows is denied."""
 
+from __future__ import annotations
+
 import os
-import re
-import tomllib
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from remediations.exec_helper.trust import Trust, UntrustedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FOLDER = "/etc/paramedic/actions.d"
 MOST_WORDS = 64
 MOST_BYTES = 4096
-_MOST = 1_000_000
-
-_WORD = re.compile(r"[\x20-\x7e]+", re.ASCII)
-_PATH = re.compile(r"(?!.*/\.{1,2}(?:/|$))(?:/[A-Za-z0-9._@+=,-]+)+", re.ASCII)
-_USER = re.compile(r"(?:[a-z_][a-z0-9_-]{0,30})?", re.ASCII)
-_CAPABILITY = re.compile(r"CAP_[A-Z_]{2,30}", re.ASCII)
-_HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}", re.ASCII)
 
 
 class PolicyError(Exception):
     """The policy file cannot be used; the message says why."""
 
 
-class Policy(NamedTuple):
+class Policy:
     """One file. `argv` may hold `{name}` where `words` says what may stand there: a list of words, or a pattern."""
 
     name: str
@@ -49,6 +44,13 @@ class Policy(NamedTuple):
     host_runs_per_hour: int = 20
     """No run under this policy once there were so many on this host, whatever their policy."""
 
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as the annotations say
+        self.__dict__.update(settings)
+
+    def settings(self) -> dict[str, Any]:
+        """Return every setting, the usual ones too."""
+        return {name: getattr(self, name) for name in SETTINGS}
+
     def allows(self, argv: tuple[str, ...]) -> bool:
         """Tell whether each word is what the policy says. The program may be named without its folder."""
         program, *rest = argv
@@ -59,28 +61,35 @@ class Policy(NamedTuple):
         )
 
     def _fits(self, pattern: str, word: str) -> bool:
-        if word.startswith("-") and _HOLE.match(pattern):
-            return False  # an option must be the administrator's
-        parts = _HOLE.split(pattern)
-        texts = [re.escape(part) if index % 2 == 0 else self._hole(part) for index, part in enumerate(parts)]
-        return re.fullmatch("".join(texts), word, re.ASCII) is not None
+        if "{" not in pattern:
+            return word == pattern
+        whole = self.words.get(pattern[1:-1]) if pattern[0] == "{" and pattern[-1] == "}" else None
+        if isinstance(whole, list | tuple):
+            return word in whole and not word.startswith("-")
+        from remediations.exec_helper import reading  # noqa: PLC0415 - regular expressions, where there is need for them
 
-    def _hole(self, name: str) -> str:
-        allowed = self.words[name]
-        return f"(?:{allowed if isinstance(allowed, str) else '|'.join(map(re.escape, allowed))})"
+        return reading.fits(pattern, self.words, word)
+
+
+SETTINGS = tuple(Policy.__annotations__)
 
 
 def is_safe(argv: object) -> bool:
     """Tell whether this is a list of words without control characters, neither too many nor too long."""
-    return (
-        isinstance(argv, list)
-        and 0 < len(argv) <= MOST_WORDS
-        and all(isinstance(word, str) and len(word) <= MOST_BYTES and _WORD.fullmatch(word) for word in argv)
-    )
+    return isinstance(argv, list) and 0 < len(argv) <= MOST_WORDS and all(map(_is_word, argv))
 
 
-def find(argv: tuple[str, ...], folder: str, trust: Trust) -> tuple[Policy | None, list[str]]:
-    """Return the first policy, by name, that allows the argv; and what is wrong with files that could not be used."""
+def _is_word(word: object) -> bool:
+    return isinstance(word, str) and 0 < len(word) <= MOST_BYTES and word.isascii() and word.isprintable()
+
+
+def find(
+    argv: tuple[str, ...], folder: str, trust: Trust, known: dict[str, dict[str, Any]]
+) -> tuple[Policy | None, list[str]]:
+    """Return the first policy, by name, that allows the argv; and what is wrong with files that could not be used.
+
+    `known` has the settings of files by their whole text. It has those of the files that are there, afterwards.
+    """
     problems: list[str] = []
     found = None
     try:
@@ -88,72 +97,34 @@ def find(argv: tuple[str, ...], folder: str, trust: Trust) -> tuple[Policy | Non
         names = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))  # noqa: PTH208
     except (OSError, UntrustedError) as error:
         return None, [str(error)]
+    there = {}
     for name in names:
         try:
-            policy = load(f"{folder}/{name}", trust)
+            policy, text = _load(f"{folder}/{name}", trust, known)
         except (PolicyError, UntrustedError) as error:
             problems.append(str(error))
             continue
+        there[text] = known[text]
         if found is None and policy.allows(argv):
             found = policy
+    known.clear()
+    known.update(there)
     return found, problems
 
 
 def load(path: str, trust: Trust) -> Policy:
     """Read one file. Raise UntrustedError or PolicyError."""
+    return _load(path, trust, {})[0]
+
+
+def _load(path: str, trust: Trust, known: dict[str, dict[str, Any]]) -> tuple[Policy, str]:
     try:
-        table = tomllib.loads(trust.read(path).decode())
+        text = trust.read(path).decode()
     except ValueError as error:
         raise PolicyError(f"{path}: {error}") from error
-    unknown = sorted(table.keys() - set(Policy._fields) | table.keys() & {"name"})
-    if unknown:
-        raise PolicyError(f"{path}: {', '.join(unknown)}: no such setting")
-    values: dict[str, Any] = {"argv": (), "words": {}}
-    values |= {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    policy = Policy(name=path.rpartition("/")[2], **values)
-    problem = _problem(policy)
-    if problem:
-        raise PolicyError(f"{path}: {problem}")
-    return policy
+    if text not in known:
+        from remediations.exec_helper import reading  # noqa: PLC0415 - it takes as long to load as all the rest
 
-
-def _problem(policy: Policy) -> str:
-    """Return what is wrong with the settings; empty: nothing."""
-    checks: dict[str, Callable[[Any], bool]] = {
-        "argv": lambda value: isinstance(value, tuple) and is_safe(list(value)) and bool(_PATH.fullmatch(value[0])),
-        "words": lambda value: isinstance(value, dict) and all(map(_is_hole, value.values())),
-        "user": lambda value: isinstance(value, str) and _USER.fullmatch(value) is not None,
-        "capabilities": lambda value: _each(value, _CAPABILITY),
-        "writable": lambda value: _each(value, _PATH),
-        "files": lambda value: _each(value, _PATH),
-        "network": lambda value: isinstance(value, bool),
-    }
-    for name in ("timeout_seconds", "tasks", "memory_mib", "runs", "per_seconds", "host_runs_per_hour"):
-        checks[name] = _is_count
-    wrong = [name for name, fine in checks.items() if not fine(getattr(policy, name))]
-    if wrong:
-        return f"{', '.join(wrong)}: not a value that can be used"
-    holes = {hole for word in policy.argv for hole in _HOLE.findall(word)}
-    return (
-        f"argv and words do not name the same holes: {holes ^ policy.words.keys()}"
-        if holes ^ policy.words.keys()
-        else ""
-    )
-
-
-def _each(values: object, pattern: re.Pattern[str]) -> bool:
-    return isinstance(values, tuple) and all(isinstance(each, str) and pattern.fullmatch(each) for each in values)
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 < value <= _MOST
-
-
-def _is_hole(allowed: object) -> bool:
-    """Tell whether this is a list of words, or a pattern."""
-    if isinstance(allowed, list):
-        return _each(tuple(allowed), _WORD) and bool(allowed)
-    try:
-        return isinstance(allowed, str) and bool(re.compile(allowed))
-    except re.error:
-        return False
+        known[text] = reading.settings(path, text)
+    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in known[text].items()}
+    return Policy(**{"name": path.rpartition("/")[2], "words": {}, **settings}), text

@@ -1,14 +1,17 @@
 """What became of every run: one folder each, made durable before the run begins, so that none begins twice."""
 
+from __future__ import annotations
+
 import errno
-import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from typing import NamedTuple
 
+from remediations.exec_helper import wire
 from remediations.exec_helper.durable import VERDICT, flush, replace, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ARGV, ORDER, OUTPUT = "argv", "order.json", "output"
 KEPT = 2000
@@ -18,21 +21,23 @@ _MOST_OUTPUT = 1024 * 1024
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-class Run(NamedTuple):
+class Run:
     """A run on record. `began` is CLOCK_BOOTTIME of the boot `boot_id`, in seconds."""
 
-    id: str
-    argv: tuple[str, ...]
-    began: float
-    boot_id: str
+    def __init__(self, *, id: str, argv: tuple[str, ...], began: float, boot_id: str) -> None:  # noqa: A002
+        self.id = id
+        self.argv = argv
+        self.began = began
+        self.boot_id = boot_id
 
 
-class Verdict(NamedTuple):
+class Verdict:
     """How a run ended, in systemd's words: SERVICE_RESULT, EXIT_CODE, EXIT_STATUS."""
 
-    result: str
-    code: str = ""
-    status: str = ""
+    def __init__(self, *, result: str, code: str = "", status: str = "") -> None:
+        self.result = result
+        self.code = code
+        self.status = status
 
 
 class Records:
@@ -75,7 +80,7 @@ class Records:
         run = Run(id=run_id, argv=argv, began=_boottime(), boot_id=self._boot_id)
         order = {"argv": argv, "policy": policy, "began": run.began, "boot_id": run.boot_id, "at": time.time()}
         write(self.path(run_id, ARGV), "\0".join(argv).encode())
-        write(self.path(run_id, ORDER), json.dumps(order).encode())
+        write(self.path(run_id, ORDER), wire.dumps(order))
         flush(self.path(run_id))
         flush(self._folder)
         self._runs[run_id] = run
@@ -86,7 +91,7 @@ class Records:
     def verdict(self, run_id: str) -> Verdict | None:
         """Return how the run ended; None while nobody has said so."""
         try:
-            with open(self.path(run_id, VERDICT), encoding="ascii") as file:  # noqa: PTH123
+            with open(self.path(run_id, VERDICT), encoding="utf-8", errors="replace") as file:  # noqa: PTH123
                 result, _, rest = file.read(200).partition(" ")
         except OSError:
             return None
@@ -131,18 +136,20 @@ class Records:
     def _load(self) -> Iterator[Run]:
         for name in os.listdir(self._folder):  # noqa: PTH208
             try:
-                with open(self.path(name, ORDER), encoding="utf-8") as file:  # noqa: PTH123
-                    order = json.load(file)
+                with open(self.path(name, ORDER), "rb") as file:  # noqa: PTH123
+                    order = wire.loads(file.read())
                 yield Run(id=name, argv=tuple(order["argv"]), began=order["began"], boot_id=order["boot_id"])
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, KeyError, TypeError):
                 # A crash tore it: it never began, and never will.
                 yield Run(id=name, argv=(), began=_boottime(), boot_id="")
 
     def _keep_reserve(self) -> None:
         """Set room aside, unless it is there or there is none."""
-        with suppress(OSError):
+        try:
             if not os.path.exists(self._reserve):  # noqa: PTH110
                 write(self._reserve, bytes(RESERVE_BYTES))
+        except OSError:
+            return
 
     def _prune(self) -> None:
         while len(self._runs) > KEPT:
@@ -153,10 +160,12 @@ class Records:
 
 def _remove(folder: str) -> None:
     """Remove a folder that holds only files, as far as that goes."""
-    with suppress(OSError):
+    try:
         for name in os.listdir(folder):  # noqa: PTH208
             os.unlink(f"{folder}/{name}")  # noqa: PTH108
         os.rmdir(folder)  # noqa: PTH106
+    except OSError:
+        return
 
 
 def _boottime() -> float:

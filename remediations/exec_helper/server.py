@@ -1,15 +1,22 @@
 """The helper's socket: one line in, one line out; small, bounded in time, and for one account only."""
 
-import json
-import selectors
-import socket
+from __future__ import annotations
+
+# Not socket and selectors, which bring enum and collections: as long to load as all of ours.
+import _socket as socket
+import math
+import select
 import struct
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
 
-from remediations.exec_helper.answers import Answer
+from remediations.exec_helper import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remediations.exec_helper.answers import Answer
 
 MOST_BYTES = 64 * 1024
 MOST_CONNECTIONS = 32
@@ -32,42 +39,52 @@ class _Connection:
 class Server:
     """Serves `uid` only. `answer` is called with a line and must not block for long."""
 
-    def __init__(self, listener: socket.socket, uid: int, answer: Callable[[bytes], Answer]) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        uid: int,
+        answer: Callable[[bytes], Answer],
+        rest: Callable[[], None] = lambda: None,
+    ) -> None:
         self._listener = listener
         self._uid = uid
         self._answer = answer
-        self._selector = selectors.DefaultSelector()
-        self._open: dict[socket.socket, _Connection] = {}
+        self._rest = rest
+        self._poll = select.poll()
+        self._open: dict[int, _Connection] = {}
 
     def serve(self, idle_seconds: float = IDLE_SECONDS) -> None:
         """Answer until nobody has come for so long."""
         self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._poll.register(self._listener.fileno(), select.POLLIN)
         idle_at = time.monotonic() + idle_seconds
         while self._open or time.monotonic() < idle_at:
             nearest = min((each.deadline for each in self._open.values()), default=idle_at)
-            for key, _ in self._selector.select(max(0.0, nearest - time.monotonic())):
-                if key.fileobj is self._listener:
+            for descriptor, _ in self._poll.poll(math.ceil(max(0.0, nearest - time.monotonic()) * 1000)):
+                if descriptor == self._listener.fileno():
                     self._accept()
                 else:
-                    self._proceed(self._open[key.data])
+                    self._proceed(self._open[descriptor])
                 idle_at = time.monotonic() + idle_seconds
             for connection in [each for each in self._open.values() if each.deadline <= time.monotonic()]:
                 self._close(connection)
+            if not self._open:
+                self._rest()
 
     def _accept(self) -> None:
         try:
-            client, _ = self._listener.accept()
+            descriptor, _ = self._listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - socket has accept()
         except OSError:
             return
+        client = socket.socket(fileno=descriptor)
         pid, uid, _ = _CREDENTIALS.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
         if uid != self._uid or len(self._open) >= MOST_CONNECTIONS:
             _say(f"connection of user {uid} (process {pid}) refused")
             client.close()
             return
         client.setblocking(False)
-        self._open[client] = _Connection(client, time.monotonic() + SECONDS)
-        self._selector.register(client, selectors.EVENT_READ, client)
+        self._open[descriptor] = _Connection(client, time.monotonic() + SECONDS)
+        self._poll.register(descriptor, select.POLLIN)
 
     def _proceed(self, connection: _Connection) -> None:
         """Read or write what can be without waiting."""
@@ -96,16 +113,18 @@ class Server:
             answer = self._answer(line)
         if answer["answer"] in {"refused", "started", "busy"}:
             _say(f"{answer['answer']}: {answer.get('reason') or answer.get('policy') or ''} {line[:400]!a}")
-        connection.unsent = json.dumps(answer).encode() + b"\n"
-        self._selector.modify(connection.client, selectors.EVENT_WRITE, connection.client)
+        connection.unsent = wire.dumps(answer) + b"\n"
+        self._poll.modify(connection.client.fileno(), select.POLLOUT)
 
     def _close(self, connection: _Connection) -> None:
-        self._selector.unregister(connection.client)
-        del self._open[connection.client]
+        self._poll.unregister(connection.client.fileno())
+        del self._open[connection.client.fileno()]
         connection.client.close()
 
 
 def _say(text: str) -> None:
     """Write a line for the journal; whatever came from outside stands in it escaped. Without a reader it is lost."""
-    with suppress(OSError):
+    try:
         sys.stderr.write(f"{text}\n")
+    except OSError:
+        return

@@ -2,7 +2,6 @@
 
 import os
 import stat
-from typing import NamedTuple
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _MOST_LINKS = 40
@@ -13,11 +12,12 @@ class UntrustedError(Exception):
     """The file may not be believed; the message names the file or folder, and says how to mend it."""
 
 
-class Trust(NamedTuple):
+class Trust:
     """Believes files of `owner`. What lies above `top` is not looked at: tests have folders of their own."""
 
-    owner: int = 0
-    top: str = "/"
+    def __init__(self, owner: int = 0, top: str = "/") -> None:
+        self.owner = owner
+        self.top = top
 
     def read(self, path: str) -> bytes:
         """Return the content of a file to which no link leads, soft or hard. Raise UntrustedError."""

@@ -1,11 +1,18 @@
 """Starting a run as a transient unit of systemd, with a sandbox that its policy makes; and asking whether it lives."""
 
-from collections.abc import Iterator
-from typing import Any
+from __future__ import annotations
 
 from remediations.exec_helper import bus
 from remediations.exec_helper.policy import Policy
 from remediations.exec_helper.records import ARGV, OUTPUT, Records
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    Property = tuple[str, tuple[str, Any]]
+    """Its name, and the signature and value of what it is set to."""
 
 PYTHON = "/usr/bin/python3"
 STOP_MILLISECONDS = 1500
@@ -15,9 +22,6 @@ _PROGRAM = "import sys; sys.path.insert(0, {!r}); from remediations.exec_helper 
 _TMP = ("/tmp", "/var/tmp")  # noqa: S108
 _ALIVE = frozenset({"active", "activating", "deactivating", "reloading"})
 _MIB = 1024 * 1024
-
-Property = tuple[str, tuple[str, Any]]
-"""Its name, and the signature and value of what it is set to."""
 
 # Clock, host name, kernel log, modules and real-time scheduling are out of reach without their capabilities, which no
 # run has unless its policy says so: the options that protect them too would cost each run a good part of its start.

@@ -7,7 +7,7 @@ import pytest
 from agent.config.load import load
 from agent.install.policies import MARK, policies
 from remediations.exec_helper import policy as helper_policy
-from remediations.exec_helper.policy import Policy
+from remediations.exec_helper.policy import SETTINGS
 from remediations.exec_helper.trust import Trust
 
 CONFIG = """
@@ -152,6 +152,6 @@ def test_what_leaves_a_process_behind_gets_no_policy(made):
 
 def test_every_setting_of_a_policy_is_written(made):
     made()
-    names = set(Policy._fields) - {"name", "words"}
+    names = set(SETTINGS) - {"name", "words"}
     for text in made.texts.values():
         assert {line.partition(" =")[0] for line in text.partition("[words]")[0].splitlines() if " = " in line} == names

@@ -33,7 +33,7 @@ def policy(tmp_path):
         path.chmod(0o644)
         return load(str(path), trust)
 
-    read.find = lambda *argv: find(argv, str(folder), trust)
+    read.find = lambda *argv: find(argv, str(folder), trust, {})
     return read
 
 
