@@ -22,6 +22,8 @@ _RECORD = 400 if platform.machine() == "aarch64" else 384
 _HEAD = struct.Struct("hi32s4s32s")
 _MAX_UTMP = 1024 * 1024
 OPENED_SECONDS = 60.0
+_TERMINAL_SECONDS = 10.0
+"""How exactly a terminal tells when it was used, and a little more."""
 _LOCK = re.compile(r" ([0-9a-f]+):([0-9a-f]+):(\d+) \d+ (?:\d+|EOF)$")
 _Device = tuple[int, int]
 """Major and minor number."""
@@ -92,8 +94,8 @@ class Opened:
 def presence(places: Places, now: float, opened: Opened | None = None) -> Presence:
     """Return who or what is at work at wall second `now`: the first that is found, surest first."""
     for path in places.existing:
-        if path.exists():
-            return Presence(what=f"{path} exists")
+        if said := _existing(path):
+            return Presence(what=said)
     if places.locked and (opened is None or opened.may_be_locked(now)):
         held = _locks(places.root / "proc/locks")
         locked = next((path for path in places.locked if _is_held(path, held, places.root)), None)
@@ -104,6 +106,14 @@ def presence(places: Places, now: float, opened: Opened | None = None) -> Presen
     return _typing(places, now) if places.idle_seconds else Presence()
 
 
+def _existing(path: Path) -> str:
+    """Return what holds actions back: that the file exists, or that we may not see whether it does."""
+    try:
+        return f"{path} exists" if path.exists() else ""
+    except OSError as error:
+        return f"{path} cannot be looked at: {error.strerror}"
+
+
 def _typing(places: Places, now: float) -> Presence:
     """The time of the last input on a terminal is the access time of its device, to within eight seconds."""
     latest: tuple[float, Session] | None = None
@@ -112,7 +122,8 @@ def _typing(places: Places, now: float) -> Presence:
             typed = (places.root / "dev" / session.line).stat().st_atime
         except OSError:
             continue
-        if now - typed < places.idle_seconds and (latest is None or typed > latest[0]):
+        # What is still to come was typed before the clock was set back: nobody has typed since.
+        if -_TERMINAL_SECONDS <= now - typed < places.idle_seconds and (latest is None or typed > latest[0]):
             latest = typed, session
     if latest is None:
         return Presence()

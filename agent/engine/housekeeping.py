@@ -1,6 +1,7 @@
 """What the engine does beside deciding: move intervals when the clock steps, keep gauges true, forget what is old."""
 
 from collections import Counter
+from contextlib import suppress
 
 from agent.clock import Clock
 from agent.engine import pruning, silencing
@@ -82,7 +83,8 @@ def report(parts: Parts, now: float) -> None:
     _report_outbox(parts, now)
     metrics.SERIES.set(parts.series.series_count)
     _report_refused(parts)
-    metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
+    with suppress(OSError):  # somebody has moved the file away; what is written still goes there
+        metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
     metrics.STATE_USED.set(parts.database.used_bytes())
 
 

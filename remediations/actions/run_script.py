@@ -38,7 +38,11 @@ def _find(name: str, directories: tuple[Path, ...]) -> Path:
             continue
         except OSError as error:
             raise PlanError(f"script: {path}: {error.strerror}") from error
-        if problem := _problem(path, found):
+        try:
+            problem = _problem(path, found)
+        except OSError as error:
+            raise PlanError(f"script: {path}: {error.strerror}") from error
+        if problem:
             raise PlanError(f"script: {path} {problem}")
         return path
     places = ", ".join(map(str, directories)) or "no directory is configured"

@@ -123,6 +123,8 @@ def _round(_node: Call, arguments: tuple[Evaluate, ...]) -> Evaluate:
 
 
 def _rounded(value: float, inverse: float) -> float:
+    if not inverse:
+        return math.nan
     scaled = value * inverse + 0.5
     return (math.floor(scaled) if math.isfinite(scaled) else scaled) / inverse
 

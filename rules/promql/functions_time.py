@@ -23,7 +23,10 @@ def _part(choose: Callable[[time.struct_time], int]) -> Builder:
     """Build a function of the calendar date that a value, or the query's time, stands for."""
 
     def function(seconds: float) -> float:
-        return float(choose(time.gmtime(math.floor(seconds)))) if math.isfinite(seconds) else math.nan
+        try:
+            return float(choose(time.gmtime(math.floor(seconds)))) if math.isfinite(seconds) else math.nan
+        except OSError:  # no calendar goes that far
+            return math.nan
 
     map_vector = mapped(function)
 

@@ -208,3 +208,16 @@ def test_a_folder_that_was_made_anew_is_watched_again(root):
     assert not opened.may_be_locked(NOW + OPENED_SECONDS)
     (root / "lib/lock").touch()
     assert opened.may_be_locked(NOW + OPENED_SECONDS)
+
+
+def test_a_file_that_cannot_be_looked_at_holds_actions_back_and_says_why(root):
+    path = root / ("x" * 300)
+    assert presence(places(root, existing=(path,)), NOW).what == f"{path} cannot be looked at: File name too long"
+
+
+def test_what_was_typed_before_the_clock_was_set_back_holds_nothing_back(root):
+    session(root, "7", USER="ann", TTY="pts/0")
+    terminal(root, "pts/0", typed=NOW + 2 * 86400)
+    assert presence(places(root), NOW).what == ""
+    terminal(root, "pts/0", typed=NOW + 5)
+    assert presence(places(root), NOW).what == "ann on pts/0"
