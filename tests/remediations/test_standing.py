@@ -229,3 +229,11 @@ def test_a_step_of_the_clock_changes_no_interval(results, delta):
     moved = shifted(standing, delta)
     assert breaker(moved, LIMITS, NOW + 3600 + delta) is breaker(standing, LIMITS, NOW + 3600)
     assert success(moved, 10) == success(standing, 10)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-100, 100))
+def test_a_step_of_the_clock_changes_nothing_about_which_proposals_count(delta, ago):
+    up = promoted(having("correct", "correct"), RUNGS, NOW)
+    plain = having("correct", standing=up, made_at=NOW - ago)
+    moved = having("correct", standing=shifted(up, delta), made_at=NOW - ago + delta)
+    assert abs(ago) < 1e-3 or len(moved.proposals) == len(plain.proposals) == (ago < 0)

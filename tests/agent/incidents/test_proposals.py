@@ -220,6 +220,30 @@ def test_a_plan_that_another_configuration_replaced_proves_nothing(proposing):
     assert (decision.proof, decision.incident.proposal.version) == (Proof.UNPROVEN, "v2")
 
 
+def test_what_runs_by_itself_after_a_promotion_proves_nothing_about_what_was_proposed_before(proposing):
+    world, incident = proposing(Mode.PROPOSE)
+    world.guards = replace(world.guards, mode=Mode.AUTO)
+    world.now += 60
+    running = act(world, incident, TimerDue()).incident
+    settled = act(world, running, AttemptSettled(run_id=running.work.run_id, outcome=Outcome.SUCCEEDED)).incident
+
+    decision = judged(world, settled, healthy=True)
+
+    assert (decision.reason, decision.proof) == (Reason.FIXED, Proof.UNPROVEN)
+
+
+def test_a_plan_that_was_approved_before_another_was_due_proves_nothing_about_the_other(proposing):
+    world, incident = proposing(Mode.APPROVE)
+    world.guards = replace(world.guards, stopped="a person said so")
+    waiting = act(world, incident, approval(incident)).incident
+    other = replace(waiting, proposal=replace(waiting.proposal, digest="another"))
+    world.guards = replace(world.guards, stopped="")
+    running = act(world, other, TimerDue()).incident
+
+    assert running.state is State.REMEDIATING
+    assert running.proposal.run_id == ""
+
+
 def test_in_mode_auto_nothing_is_proposed(proposing):
     _, incident = proposing(Mode.AUTO)
     assert incident.proposal is None
