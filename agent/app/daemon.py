@@ -187,11 +187,11 @@ class Daemon:
         self._outside.hand_over = pool.hand_over
         self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
         recovery.recover(self._parts, repairs.end_survivors, helped.began)
-        self._tell_incidents(self._parts.casebook.active())
         others = lambda batch: attaching.capacity_desk(self.config, self._parts).leave(batch)  # noqa: E731 - in time
         Leaving(self._parts, client, others).attach()
         self._reloading = Reloading(self._loaded, self._config_path, self.engine, self._parts, self._prepared)
         self._reloading.attach()
+        self._tell_incidents(self._parts.casebook.active())
         history.load(self._parts.series, database.directory)
         stack.callback(history.save, self._parts.series, database.directory)
         thread = threading.Thread(target=self.engine.run, name="engine")
