@@ -8,6 +8,7 @@ from typing import Any
 from tests.acceptance.daemon import PARAMEDIC, Daemon, prepared_daemon, repair, rule, rule_file
 
 RULES = rule_file(rule("Broken", "test_broken == 1"))
+OTHER: dict[str, Any] = {"verify": {"hold": "2s", "timeout": "20s"}}
 WELL = '# TYPE test_broken gauge\ntest_broken{name="it"} 0\n'
 
 
@@ -72,7 +73,27 @@ def test_people_promote_by_one_rung_and_only_on_what_was_proven_right_through_a_
         assert (promotion["requested_by"], promotion["reason"]) == ("root", "it was right")
         assert daemon.metric("paramedic_remediation_proposals_total", proof="correct") == 0, "since the restart"
 
-        configure(daemon, fix, mode="observe", verify={"hold": "2s", "timeout": "20s"})
+        configure(daemon, fix, **OTHER)
         daemon.reload()
         assert shown(daemon)["effective_mode"] == "observe", "what it does now was never proven"
         assert "0 of 2 proposals" in promote(daemon).stderr
+
+
+def test_what_was_earned_does_not_come_back_with_the_old_configuration(tmp_path: Path):
+    fix = tmp_path / "well.prom"
+    usual = {"target": {"evidence": 1}}
+    with prepared_daemon({}, RULES) as daemon:
+        configure(daemon, fix, **usual)
+        daemon.tell(it=False)
+        daemon.start()
+        for swap in (daemon.reload, lambda: (daemon.kill(), daemon.start())):
+            proven_right(daemon, fix, 1)
+            assert promote(daemon).returncode == 0
+            assert shown(daemon)["effective_mode"] == "propose"
+
+            configure(daemon, fix, **usual, **OTHER)
+            swap()
+            configure(daemon, fix, **usual)
+            daemon.reload()
+
+            assert shown(daemon)["effective_mode"] == "observe"
