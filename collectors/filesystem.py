@@ -114,7 +114,7 @@ def _mounts(options: FilesystemOptions) -> dict[str, Mount]:
 def _parsed(text: str) -> dict[str, Mount]:
     """Mounts by mount point; of several on top of each other the last, which is the one that is seen."""
     mounts = {}
-    for line in text.splitlines():
+    for line in text.rstrip("\n").split("\n"):
         fields = line.split(" ")
         # Optional fields end with a lone dash; type, device and the filesystem's own options follow.
         fstype, device, super_options = fields[fields.index("-", 6) + 1 :][:3]

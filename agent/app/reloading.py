@@ -94,7 +94,7 @@ class Reloading:
         except ConfigError as error:
             metrics.RELOAD_OK.set(0)
             self._record.refused(batch, actor, str(error))
-            raise CommandError(str(error), 400) from error
+            raise CommandError("; ".join(str(error).splitlines()), 400) from error
         if _versions(groups) != _versions(self._parts.ruleset.groups.values()):
             changed.add("rules")
         changed -= waiting

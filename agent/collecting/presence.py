@@ -157,7 +157,7 @@ def _names(folder: Path) -> list[str]:
 
 def _logind_session(file: Path) -> Iterator[Session]:
     try:
-        lines = file.read_text(errors="replace").splitlines()
+        lines = file.read_text(errors="replace").split("\n")
     except OSError:
         return
     fields = dict(line.split("=", 1) for line in lines if "=" in line)
@@ -209,8 +209,8 @@ def _file_system(path: Path, table: Path) -> _Device | None:
     whole = os.path.realpath(path)
     mounts: list[tuple[int, _Device]] = []
     try:
-        for line in table.read_text(errors="replace").splitlines():
-            _, _, device, _, point, *_ = line.split()
+        for line in table.read_bytes().decode(errors="replace").rstrip("\n").split("\n"):
+            _, _, device, _, point, *_ = line.split(" ")
             if f"{whole}/".startswith(f"{_unescaped(point).rstrip('/')}/"):
                 major, _, minor = device.partition(":")
                 mounts.append((len(point), (int(major), int(minor))))

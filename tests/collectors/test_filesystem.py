@@ -70,6 +70,14 @@ def test_of_mounts_on_top_of_each_other_the_upper_one_counts(tmp_path):
     assert ("device", "/dev/sdb1") in next(iter(collect(options, "/srv"))).labels
 
 
+@pytest.mark.parametrize("odd", ["\v", "\f", "\x1c", "\x85", "\u2028", "\r"])
+def test_a_mount_point_that_anybody_may_choose_hides_no_other(tmp_path, odd):
+    (tmp_path / "1").mkdir()
+    lines = f"22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n23 22 0:40 / /home/x{odd}y rw - fuse.sshfs h: rw\n"
+    (tmp_path / "1/mountinfo").write_text(lines, newline="")
+    assert list(targets(FilesystemOptions(procfs=tmp_path))) == ["/", f"/home/x{odd}y"]
+
+
 def test_without_leave_to_see_process_1_its_own_mounts_are_read(tmp_path):
     (tmp_path / "self").mkdir()
     (tmp_path / "self/mountinfo").write_text("22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n")
