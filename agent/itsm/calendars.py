@@ -38,34 +38,22 @@ class Calendar:
 
     def spans(self, start: float, end: float) -> Iterator[tuple[float, float]]:
         """Yield the working time between two instants, piece by piece, in order."""
-        for first, last in _inside(self.hours, start, end):
-            yield from _outside(self.holidays, first, last)
+        for first, last in _pieces(self.hours, start, end, inside=True):
+            yield from _pieces(self.holidays, first, last, inside=False)
 
 
 ALWAYS = Calendar(name="always")
 """Around the clock."""
 
 
-def _inside(window: Window | None, start: float, end: float) -> Iterator[tuple[float, float]]:
+def _pieces(window: Window | None, start: float, end: float, *, inside: bool) -> Iterator[tuple[float, float]]:
     if window is None:
         yield start, end
         return
     now = start
     while now < end:
         until = window.until(now)
-        if until is not None:
-            yield now, min(until, end)
-        now = until if until is not None else window.next_change(now)
-
-
-def _outside(window: Window | None, start: float, end: float) -> Iterator[tuple[float, float]]:
-    if window is None:
-        yield start, end
-        return
-    now = start
-    while now < end:
-        until = window.until(now)
-        if until is None:
-            until = window.next_change(now)
-            yield now, min(until, end)
-        now = until
+        change = until if until is not None else window.next_change(now)
+        if (until is not None) is inside:
+            yield now, min(change, end)
+        now = change

@@ -21,6 +21,20 @@ SOON_SECONDS = 90 * 86400.0
 SLOW_SHARE = 0.5
 ENOUGH_RESOLVED = 3
 
+_ADVICE = {
+    "unconfirmed_goal": "agree on it, or drop it",
+    "overdue_review": "review it and set the next date",
+    "budget_spent": "put reliability before change until it is met",
+    "promises_broken": "find what they waited for, or agree on what can be kept",
+    "noise": "give it a longer `for` or another limit",
+    "worst_rule": "remove the cause of the most frequent ones",
+    "ineffective": "mend it, or let a person approve it",
+    "unreviewed_change": "say whether it was right: paramedic change review",
+    "forecast": "make room, or let less come: paramedic change list has what was asked for",
+    "masked": "remove the cause: automation only hides it",
+    "unowned_problem": "name who solves it",
+}
+"""What to do about a finding, by its kind."""
 _QUICKER = {
     "detect": "give its rules a shorter `for` or interval, or watch what they wait for as an event",
     "react": "let automation act on what waits for people, or shorten the way to them",
@@ -71,6 +85,10 @@ def earned(remediations: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
             )
 
 
+def _point(kind: str, about: str, says: str, owner: str = "") -> Point:
+    return Point(kind=kind, about=about, says=says, suggestion=_ADVICE[kind], owner=owner)
+
+
 def _goals(services: Iterable[Terms], today: str) -> Iterator[Point]:
     for service in services:
         if service.objective is None:
@@ -78,73 +96,40 @@ def _goals(services: Iterable[Terms], today: str) -> Iterator[Point]:
         agreement = service.objective.agreement
         about = f"service {service.name}"
         if not agreement.by:
-            yield Point(
-                kind="unconfirmed_goal",
-                about=about,
-                says="its goal is agreed with nobody",
-                suggestion="agree on it, or drop it",
-                owner=service.owner,
-            )
+            yield _point("unconfirmed_goal", about, "its goal is agreed with nobody", service.owner)
         if agreement.review_by and agreement.review_by < today:
-            yield Point(
-                kind="overdue_review",
-                about=about,
-                says=f"its goal was to be reviewed by {agreement.review_by}",
-                suggestion="review it and set the next date",
-                owner=service.owner,
-            )
+            says = f"its goal was to be reviewed by {agreement.review_by}"
+            yield _point("overdue_review", about, says, service.owner)
 
 
 def _services(measures: Measures) -> Iterator[Point]:
     for service in measures.services:
         about = f"service {service.service}"
         if service.budget_used is not None and service.budget_used > 1.0:
-            yield Point(
-                kind="budget_spent",
-                about=about,
-                says=f"it used {service.budget_used:.0%} of the failures it is allowed",
-                suggestion="put reliability before change until it is met",
-                owner=service.owner,
-            )
+            says = f"it used {service.budget_used:.0%} of the failures it is allowed"
+            yield _point("budget_spent", about, says, service.owner)
         broken = service.promised - service.kept
         if broken:
-            yield Point(
-                kind="promises_broken",
-                about=about,
-                says=f"{broken} of {service.promised} promises were broken",
-                suggestion="find what they waited for, or agree on what can be kept",
-                owner=service.owner,
-            )
+            says = f"{broken} of {service.promised} promises were broken"
+            yield _point("promises_broken", about, says, service.owner)
 
 
 def _rules(measures: Measures) -> Iterator[Point]:
     for rule in measures.rules:
         if rule.incidents >= NOISY_INCIDENTS and rule.noise >= NOISY_SHARE:
-            yield Point(
-                kind="noise",
-                about=f"rule {rule.alertname}",
-                says=f"{rule.false} of {rule.incidents} incidents ended by themselves at once",
-                suggestion="give it a longer `for` or another limit",
-            )
+            says = f"{rule.false} of {rule.incidents} incidents ended by themselves at once"
+            yield _point("noise", f"rule {rule.alertname}", says)
     worst = next(iter(measures.rules), None)
     if worst is not None and worst.incidents >= NOISY_INCIDENTS:
-        yield Point(
-            kind="worst_rule",
-            about=f"rule {worst.alertname}",
-            says=f"it opened {worst.incidents} of {measures.incidents} incidents, more than any other",
-            suggestion="remove the cause of the most frequent ones",
-        )
+        says = f"it opened {worst.incidents} of {measures.incidents} incidents, more than any other"
+        yield _point("worst_rule", f"rule {worst.alertname}", says)
 
 
 def _actions(measures: Measures) -> Iterator[Point]:
     for action in measures.actions:
         if action.attempts >= ENOUGH_ATTEMPTS and action.verified / action.attempts < LOW_SUCCESS:
-            yield Point(
-                kind="ineffective",
-                about=f"remediation {action.remediation}",
-                says=f"{action.verified} of {action.attempts} attempts helped",
-                suggestion="mend it, or let a person approve it",
-            )
+            says = f"{action.verified} of {action.attempts} attempts helped"
+            yield _point("ineffective", f"remediation {action.remediation}", says)
 
 
 def _slowest(measures: Measures) -> Iterator[Point]:
@@ -162,12 +147,8 @@ def _slowest(measures: Measures) -> Iterator[Point]:
 def _changes(changes: Iterable[Change]) -> Iterator[Point]:
     for change in changes:
         if change.unreviewed and change.closed_at is not None and not change.drill:
-            yield Point(
-                kind="unreviewed_change",
-                about=f"change {change.id}",
-                says=f"an emergency that nobody has reviewed: {change.subject}",
-                suggestion="say whether it was right: paramedic change review",
-            )
+            says = f"an emergency that nobody has reviewed: {change.subject}"
+            yield _point("unreviewed_change", f"change {change.id}", says)
 
 
 def _forecasts(evidence: Evidence) -> Iterator[Point]:
@@ -175,25 +156,12 @@ def _forecasts(evidence: Evidence) -> Iterator[Point]:
         full_at = outlook.forecast.full_at
         if full_at is not None and full_at - evidence.end <= SOON_SECONDS:
             day = datetime.fromtimestamp(full_at, UTC).date().isoformat()
-            yield Point(
-                kind="forecast",
-                about=str(outlook.subject),
-                says=f"it will be full on {day}",
-                suggestion="make room, or let less come: paramedic change list has what was asked for",
-            )
+            yield _point("forecast", str(outlook.subject), f"it will be full on {day}")
 
 
 def _problems(problems: Iterable[Problem]) -> Iterator[Point]:
     for problem in problems:
         if problem.masked:
-            yield Point(
-                kind="masked",
-                about=problem.id,
-                says=problem.why,
-                suggestion="remove the cause: automation only hides it",
-                owner=problem.owner,
-            )
+            yield _point("masked", problem.id, problem.why, problem.owner)
         elif not problem.owner:
-            yield Point(
-                kind="unowned_problem", about=problem.id, says="nobody owns it", suggestion="name who solves it"
-            )
+            yield _point("unowned_problem", problem.id, "nobody owns it")

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import Caller
-from agent.web.request import RequestError, answer, number_of
+from agent.web.request import RequestError, answer, found, number_of
 
 MOST = 2000
 MAX_QUESTION = 1000
@@ -28,13 +28,7 @@ class ArticlesApi:
         return answer(await self._caller.call(self._backend.articles, question, limit))
 
     async def show(self, request: Request, _peer: Peer) -> Response:
-        found = await self._caller.call(self._backend.article, request.path_params["name"])
-        if found is None:
-            raise RequestError(404, "there is no such article")
-        return answer(found)
+        return found(await self._caller.call(self._backend.article, request.path_params["name"]), "article")
 
     async def drafted(self, request: Request, _peer: Peer) -> Response:
-        found = await self._caller.call(self._backend.drafted, request.path_params["id"])
-        if found is None:
-            raise RequestError(404, "there is no such incident")
-        return answer(found)
+        return found(await self._caller.call(self._backend.drafted, request.path_params["id"]), "incident")

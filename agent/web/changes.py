@@ -8,12 +8,12 @@ from agent.engine.commands import AnswerChange, CloseChange, Command, ProposeCha
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
-from agent.web.request import LATEST_SECONDS, RequestError, answer, fields_of, is_instant, number_of
+from agent.web.request import LATEST_SECONDS, RequestError, answer, choice_of, fields_of, found, is_instant, number_of
 
 MAX_TEXT = 10_000
 MAX_LISTED = 10_000
 MAX_DAYS = 400
-_STATES = frozenset({"", "open", "unreviewed", "all"})
+_STATES = ("", "all", "open", "unreviewed")
 
 
 class _Proposal(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,17 +41,12 @@ class ChangesApi:
         self._caller = caller
 
     async def list(self, request: Request, _peer: Peer) -> Response:
-        state = request.query_params.get("state", "")
-        if state not in _STATES:
-            raise RequestError(400, f"state must be one of {', '.join(sorted(_STATES - {''}))}")
+        state = choice_of(request.query_params, "state", _STATES)
         limit = number_of(request.query_params, "limit", 100, most=MAX_LISTED)
         return answer(await self._caller.call(self._backend.changes, state, limit))
 
     async def show(self, request: Request, _peer: Peer) -> Response:
-        found = await self._caller.call(self._backend.change, request.path_params["id"])
-        if found is None:
-            raise RequestError(404, "there is no such change")
-        return answer(found)
+        return found(await self._caller.call(self._backend.change, request.path_params["id"]), "change")
 
     async def calendar(self, request: Request, _peer: Peer) -> Response:
         days = number_of(request.query_params, "days", 30, most=MAX_DAYS)

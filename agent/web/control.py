@@ -1,8 +1,5 @@
 """The routes that operators' commands use, on the control socket; with a token also on TCP."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,13 +30,21 @@ from agent.incidents.events import (
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
-from agent.web.request import RequestError, answer, fields_of, number_of, seconds_of
+from agent.web.request import RequestError, answer, choice_of, fields_of, found, number_of, seconds_of
 from collectors.sample import Origin
 from remediations.mode import Mode
 
 MAX_LISTED = 10_000
-STATES = frozenset(
-    {"", "active", "open", "awaiting_approval", "remediating", "verifying", "escalated", "resolved", "closed"}
+STATES = (
+    "",
+    "active",
+    "awaiting_approval",
+    "closed",
+    "escalated",
+    "open",
+    "remediating",
+    "resolved",
+    "verifying",
 )
 
 
@@ -140,22 +145,18 @@ class Control:
         return await self._ask(order)
 
     async def incidents(self, request: Request, _peer: Peer) -> Response:
-        state = request.query_params.get("state", "")
-        if state not in STATES:
-            raise RequestError(400, f"state must be one of {', '.join(sorted(STATES - {''}))}")
+        state = choice_of(request.query_params, "state", STATES)
         limit = number_of(request.query_params, "limit", 100, most=MAX_LISTED)
         return answer(await self._caller.call(self._backend.incidents, state, limit))
 
     async def incident(self, request: Request, _peer: Peer) -> Response:
-        found = await self._caller.call(self._backend.incident, request.path_params["id"])
-        return _found(found, "incident")
+        return found(await self._caller.call(self._backend.incident, request.path_params["id"]), "incident")
 
     async def drills(self, _request: Request, _peer: Peer) -> Response:
         return answer(await self._caller.call(self._backend.drills))
 
     async def drill(self, request: Request, _peer: Peer) -> Response:
-        found = await self._caller.call(self._backend.drill, request.path_params["id"])
-        return _found(found, "drill")
+        return found(await self._caller.call(self._backend.drill, request.path_params["id"]), "drill")
 
     async def acknowledge(self, request: Request, peer: Peer) -> Response:
         fields = await fields_of(request, _Acknowledgement)
@@ -261,9 +262,3 @@ def _filled(reason: str) -> str:
     if not reason.strip():
         raise RequestError(400, "reason must not be empty")
     return reason.strip()
-
-
-def _found(found: Mapping[str, Any] | None, what: str) -> Response:
-    if found is None:
-        raise RequestError(404, f"there is no such {what}")
-    return answer(found)

@@ -10,7 +10,7 @@ from agent.engine.commands import CloseProblem, Command, ExplainProblem
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
-from agent.web.request import RequestError, answer, fields_of
+from agent.web.request import RequestError, answer, fields_of, found
 
 MAX_TEXT = 10_000
 
@@ -38,14 +38,11 @@ class ProblemsApi:
         return answer(await self._caller.call(self._backend.problems, closed=closed))
 
     async def show(self, request: Request, _peer: Peer) -> Response:
-        found = await self._caller.call(self._backend.problem, request.path_params["id"])
-        if found is None:
-            raise RequestError(404, "there is no such problem")
-        return answer(found)
+        return found(await self._caller.call(self._backend.problem, request.path_params["id"]), "problem")
 
     async def explain(self, request: Request, peer: Peer) -> Response:
-        found: dict[str, Any] = msgspec.to_builtins(await fields_of(request, _Found))
-        told = {name: text.strip() for name, text in found.items() if text is not None}
+        fields: dict[str, Any] = msgspec.to_builtins(await fields_of(request, _Found))
+        told = {name: text.strip() for name, text in fields.items() if text is not None}
         if not told:
             raise RequestError(400, "say what was found out: owner, cause, workaround or permanent_fix")
         if any(len(text) > MAX_TEXT for text in told.values()):

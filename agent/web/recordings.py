@@ -7,7 +7,7 @@ from starlette.responses import Response
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import Caller
-from agent.web.request import RequestError, answer, fields_of
+from agent.web.request import answer, fields_of, found
 
 
 class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,7 +33,5 @@ class RecordingsApi:
     async def fetch(self, request: Request, _peer: Peer) -> Response:
         """Answer {"text": what was recorded since the last time, "over": whether that was the rest}."""
         fetch = await fields_of(request, _Fetch)
-        found = await self._caller.call(self._backend.recorded, request.path_params["id"], stop=fetch.stop)
-        if found is None:
-            raise RequestError(404, "there is no such recording")
-        return answer(found)
+        part = await self._caller.call(self._backend.recorded, request.path_params["id"], stop=fetch.stop)
+        return found(part, "recording")

@@ -18,11 +18,11 @@ from agent.itsm.stretches import Period
 from agent.web.access import Peer
 from agent.web.backend import Backend, Reports
 from agent.web.caller import CALL_SECONDS, Caller
-from agent.web.request import RequestError, answer, fields_of, seconds_of
+from agent.web.request import RequestError, answer, choice_of, fields_of, found, seconds_of
 
 T = TypeVar("T")
 
-FORMS = ("markdown", "html", "json")
+FORMS = ("json", "markdown", "html")
 CONTROL_FORMS = ("json", "csv")
 LONGEST_SECONDS = 400 * 86400.0
 """The record of incidents is kept no longer."""
@@ -83,7 +83,7 @@ class ReportsApi:
 
     async def report(self, request: Request, _peer: Peer) -> Response:
         """Answer with the report on the period from `from` to `to` (wall seconds) as `form`."""
-        form = _form(request)
+        form = choice_of(request.query_params, "form", FORMS)
         start, end = (seconds_of(request.query_params, name) for name in ("from", "to"))
         period = _period(start, self._past(end), request.query_params.get("zone", "UTC"))
         text = await self._told(lambda desk: desk.text(period, form))
@@ -111,17 +111,12 @@ class ReportsApi:
         return answer(await self._told(lambda desk: desk.published()))
 
     async def recomputed(self, request: Request, _peer: Peer) -> Response:
-        report_id, form = request.path_params["id"], _form(request)
-        found = await self._told(lambda desk: desk.recomputed(report_id, form))
-        if found is None:
-            raise RequestError(404, "there is no such report")
-        return answer(found)
+        report_id, form = request.path_params["id"], choice_of(request.query_params, "form", FORMS)
+        return found(await self._told(lambda desk: desk.recomputed(report_id, form)), "report")
 
     async def controls(self, request: Request, _peer: Peer) -> Response:
         """Answer with what proves each control in the period from `from` to `to`, as `form`."""
-        form = request.query_params.get("form", "json")
-        if form not in CONTROL_FORMS:
-            raise RequestError(400, f"form must be one of {', '.join(CONTROL_FORMS)}")
+        form = choice_of(request.query_params, "form", CONTROL_FORMS)
         start, end = (seconds_of(request.query_params, name) for name in ("from", "to"))
         _period(start, end)
         return answer({"form": form, "text": await self._told(lambda desk: desk.controls(start, end, form))})
@@ -203,13 +198,6 @@ class ReportsApi:
 
     async def _ask(self, command: Command) -> Response:
         return answer(await self._caller.call(self._backend.call, command, CALL_SECONDS))
-
-
-def _form(request: Request) -> str:
-    form = request.query_params.get("form", "json")
-    if form not in FORMS:
-        raise RequestError(400, f"form must be one of {', '.join(FORMS)}")
-    return form
 
 
 def _period(start: float, end: float, zone: str = "UTC") -> Period:

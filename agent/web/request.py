@@ -4,7 +4,7 @@ import asyncio
 import math
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -33,6 +33,13 @@ class RequestError(Exception):
 def answer(value: object, status: int = 200) -> Response:
     """Return the value as JSON."""
     return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
+
+
+def found(value: object, what: str) -> Response:
+    """Return what was asked for as JSON; raise RequestError where it is None."""
+    if value is None:
+        raise RequestError(404, f"there is no such {what}")
+    return answer(value)
 
 
 async def body_of(request: Request) -> bytes:
@@ -96,6 +103,14 @@ async def fields_of(request: Request, shape: type[T]) -> T:
         return decode(body or b"{}", shape)
     except IntakeError as error:
         raise RequestError(400, str(error)) from error
+
+
+def choice_of(query: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """Return one of the choices; the first where the query names none."""
+    choice = query.get(name, choices[0])
+    if choice not in choices:
+        raise RequestError(400, f"{name} must be one of {', '.join(filter(None, choices))}")
+    return choice
 
 
 def number_of(query: Mapping[str, str], name: str, default: int, *, most: int) -> int:
