@@ -140,7 +140,7 @@ def _proposed(incident: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _cell(column: str, value: Any) -> str:  # noqa: ANN401 - JSON
-    if column == "at" or column.endswith("_at"):
+    if column in ("at", "since") or column.endswith("_at"):
         return screen.moment(value)
     if column == "argv":
         return screen.words(value or ())
@@ -165,7 +165,7 @@ def _show_diagnostics(runs: Iterable[Mapping[str, Any]]) -> None:
 
 _DIAGNOSTIC_LINES = 40
 _SECTIONS = (
-    ("promises", "clocks", ("kind", "target", "calendar", "spent", "warned_at", "breached_at", "met")),
+    ("promises", "clocks", ("kind", "target", "calendar", "spent", "since", "warned_at", "breached_at", "met")),
     ("attempts", "attempts", ("started_at", "remediation", "action", "resource", "outcome", "verdict", "detail")),
     ("evidence", "attempts", ("argv", "approval", "before", "after")),
     ("changes", "changes", ("id", "type", "state", "approval", "result", "fallback")),

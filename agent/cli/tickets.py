@@ -16,15 +16,15 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         screen.show_json(answer)
     elif args.command == "list":
-        _show_list(answer)
+        _show_list(answer, "no tickets" if args.all else "no open tickets")
     else:
         _show(answer)
     return 0
 
 
-def _show_list(tickets: Sequence[Mapping[str, Any]]) -> None:
+def _show_list(tickets: Sequence[Mapping[str, Any]], nothing: str) -> None:
     if not tickets:
-        screen.say("no tickets in the book")
+        print(f"{nothing} in the book")
         return
     rows = [
         [each["id"], each["state"], screen.age(each["opened_at"]), each["service"], each["title"]] for each in tickets
