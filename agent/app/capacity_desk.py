@@ -1,6 +1,6 @@
 """What follows from a look at capacity, inside the engine: roll-ups kept, dated changes asked for, tickets told."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from agent.engine.parts import Parts
 from agent.incidents.effects import Effect, Kind, TicketOp
 from agent.itsm import capacity_plan
 from agent.itsm.capacity import DAY, SAYS, Forecast
-from agent.itsm.capacity_plan import Outlook, Plan, Step
+from agent.itsm.capacity_plan import Outlook, Plan, Step, Subject
 from agent.itsm.capacity_words import amount, day, figures
 from agent.itsm.catalogue import Service
 from agent.itsm.changes import OPEN, Change, ChangeKind, ChangeState, Proposal
@@ -42,10 +42,14 @@ class _Case:
 
 
 class CapacityDesk:
-    """Belongs to the engine's thread. What was asked for stands in the database, beside the outlook."""
+    """Belongs to the engine's thread. What was asked for stands in the database, beside the outlook.
 
-    def __init__(self, options: CapacityOptions, parts: Parts, host_name: str) -> None:
+    `watched` are the names of the resources that there are now.
+    """
+
+    def __init__(self, options: CapacityOptions, watched: Collection[str], parts: Parts, host_name: str) -> None:
         self._options = options
+        self._watched = watched
         self._parts = parts
         self._host_name = host_name
 
@@ -54,18 +58,22 @@ class CapacityDesk:
         survey = command.survey
         batch.writes += [rollups.put_outlook(each) for each in survey.outlooks]
         batch.writes += [rollups.put_hour(subject, hour) for subject, hour in survey.hours.items()]
-        plans = rollups.plans(self._parts.database.connection)
+        planned = list(rollups.plans(self._parts.database.connection))
+        plans = {each.subject: plan for each, plan in planned}
         taken = [self._follow(batch, each, plans.get(each.subject)) for each in survey.outlooks]
+        for outlook, plan in planned:
+            if outlook.subject.resource not in self._watched and not self._is_taken_on(outlook.subject):
+                self._give_up(self._case(batch, outlook), plan, "it is not watched any more")
+                taken.append(Step.WITHDRAW)
         return {str(step): taken.count(step) for step in (Step.ASK, Step.MOVE, Step.WITHDRAW)}
 
     def leave(self, batch: Batch) -> int:
         """Owe a comment to every ticket, because nobody looks any more; it stays open. Return how many there are."""
         told = 0
-        for outlook, plan in rollups.outlooks(self._parts.database.connection, 0.0):
-            if plan is not None:
-                for system in plan.tickets:
-                    self._tell(self._case(batch, outlook), plan.change, system, TicketOp.UPDATE, _FAREWELL)
-                told += len(plan.tickets)
+        for outlook, plan in rollups.plans(self._parts.database.connection):
+            for system in plan.tickets:
+                self._tell(self._case(batch, outlook), plan.change, system, TicketOp.UPDATE, _FAREWELL)
+            told += len(plan.tickets)
         return told
 
     def _case(self, batch: Batch, outlook: Outlook) -> _Case:
@@ -80,15 +88,20 @@ class CapacityDesk:
             self._end(case, plan, f"The change is closed. {result}".rstrip())
             return Step.NOTHING
         step = capacity_plan.step(plan, outlook, self._options.threshold, batch.now)
-        if step is Step.WITHDRAW and change is not None and change.state is not ChangeState.PROPOSED:
-            return Step.NOTHING  # somebody has taken it on: it ends with their work
+        if step is Step.WITHDRAW and self._is_taken_on(outlook.subject):
+            return Step.NOTHING
         if step is Step.WITHDRAW and plan is not None:
-            self._withdraw(case, plan)
+            self._give_up(case, plan, _why_not(case.found, batch.now))
         elif step in (Step.ASK, Step.MOVE):
             return step if self._ask(case, plan) else Step.NOTHING
         elif plan is not None and change is not None:
             self._prolong(case, change)
         return step
+
+    def _is_taken_on(self, subject: Subject) -> bool:
+        """Tell whether somebody has allowed the change: then it ends with their work."""
+        change = self._parts.desk.changes.about(subject.key)
+        return change is not None and change.state in OPEN and change.state is not ChangeState.PROPOSED
 
     def _ask(self, case: _Case, plan: Plan | None) -> bool:
         """Propose the change, or give it another date. Return False if somebody has said no a short while ago."""
@@ -114,8 +127,7 @@ class CapacityDesk:
         if change.ends_at is not None and change.ends_at < least - DAY:
             self._parts.desk.changes.keep(case.batch, replace(change, ends_at=least, updated_at=case.batch.now))
 
-    def _withdraw(self, case: _Case, plan: Plan) -> None:
-        why = _why_not(case.found, case.batch.now)
+    def _give_up(self, case: _Case, plan: Plan, why: str) -> None:
         self._parts.desk.changes.withdraw(case.batch, case.outlook.subject.key, why)
         self._end(case, plan, f"Not needed any more: {why}.")
 

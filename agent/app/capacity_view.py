@@ -7,7 +7,7 @@ from typing import Any
 from agent.config import capacity as configured
 from agent.config.options import Config
 from agent.itsm.capacity import DAY, forecast
-from agent.itsm.capacity_plan import Outlook
+from agent.itsm.capacity_plan import FORGOTTEN_SECONDS, Outlook
 from agent.store import rollups
 from agent.store.reader import Reader
 
@@ -25,9 +25,11 @@ def as_of(config: Config, reader: Reader, at: float) -> tuple[Outlook, ...]:
     """Return what was known at an instant, computed again from the roll-ups that are left of the time before."""
     with reader.opened() as connection:
         known = [outlook for outlook, _ in rollups.outlooks(connection, 0.0)]
+        histories = (rollups.hours(connection, each.subject, at - HISTORY_DAYS * DAY, at) for each in known)
         return tuple(
-            _made_again(config, each, rollups.hours(connection, each.subject, at - HISTORY_DAYS * DAY, at), at)
-            for each in known
+            _made_again(config, each, hours, at)
+            for each, hours in zip(known, histories, strict=True)
+            if hours and at - hours[-1].at < FORGOTTEN_SECONDS
         )
 
 
@@ -35,4 +37,4 @@ def _made_again(config: Config, outlook: Outlook, hours: Sequence[Any], at: floa
     options = config.capacity
     planned = configured.demands(options, outlook.subject)
     found = forecast(hours, at, planned, configured.guard(options))
-    return replace(outlook, at=at, measured_at=hours[-1].at if hours else 0.0, forecast=found)
+    return replace(outlook, at=at, measured_at=hours[-1].at, forecast=found)

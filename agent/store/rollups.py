@@ -35,9 +35,9 @@ def put_hour(subject: Subject, hour: Hour) -> Write:
     return (f"INSERT OR IGNORE INTO capacity_hours {found}", (*values, subject.resource, subject.name))
 
 
-def plans(connection: sqlite3.Connection) -> dict[Subject, Plan]:
-    """Return what was asked for because of subjects, and is not answered yet."""
-    return {outlook.subject: plan for outlook, plan in outlooks(connection, 0.0) if plan is not None}
+def plans(connection: sqlite3.Connection) -> Iterator[tuple[Outlook, Plan]]:
+    """Yield what was asked for because of subjects, and is not answered yet, with the newest outlook on each."""
+    return ((outlook, plan) for outlook, plan in outlooks(connection, 0.0) if plan is not None)
 
 
 def outlooks(connection: sqlite3.Connection, now: float) -> Iterator[tuple[Outlook, Plan | None]]:

@@ -347,6 +347,20 @@ def test_a_changed_configuration_is_followed_at_the_next_look(months):
     assert months.hours() == before
 
 
+def test_the_ticket_of_a_resource_that_nobody_watches_any_more_is_closed(months):
+    months.levels["/srv"] = lambda day: 400 + 5 * day
+    months.live_through(92)
+    assert months.told() == ["open"]
+    months.config = replace(CONFIG, capacity=CapacityOptions(usual=False))
+    months.restart()
+    months.pass_hour()
+    assert months.told() == ["open", "close"]
+    (change,) = months.changes()
+    assert (change["state"], change["result"]) == ("expired", "it is not watched any more")
+    months.pass_hour()
+    assert months.told() == ["open", "close"]
+
+
 def test_a_report_says_what_was_known_at_its_end_and_says_the_same_later(months):
     months.levels = {"/srv": lambda day: 400 + 5 * day, "/flat": lambda _day: 500.0}
     months.live_through(92)
@@ -368,6 +382,22 @@ def test_a_report_says_what_was_known_at_its_end_and_says_the_same_later(months)
     assert rows[0][-1] == "it does not grow |"
     months.live_through(5)
     assert made() == first
+
+
+def test_a_report_forgets_what_was_not_there_for_a_month(months):
+    months.levels = {"/srv": lambda day: 100.0 + day, "/old": lambda day: 50.0 + day}
+    months.live_through(20)
+    gone = months.bench.clock.now()
+    del months.levels["/old"]
+    months.surveying._known = {key: each for key, each in months.surveying._known.items() if key.name == "/srv"}
+    months.live_through(40)
+
+    def named(at):
+        return [each.subject.name for each in capacity_view.as_of(CONFIG, months.bench.reader, at)]
+
+    assert named(gone + 10 * DAY) == ["/old", "/srv"]
+    assert named(months.bench.clock.now()) == ["/srv"]
+    assert named(months.start - DAY) == []
 
 
 def test_open_tickets_are_told_when_nobody_looks_any_more(months):
