@@ -46,8 +46,10 @@ def rehearser(config: Config, parts: Parts) -> Rehearser:
 def capacity_desk(config: Config, parts: Parts) -> "CapacityDesk":
     """Return what draws the consequences of a look at capacity."""
     from agent.app.capacity_desk import CapacityDesk  # noqa: PLC0415 - once an hour
+    from agent.config.capacity import resources  # noqa: PLC0415 - same
 
-    return CapacityDesk(config.capacity, parts, host.host_name(config))
+    watched = [each.name for each in resources(config)]
+    return CapacityDesk(config.capacity, watched, parts, host.host_name(config))
 
 
 def surveyor(config: Config, parts: Parts) -> Surveyor:
