@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from agent.incidents.incident import ACTIVE, Incident, Resolution
 
+_DERIVED = ("dependency ", "inhibition ")
+"""What mutes an incident that another one explains."""
 LINKED = 100
 """Incidents that a problem lists, the newest ones."""
 
@@ -80,13 +82,24 @@ def family(incident: Incident) -> str:
 
 
 def happenings(before: Incident | None, after: Incident) -> tuple[Happening, ...]:
-    """Return what a change of an incident adds to the count; drills and rows of other incidents add nothing."""
+    """Return what a change of an incident adds to the count.
+
+    Drills and rows of other incidents add nothing, nor does what was planned, or comes of another service or alert.
+    """
     if after.drill or after.parent or after.covered_by or after.preexisting:
         return ()
     began = after.state in ACTIVE and (before is None or before.state not in ACTIVE)
     ended = before is not None and before.state in ACTIVE and after.state not in ACTIVE
-    found = (began, Happening.INCIDENT), (ended and after.resolution is Resolution.FIXED, Happening.FIX)
+    found = (
+        (began and _is_its_own(after), Happening.INCIDENT),
+        (ended and after.resolution is Resolution.FIXED, Happening.FIX),
+    )
     return tuple(happening for happened, happening in found if happened)
+
+
+def _is_its_own(incident: Incident) -> bool:
+    planned = bool(incident.spans) and incident.spans[-1].planned
+    return not (planned or any(each.startswith(_DERIVED) for each in incident.suppressed.split("; ")))
 
 
 def reason(occurrences: Iterable[Occurrence], limits: ProblemLimits, now: float) -> tuple[str, bool]:

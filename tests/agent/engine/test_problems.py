@@ -2,8 +2,10 @@
 
 import pytest
 
-from agent.engine.commands import CloseProblem, CommandError, ExplainProblem
+from agent.engine.commands import CloseProblem, CommandError, ExplainProblem, SetMaintenance
+from agent.itsm.catalogue import Catalogue, Service
 from agent.itsm.problems import ProblemLimits
+from rules import matchers
 from tests.agent.engine.conftest import LATER
 
 
@@ -129,3 +131,28 @@ groups:
     expr: paramedic_process_up == 0
     labels: {severity: critical, drill: "true"}
 """
+
+
+def test_what_happens_in_maintenance_adds_to_no_problem(idle):
+    for _ in range(5):
+        idle.order(SetMaintenance(actor="ann", reason="backup", seconds=600.0))
+        idle.fault()
+        idle.order(SetMaintenance(actor="ann", reason="", seconds=0.0))
+        idle.pass_time(LATER)
+    assert idle.reader.problems() == []
+
+
+def test_what_fails_with_what_it_depends_on_is_no_problem_of_its_own(make_bench):
+    shop, database = (
+        Service(name=name, match=(matchers.parse_all(f'{{name="{name}"}}'),), depends_on=needs)
+        for name, needs in (("shop", ("database",)), ("database", ()))
+    )
+    bench = make_bench(ladders=(), catalogue=Catalogue([shop, database]))
+    for _ in range(3):
+        bench.processes({"database": 0, "shop": 1})
+        bench.pass_time(1.0)
+        bench.processes({"database": 0, "shop": 0})
+        bench.pass_time(60.0)
+        bench.processes({"database": 1, "shop": 1})
+        bench.pass_time(LATER)
+    assert [each["service"] for each in bench.reader.problems()] == ["database"]
