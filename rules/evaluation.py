@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from collectors.sample import Labels, Reading, Sample, Source
+from collectors.sample import Labels, Origin, Reading, Sample, Source
 from rules.alert import Alert, AlertChange, AlertState
 from rules.alerting import Absence, AlertingRule, Element, RuleEvaluationError, Verdict, advance
 from rules.annotations import Moment
@@ -217,7 +217,9 @@ def _show(state: RuleState, scene: Scene) -> None:
     for alert in state.alerts.values():
         told[Told("ALERTS", alert.labels, _SHOWN.get(alert.state, _SHOWN[AlertState.FIRING]))] = 1.0
         told[Told("ALERTS_FOR_STATE", alert.labels)] = alert.active_at
-    scene.store.tell(Source(ALERTS, state.rule.identity), scene.at - state.group.query_offset_seconds, told)
+    foreign = (alert.origin for alert in state.alerts.values() if alert.origin is not Origin.LOCAL)
+    at, origin = scene.at - state.group.query_offset_seconds, next(foreign, Origin.LOCAL)
+    scene.store.tell(Source(ALERTS, state.rule.identity), at, told, origin=origin)
     state.written = bool(told)
 
 

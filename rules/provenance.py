@@ -10,7 +10,18 @@ from rules.columns import Series
 from rules.matchers import Matcher
 from rules.promql.expression import parse
 from rules.promql.selectors import accepting
-from rules.promql.tree import Aggregation, Binary, Call, Expression, Negation, Range, Selector, Subquery
+from rules.promql.tree import (
+    Aggregation,
+    Binary,
+    Call,
+    Cardinality,
+    Expression,
+    Negation,
+    Range,
+    Selector,
+    Subquery,
+    Text,
+)
 from rules.series import SeriesStore
 from rules.sources import SourceHealth
 
@@ -24,6 +35,10 @@ STARTING_SECONDS = 60.0
 """A source that alerts from before a restart name gets this long to say its first word."""
 
 
+_Agrees = tuple[tuple[bool, frozenset[str]], ...]
+_NOTHING = (True, frozenset[str]())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """A selector and how far back from the evaluation its oldest sample may lie, in seconds; 0: only the newest."""
@@ -31,33 +46,56 @@ class Reach:
     name: str | None
     matchers: tuple[Matcher, ...] = ()
     seconds: float = 0.0
+    agrees: _Agrees = ()
+    """In which labels its series agree with a result: `on` (true) or `ignoring` some, all of them together."""
+
+    def agreed(self, labels: Labels) -> Labels:
+        """Return those of a result's labels in which its series must agree with it."""
+        return tuple(pair for pair in labels if all((pair[0] in names) is on for on, names in self.agrees))
 
 
 def reaches(text: str) -> tuple[Reach, ...]:
     """Return every selector of an expression that is known to parse."""
-    return tuple(_walk(parse(text), 0))
+    return tuple(_walk(parse(text), 0, ()))
 
 
-def _walk(node: Expression, back: int) -> Iterator[Reach]:
+def _walk(node: Expression, back: int, agrees: _Agrees) -> Iterator[Reach]:
     match node:
         case Selector(name=name, matchers=matchers, pin=pin):
-            yield Reach(name=name, matchers=matchers, seconds=max(0, back + pin.offset) / 1000)
+            yield Reach(name=name, matchers=matchers, seconds=max(0, back + pin.offset) / 1000, agrees=agrees)
         case Range(selector=selector, length=length):
-            yield from _walk(selector, back + length)
+            yield from _walk(selector, back + length, agrees)
         case Subquery(operand=operand, length=length, pin=pin):
-            yield from _walk(operand, back + length + pin.offset)
+            yield from _walk(operand, back + length + pin.offset, agrees)
         case Negation(operand=operand):
-            yield from _walk(operand, back)
+            yield from _walk(operand, back, agrees)
         case Binary(left=left, right=right):
-            yield from _walk(left, back)
-            yield from _walk(right, back)
+            yield from _walk(left, back, (*agrees, *_narrowed(node, right_one=False)))
+            yield from _walk(right, back, (*agrees, *_narrowed(node, right_one=True)))
         case Aggregation(operand=operand, parameter=parameter):
-            yield from _walk(operand, back)
+            yield from _walk(operand, back, agrees)
             if parameter is not None:
-                yield from _walk(parameter, back)
+                yield from _walk(parameter, back, (*agrees, _NOTHING))
         case Call(arguments=arguments):
             for argument in arguments:
-                yield from _walk(argument, back)
+                yield from _walk(argument, back, (*agrees, *_changed(node)))
+
+
+def _narrowed(node: Binary, *, right_one: bool) -> _Agrees:
+    """Return in which labels one side agrees with the result, where it is the other side's elements that it has."""
+    matching = node.matching
+    kept_right = matching.cardinality is Cardinality.ONE_TO_MANY
+    if node.operator == "or" or right_one is kept_right or not (matching.on or matching.labels):
+        return ()
+    return ((matching.on, frozenset(matching.labels)),)
+
+
+def _changed(node: Call) -> _Agrees:
+    """Return in which labels what a function takes agrees with what it gives, if not in all of them."""
+    if node.function == "scalar":
+        return (_NOTHING,)
+    made = node.arguments[1] if node.function in ("label_replace", "label_join") else None
+    return ((False, frozenset({made.value})),) if isinstance(made, Text) else ()
 
 
 class _Seen:
@@ -84,29 +122,37 @@ class Provenance:
         self.reaches = tuple(selected)
         self._own = frozenset(own_labels)
         self._chosen = tuple((reach.name, accepting(reach.matchers)) for reach in self.reaches)
+        self._selected: list[tuple[Reach, dict[Source, _Seen]]] = []
+        self._derived: list[Series] = []
+        """What rules have told of alerts: their sources are ours, their origin is that of the alerts."""
         self._generation: tuple[int, ...] = ()
         self._living: tuple[tuple[int, ...], Living] | None = None
         self._sources: dict[Source, _Seen] = {}
         self._behind: dict[Labels, tuple[Source, ...]] = {}
 
     def behind(self, labels: Labels) -> tuple[Source, ...]:
-        """Return the sources whose series can have led to a result with these labels; all, if none fits them.
+        """Return the sources whose series can have led to a result with these labels.
 
-        Labels that the rule itself sets say nothing about series and are left out. To be right, `refresh` first.
+        Of each selector those that fit them; all, if none does: then they mattered in a way that no label tells. Labels
+        that the rule itself sets say nothing about series and are left out. To be right, `refresh` first.
         """
         if len(self._sources) <= 1:
             return tuple(self._sources)
         known = self._behind.get(labels)
         if known is None:
             told = self.told(labels)
-            fitting = tuple(source for source, seen in self._sources.items() if seen.fits(told))
-            known = self._behind[labels] = fitting or tuple(self._sources)
+            found: dict[Source, None] = {}
+            for reach, sources in self._selected:
+                agreed = reach.agreed(told)
+                found |= dict.fromkeys([source for source, seen in sources.items() if seen.fits(agreed)] or sources)
+            known = self._behind[labels] = tuple(found)
         return known
 
     def origin(self, sources: Iterable[Source]) -> Origin:
         """Return where the sources' samples came from: only if all are local is it local."""
-        foreign = (seen.origin for seen in map(self._sources.get, sources) if seen and seen.origin is not Origin.LOCAL)
-        return next(foreign, Origin.LOCAL)
+        origins = [seen.origin for seen in map(self._sources.get, sources) if seen]
+        origins += [series.owner.origin for series in self._derived]
+        return next((origin for origin in origins if origin is not Origin.LOCAL), Origin.LOCAL)
 
     def living(self, store: SeriesStore) -> "Living":
         """Return the series, not ended, that the selectors have now."""
@@ -137,13 +183,19 @@ class Provenance:
         if generation == self._generation:
             return
         self._generation = generation
-        self._behind = {}
-        self._sources = {}
-        for name, accepts in self._chosen:
+        self._behind, self._sources, self._selected, self._derived = {}, {}, [], []
+        for reach, (name, accepts) in zip(self.reaches, self._chosen, strict=True):
+            sources: dict[Source, _Seen] = {}
             for series in store.select(name):
                 source = series.owner.source
-                if source.collector not in _OURS and accepts(series.key):
-                    self._sources.setdefault(source, _Seen(series.owner.origin)).series.append(series)
+                if not accepts(series.key):
+                    continue
+                if source.collector not in _OURS:
+                    sources.setdefault(source, _Seen(series.owner.origin)).series.append(series)
+                elif source.collector == ALERTS:
+                    self._derived.append(series)
+            self._selected.append((reach, sources))
+            self._sources |= sources
 
     def _membership(self, store: SeriesStore) -> tuple[int, ...]:
         return tuple(store.membership(reach.name) for reach in self.reaches)

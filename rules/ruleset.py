@@ -304,7 +304,7 @@ def _resolved(
             yield reach
             continue
         for inner in _resolved(recorded[reach.name], recorded, within | {reach.name}):
-            yield replace(inner, seconds=inner.seconds + reach.seconds)
+            yield replace(inner, seconds=inner.seconds + reach.seconds, agrees=(*reach.agrees, *inner.agrees))
 
 
 def _together(evaluations: Iterable[Evaluation]) -> Evaluation:

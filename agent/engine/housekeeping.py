@@ -11,13 +11,14 @@ from agent.itsm.changes import ChangeType
 from agent.store import writes
 from agent.store.database import Write, set_meta
 from agent.telemetry import log, metrics
-from collectors.sample import Source, gauge
+from collectors.sample import Origin, Source, gauge
 from rules.alert import AlertState
 from rules.spells import Told
 
 _log = log.get("engine")
 ALERT_STATE = gauge("paramedic_alert_state", "1 for every alert that is pending, firing or without data.")
 ALERT_STATES = Source("alert_state")
+_FOREIGN_STATES = Source("alert_state", "foreign")
 _SHOWN = {state: ("alertstate", state.value) for state in AlertState}
 
 REPORT_SECONDS = 15.0
@@ -114,8 +115,11 @@ def _report_muting(parts: Parts, now: float) -> None:
 def _report_alerts(parts: Parts, now: float) -> None:
     """Store the state of every alert, so that dashboards find here what `/metrics` shows."""
     alerts = (*parts.ruleset.active(), *parts.intake.shown())
-    told = {Told(ALERT_STATE.name, alert.labels, _SHOWN[alert.state]): 1.0 for alert in alerts}
-    parts.series.tell(ALERT_STATES, now, told)
+    for source, origin in ((ALERT_STATES, Origin.LOCAL), (_FOREIGN_STATES, Origin.HTTP)):
+        local = origin is Origin.LOCAL  # what others say is theirs, also where a rule asks for it here
+        shown = (alert for alert in alerts if (alert.origin is Origin.LOCAL) is local)
+        told = {Told(ALERT_STATE.name, alert.labels, _SHOWN[alert.state]): 1.0 for alert in shown}
+        parts.series.tell(source, now, told, origin=origin)
 
 
 def _report_outbox(parts: Parts, now: float) -> None:

@@ -158,6 +158,56 @@ def test_the_origin_of_an_alert_is_that_of_its_foreign_samples():
     assert world.alert.origin is Origin.MQTT
 
 
+TOPIC = Source("mqtt", "t")
+
+
+@pytest.mark.parametrize(
+    ("expression", "pushed"),
+    [
+        ("up == 0 and on() temperature > 50", {"name": "elsewhere"}),
+        ("up == 0 unless on() temperature < 50", {"name": "elsewhere"}),
+        ("up == 0 and on(room) temperature > 50", {"name": "elsewhere"}),
+        ("up * on() group_left() temperature == 0", {"name": "elsewhere"}),
+        ("up == 0 and on() (sum(temperature) > 50)", {"name": "elsewhere"}),
+    ],
+)
+def test_what_others_say_is_no_less_theirs_when_its_labels_are_of_something_else(expression, pushed):
+    world = World(f"- {{alert: Hot, expr: '{expression}'}}")
+    world.up(100, 0)
+    world.read(100, ("temperature", 60, pushed), source=TOPIC, origin=Origin.MQTT)
+    world.evaluate(101)
+    assert world.alert.origin is Origin.MQTT
+    assert set(world.alert.sources) == {UP, TOPIC}
+
+
+def test_an_alert_about_one_of_ours_is_not_theirs_because_they_have_such_series_too():
+    world = World(DOWN)
+    world.up(100, 0)
+    world.read(100, ("up", 1, {"name": "other"}), source=TOPIC, origin=Origin.MQTT)
+    world.evaluate(101)
+    assert (world.alert.origin, world.alert.sources) == (Origin.LOCAL, (UP,))
+
+
+@pytest.mark.parametrize(
+    "expression", ['ALERTS{alertname="Hot"}', 'up == 0 and on() ALERTS_FOR_STATE{alertname="Hot"}']
+)
+def test_an_alert_about_an_alert_has_its_origin(expression):
+    world = World("- {alert: Hot, expr: temperature > 50}", f"- {{alert: Act, expr: '{expression}'}}")
+    world.up(100, 0)
+    world.read(100, ("temperature", 60, {}), source=TOPIC, origin=Origin.MQTT)
+    world.evaluate(101)
+    world.evaluate(116)
+    assert {alert.name: alert.origin for alert in world.ruleset.active()} == {"Hot": Origin.MQTT, "Act": Origin.MQTT}
+
+
+def test_an_alert_about_an_alert_of_ours_is_ours():
+    world = World(DOWN, "- {alert: Act, expr: 'ALERTS{alertname=\"Down\"}'}")
+    world.up(100, 0)
+    world.evaluate(101)
+    world.evaluate(116)
+    assert {alert.origin for alert in world.ruleset.active()} == {Origin.LOCAL}
+
+
 def test_a_rule_warms_up_until_history_covers_its_range():
     world = World("- {alert: Errors, expr: 'rate(errors[1m]) > 0'}")
     world.read(100, ("errors", 0, {}))

@@ -7,7 +7,9 @@ import pytest
 from agent.engine import backlog, intake
 from agent.engine.commands import BusyError, PostAlerts
 from agent.intake.alertmanager import glances, parse
+from collectors.sample import Origin
 from rules.alert import AlertState
+from tests.agent.engine.conftest import RULES
 
 FAR = "2099-01-01T00:00:00Z"
 
@@ -249,3 +251,17 @@ def test_a_time_with_endless_digits_is_refused(bench):
     assert parsed.alerts == ()
     assert "no time of this calendar" in parsed.errors[0]
     assert len(parsed.errors[0]) < 200
+
+
+def test_a_rule_about_posted_alerts_raises_alerts_of_foreign_origin(make_bench):
+    expression = 'paramedic_alert_state{alertname="Down"} == 1'
+    bench = make_bench(rules=RULES.replace("paramedic_process_up == 0", expression))
+    post(bench, body(1))
+    bench.pass_time(3)
+    for _ in range(3):
+        bench.pass_time(15)
+    (alert,) = bench.engine.alerts
+    assert (alert.name, alert.origin) == ("ProcessDown", Origin.HTTP)
+    assert bench.take("runner") == []
+    (incident,) = bench.incidents()
+    assert incident["escalated_reason"] == "target: alerts of origin http may not start it"
