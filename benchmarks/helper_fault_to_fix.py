@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.host.helped import helped
-from tests.host.machine import until
 from tests.host.patient import PARAMEDIC
-from tests.services.service import free_port, pause
+from tests.services.service import eventually, free_port, pause
 
 UNIT = "bench.service"
 SERVICE = """
@@ -59,7 +58,7 @@ def outside(host, inside):
 
 def kill(host, port):
     """Kill the service; return the seconds until it answers again."""
-    before = until(lambda: answering(port), LIMIT_SECONDS, host.journal)
+    before = eventually(lambda: answering(port), LIMIT_SECONDS, host.journal)
     pid = outside(host, before)
     began = time.monotonic()
     os.kill(pid, signal.SIGKILL)
@@ -76,7 +75,7 @@ def settled(host):
     def over():
         return (host.incident(UNIT) or {"state": ""})["state"] == "resolved"
 
-    until(over, 60.0, host.journal)
+    eventually(over, 60.0, host.journal)
 
 
 def measured(host, port, *, cold=False):
@@ -105,7 +104,9 @@ def watched(*options):
         host.machine.run("systemctl", "restart", "paramedic")
         host.await_running(before)
         host.machine.run("systemctl", "restart", UNIT)
-        until(lambda: "watching " in host.machine.journal("paramedic").rpartition("Stopped")[2], 60.0, host.journal)
+        eventually(
+            lambda: "watching " in host.machine.journal("paramedic").rpartition("Stopped")[2], 60.0, host.journal
+        )
         yield host, port
 
 

@@ -82,6 +82,7 @@ def _unit_policies(config: Config) -> Iterator[Policy | str]:
             name=f"{name}.toml",
             argv=_absolute(argv),
             words={"unit": units},
+            brief=True,
             **_bounds(config, theirs),
             **_privilege(spec.privilege),
         )

@@ -34,6 +34,8 @@ class Policy:
     files: tuple[str, ...] = ()
     """Further files that root must own, such as a script that the program reads."""
     network: bool = False
+    brief: bool = False
+    """It prints little and writes no large file: systemd starts it itself and keeps all it prints, to a bound."""
     timeout_seconds: int = 60
     """The longest that a run may take, whatever is asked for."""
     tasks: int = 64

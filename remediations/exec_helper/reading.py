@@ -53,6 +53,7 @@ def _problem(policy: Policy) -> str:
         "writable": lambda value: _each(value, _PATH),
         "files": lambda value: _each(value, _PATH),
         "network": lambda value: isinstance(value, bool),
+        "brief": lambda value: isinstance(value, bool),
     }
     for name in ("timeout_seconds", "tasks", "memory_mib", "runs", "per_seconds", "host_runs_per_hour"):
         checks[name] = _is_count

@@ -8,16 +8,17 @@ import time
 
 from remediations.exec_helper import wire
 from remediations.exec_helper.durable import VERDICT, flush, replace, write
+from remediations.output import CappedOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ARGV, ORDER, OUTPUT = "argv", "order.json", "output"
+ARGV, ORDER, OUTPUT, PRINTED = "argv", "order.json", "output", "printed"
 KEPT = 2000
 """The oldest of more runs than this are forgotten whole."""
 RESERVE_BYTES = 256 * 1024
-_MOST_OUTPUT = 1024 * 1024
+MOST_OUTPUT = 1024 * 1024
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -103,10 +104,23 @@ class Records:
         text = f"{verdict.result} {verdict.code} {verdict.status}"
         replace(self.path(run_id, VERDICT), text.encode("ascii", "replace"))
 
+    def argv(self, run_id: str) -> tuple[str, ...]:
+        return self._runs[run_id].argv
+
     def output(self, run_id: str) -> str:
+        """Return what is kept of what the run printed; `PRINTED` is as the program of a brief run wrote it."""
+        try:
+            with open(self.path(run_id, PRINTED), "rb") as file:  # noqa: PTH123
+                printed = CappedOutput()
+                printed.feed(file.read(MOST_OUTPUT))
+                return printed.text()
+        except FileNotFoundError:
+            return self._kept(run_id)
+
+    def _kept(self, run_id: str) -> str:
         try:
             with open(self.path(run_id, OUTPUT), encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-                return file.read(_MOST_OUTPUT)
+                return file.read(MOST_OUTPUT)
         except OSError:
             return ""
 
@@ -129,7 +143,7 @@ class Records:
 
     def forget(self, run_id: str) -> None:
         """Let go of what a run printed and was told; that there was such a run stays known."""
-        for name in (OUTPUT, ARGV):
+        for name in (OUTPUT, PRINTED, ARGV):
             if os.path.lexists(self.path(run_id, name)):
                 os.unlink(self.path(run_id, name))  # noqa: PTH108
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from remediations.exec_helper import bus
 from remediations.exec_helper.policy import Policy
-from remediations.exec_helper.records import ARGV, OUTPUT, Records
+from remediations.exec_helper.records import ARGV, MOST_OUTPUT, OUTPUT, PRINTED, Records
+from remediations.exec_helper.run import ENVIRONMENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _ALWAYS: tuple[Property, ...] = (
     ("LimitCORE", ("t", 0)),
     ("UMask", ("u", 0o022)),
     ("WorkingDirectory", ("s", "/")),
-    ("StandardError", ("s", "journal")),
     ("SyslogIdentifier", ("s", "paramedic-run")),
     ("KeyringMode", ("s", "private")),
     ("NoNewPrivileges", ("b", True)),
@@ -108,23 +108,49 @@ class Systemd:
         self._program = (PYTHON, "-I", "-S", "-c", _PROGRAM.format(archive))
 
     def start(self, run_id: str, policy: Policy, timeout_seconds: float, records: Records) -> None:
-        """Hand the run over to systemd. The words of its argv travel in a file: nothing expands them on the way."""
+        """Hand the run over to systemd."""
+        begin = self._brief if policy.brief else self._kept
         try:
-            settings = (*_ALWAYS, *sandbox(policy), *self._run(run_id, timeout_seconds, records))
+            settings = (
+                *_ALWAYS,
+                *sandbox(policy),
+                *self._run(run_id, timeout_seconds, records),
+                *begin(run_id, records),
+            )
             bus.call("StartTransientUnit", "ssa(sv)a(sa(sv))", unit(run_id), "fail", settings, ())
         except bus.BusError as error:
             raise StartError(str(error)[:500]) from error
 
     def _run(self, run_id: str, timeout_seconds: float, records: Records) -> Iterator[Property]:
-        """Yield what differs from run to run. Only what root wrote is in it, and the run id."""
+        """Yield what differs from run to run."""
         yield "Description", ("s", f"paramedic: run {run_id}")
         yield "RuntimeMaxUSec", ("t", round(timeout_seconds * 1_000_000))
-        yield "StandardInputFile", ("s", records.path(run_id, ARGV))
-        yield "StandardOutputFileToAppend", ("s", records.path(run_id, OUTPUT))
-        yield "ExecStart", ("a(sasb)", ((PYTHON, (*self._program, "run", run_id), False),))
         # As root and outside of the sandbox, so that there is a verdict however the run ends.
         last = (*self._program, "verdict", records.path(run_id))
         yield "ExecStopPostEx", ("a(sasas)", ((PYTHON, last, ("privileged",)),))
+
+    def _kept(self, run_id: str, records: Records) -> Iterator[Property]:
+        """Yield what starts any program: through our own first process, which keeps the ends of what it prints.
+
+        The words of its argv travel in a file: only what root wrote is in the call, and the run id.
+        """
+        yield "StandardInputFile", ("s", records.path(run_id, ARGV))
+        yield "StandardOutputFileToAppend", ("s", records.path(run_id, OUTPUT))
+        yield "StandardError", ("s", "journal")
+        yield "ExecStart", ("a(sasb)", ((PYTHON, (*self._program, "run", run_id), False),))
+
+    def _brief(self, run_id: str, records: Records) -> Iterator[Property]:
+        """Yield what starts a program that prints little: it is the first process, its words are not to be expanded."""
+        argv = records.argv(run_id)
+        yield "ExecStartEx", ("a(sasas)", ((argv[0], argv, ("no-env-expand",)),))
+        yield (
+            "Environment",
+            ("as", (*(f"{name}={value}" for name, value in ENVIRONMENT.items()), f"PARAMEDIC_RUN={run_id}")),
+        )
+        yield "StandardOutputFileToAppend", ("s", records.path(run_id, PRINTED))
+        yield "StandardErrorFileToAppend", ("s", records.path(run_id, PRINTED))
+        yield "LimitFSIZE", ("t", MOST_OUTPUT)
+        yield "IgnoreSIGPIPE", ("b", False)
 
     def lives(self, run_id: str) -> bool:
         """Tell whether systemd still has the run in hand. True when it cannot be asked: nothing is concluded blind."""
@@ -148,7 +174,7 @@ def sandbox(policy: Policy) -> Iterator[Property]:
     yield "CapabilityBoundingSet", ("t", _mask(policy.capabilities))
     yield "ReadWritePaths", ("as", tuple(f"-{path}" for path in policy.writable))
     yield "PrivateTmp", ("b", private_tmp and not _touches(policy.writable, *_TMP))
-    yield "ProtectHome", ("s", "read-only" if _touches(policy.writable, "/home", "/root") else "yes")
+    yield "ProtectHome", ("s", "read-only" if _touches(policy.writable, "/home", "/root") else "tmpfs")
     yield "RestrictAddressFamilies", ("(bas)", (True, families))
     yield "TasksMax", ("t", policy.tasks)
     yield "MemoryMax", ("t", policy.memory_mib * _MIB)

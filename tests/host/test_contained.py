@@ -29,6 +29,7 @@ try allowed touch /srv/allowed/mine
 try policy touch /etc/paramedic/actions.d/mine.toml
 try records ls /var/lib/paramedic-exec
 try state ls /var/lib/paramedic
+try home sh -c 'ls -A /root | grep .'
 try shadow cat /etc/shadow
 try sysctl sh -c 'echo 1 > /proc/sys/kernel/sysrq'
 try sysfs sh -c 'echo 0 > /sys/kernel/profiling'
@@ -109,6 +110,22 @@ def test_ten_gigabytes_of_output_keep_their_ends_and_end_in_time(host: Helped, r
     assert (host.machine.root / RUNS.lstrip("/") / run_id / "output").stat().st_size < 100_000
 
 
+def test_a_brief_run_that_prints_without_end_is_ended(host: Helped, run):
+    run_id = run(FLOOD, "brief = true\n", timeout=20)
+    finished = host.await_finished(run_id)
+    assert finished["output"].startswith("first\ny\ny\n")
+    assert " bytes left out]" in finished["output"]
+    assert len(finished["output"]) < 2 * 32 * 1024 + 100
+    assert sum(each.stat().st_size for each in (host.machine.root / RUNS.lstrip("/") / run_id).iterdir()) < 1_100_000
+
+
+def test_a_brief_run_prints_on_both_outputs_into_one_and_what_steers_a_terminal_is_escaped(host: Helped, run):
+    run_id = run("#!/bin/sh\nprintf 'a\\033[2J'\necho b >&2\nexit 7\n", "brief = true\n")
+    finished = host.await_finished(run_id)
+    assert (finished["result"], finished["code"], finished["status"]) == ("exit-code", "exited", "7")
+    assert finished["output"] == "a\\x1b[2Jb\n"
+
+
 @pytest.mark.skipif("CRASH_POINTS" not in os.environ, reason="takes long: part of make soak")
 def test_ten_gigabytes_of_output_are_read_to_their_end(host: Helped, run):
     run_id = run(FLOOD, "timeout_seconds = 300\n", timeout=300)
@@ -117,8 +134,9 @@ def test_ten_gigabytes_of_output_are_read_to_their_end(host: Helped, run):
     assert finished["output"].endswith("y\nlast\n")
 
 
-def test_a_grandchild_that_ignores_term_ends_in_time_too(host: Helped, run):
-    run_id = run(HANG, 'user = "root"\n', timeout=2.0)
+@pytest.mark.parametrize("brief", ["false", "true"])
+def test_a_grandchild_that_ignores_term_ends_in_time_too(host: Helped, run, brief):
+    run_id = run(HANG, f'user = "root"\nbrief = {brief}\n', timeout=2.0)
     eventually(lambda: len(members(host, run_id)) > 1, 5.0, host.processes)
     assert ended_after(host, run_id, run.began) < 2.0 + 2.0 + 1.0
     answer = host.ask({"op": "status", "run": run_id})
@@ -128,14 +146,16 @@ def test_a_grandchild_that_ignores_term_ends_in_time_too(host: Helped, run):
 def verdicts(host: Helped, run, policy):
     (host.machine.root / "srv/allowed").mkdir(exist_ok=True)
     (host.machine.root / "srv/allowed").chmod(0o777)
+    (host.machine.root / "srv/allowed/mine").unlink(missing_ok=True)
     run_id = run(TRIES, policy, timeout=20)
     finished = host.await_finished(run_id)
     assert finished["result"] == "success", finished
     return dict(line.split(": ") for line in finished["output"].splitlines())
 
 
-def test_a_run_of_nobody_can_touch_nothing_but_what_it_was_given(host: Helped, run):
-    found = verdicts(host, run, 'writable = ["/srv/allowed"]\n')
+@pytest.mark.parametrize("brief", ["false", "true"])
+def test_a_run_of_nobody_can_touch_nothing_but_what_it_was_given(host: Helped, run, brief):
+    found = verdicts(host, run, f'writable = ["/srv/allowed"]\nbrief = {brief}\n')
     assert found.pop("caps") == "0000000000000000"
     assert sorted(name for name, answer in found.items() if answer == "yes") == ["allowed", "id", "own-tmp"]
 
@@ -178,11 +198,13 @@ WORDS = [
 ]
 
 
-def test_no_word_is_expanded_on_its_way(host: Helped):
+@pytest.mark.parametrize("brief", ["false", "true"])
+def test_no_word_is_expanded_on_its_way(host: Helped, brief):
     host.machine.write("/opt/words.sh", '#!/bin/sh\nfor word in "$@"; do printf "%s\\n" "$word"; done\n', 0o755)
     holes = ", ".join(f'"{{w{number}}}"' for number in range(len(WORDS)))
     patterns = "\n".join(f"w{number} = '.*'" for number in range(len(WORDS)))
-    host.allow("words", f'argv = ["/opt/words.sh", {holes}]\nhost_runs_per_hour = 1000\n[words]\n{patterns}\n')
+    bounds = f"host_runs_per_hour = 1000\nbrief = {brief}"
+    host.allow("words", f'argv = ["/opt/words.sh", {holes}]\n{bounds}\n[words]\n{patterns}\n')
     run_id = secrets.token_hex(16)
     host.ask({"op": "run", "run": run_id, "argv": ["words.sh", *WORDS], "timeout": 5})
     assert host.await_finished(run_id)["output"].splitlines() == WORDS

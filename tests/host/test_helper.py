@@ -78,15 +78,15 @@ def test_a_unit_that_root_has_taken_off_the_list_is_not_restarted_whatever_the_d
     host.machine.run("systemctl", "restart", "spoilt.service")
 
 
-@pytest.fixture
-def counted(host: Helped):
+@pytest.fixture(params=["kept", "brief"])
+def counted(host: Helped, request):
     """Return what starts a run that counts itself, tells, waits, and ends."""
     host.machine.write("/opt/count.sh", f"#!/bin/sh\necho $1 >> {COUNTED}/$1\nsleep $2\necho done\n", 0o755)
     (host.machine.root / COUNTED.lstrip("/")).mkdir(exist_ok=True)
     host.allow(
         "count",
         'argv = ["/opt/count.sh", "{name}", "{seconds}"]\nuser = "root"\n'
-        f'writable = ["{COUNTED}"]\nhost_runs_per_hour = 1000\n'
+        f'writable = ["{COUNTED}"]\nhost_runs_per_hour = 1000\nbrief = {str(request.param == "brief").lower()}\n'
         "[words]\nname = '[0-9a-f]+'\nseconds = '[0-9.]+'\n",
     )
 

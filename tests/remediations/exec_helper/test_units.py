@@ -22,7 +22,7 @@ def test_a_run_is_nobody_s_and_may_nothing_unless_its_policy_says_so():
     assert "User" not in found
     assert (found["CapabilityBoundingSet"], found["ReadWritePaths"]) == (0, ())
     assert (found["ProtectHome"], found["PrivateTmp"], found["RestrictAddressFamilies"]) == (
-        "yes",
+        "tmpfs",
         True,
         (True, ("AF_UNIX",)),
     )
@@ -79,7 +79,11 @@ def test_nothing_is_concluded_when_systemd_cannot_be_asked(monkeypatch, tmp_path
 
 
 class _Places:
-    """Where the files of a run are."""
+    """Where the files of a run are, and what its words are."""
+
+    @staticmethod
+    def argv(_run_id):
+        return ("/bin/echo", "$HOME %n", "--")
 
     @staticmethod
     def path(run_id, name=""):
@@ -99,3 +103,19 @@ def test_only_what_root_wrote_is_in_the_call_and_the_run_s_id(monkeypatch):
         program, argv, _ = table[name][1][0]
         assert (program, argv[:3], argv[-1].rpartition("/")[2]) == (units.PYTHON, (units.PYTHON, "-I", "-S"), "0" * 32)
         assert not any("$" in word or "%" in word for word in argv)
+
+
+def test_the_program_of_a_brief_run_is_its_first_process_and_no_word_of_it_is_expanded(monkeypatch):
+    sent = []
+    monkeypatch.setattr(bus, "call", lambda *words: sent.append(words))
+    brief = Policy(name="a.toml", argv=("/bin/echo", "{w}", "--"), words={"w": ".*"}, brief=True)
+    usual = Policy(name="a.toml", argv=("/bin/echo", "{w}", "--"), words={"w": ".*"})
+    for policy in (brief, usual):
+        Systemd("/x.pyz").start("0" * 32, policy, 2.5, _Places())
+    table, other = dict(sent[0][4]), dict(sent[1][4])
+    assert table["ExecStartEx"][1] == (("/bin/echo", ("/bin/echo", "$HOME %n", "--"), ("no-env-expand",)),)
+    assert table["StandardOutputFileToAppend"] == table["StandardErrorFileToAppend"]
+    assert "PARAMEDIC_RUN=" + "0" * 32 in table["Environment"][1]
+    # Its sandbox, its limits and its verdict are those of every run.
+    begins = {"ExecStart", "StandardInputFile", "StandardOutputFileToAppend", "StandardError"}
+    assert {name: other[name] for name in other.keys() - begins}.items() <= table.items()
