@@ -78,7 +78,8 @@ class Roster:
         if known is None:
             return
         person = rota.on_call(known, now)
-        yield from self.person(person) if person else self._team(known.team)
+        # A person who stands in may have left the configuration since.
+        yield from self.person(person) if person in self.people else self._team(known.team)
 
 
 NOBODY = Roster()

@@ -1,5 +1,6 @@
 """Rotas: who is on call, when that changes, and hours that nobody or two people have."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -207,6 +208,13 @@ def test_recipients_are_channels_and_people_on_channels_each_once(whom, recipien
 
 def test_before_a_rota_begins_its_team_is_told():
     assert ROSTER.recipients([Whom(rotas=("web",))], local("2026-11-01T12:00")) == ("ann@mail", "ann@sms", "bob@mail")
+
+
+def test_while_somebody_stands_in_who_is_not_known_any_more_the_team_is_told():
+    now = local("2026-11-03T12:00")
+    gone = Override(person="eve", start=now - 60, end=now + 60)
+    roster = replace(ROSTER, rotas={"web": replace(ROSTER.rotas["web"], overrides=(gone,))})
+    assert roster.recipients([Whom(rotas=("web",))], now) == ("ann@mail", "ann@sms", "bob@mail")
 
 
 def test_a_recipient_is_a_person_on_a_channel_or_the_channel():
