@@ -84,8 +84,10 @@ def _write(args: argparse.Namespace, text: str) -> None:
 
 def _span(args: argparse.Namespace) -> tuple[float, float]:
     zone = _zone(args.zone)
-    start, end = period(args.what, datetime.now(zone))
-    return _instant(args.start, zone, start), _instant(args.end, zone, end)
+    now = datetime.now(zone)
+    start, end = period(args.what, now)
+    until = end if args.start is None else now.timestamp()
+    return _instant(args.start, zone, start), _instant(args.end, zone, until)
 
 
 def _instant(written: datetime | None, zone: tzinfo, otherwise: float) -> float:

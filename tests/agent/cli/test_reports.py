@@ -64,6 +64,11 @@ def test_any_other_period_form_and_file(run, tmp_path):
     assert (out, (tmp_path / "r.html").read_text()) == ("", "# report\n")
 
 
+def test_from_a_time_on_means_until_now(run):
+    _, _, _, asked = run({"GET /control/report": TEXT}, "report", "--from", "2026-01-01")
+    assert float(query(asked)["to"]) == pytest.approx(time.time(), abs=60.0)
+
+
 def test_a_published_report_that_comes_out_differently_is_said(run):
     _, out, err, _ = run({"GET /control/reports/weekly-1": TEXT | {"same": False}}, "report", "show", "weekly-1")
     assert out == "# report\n"
