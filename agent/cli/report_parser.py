@@ -25,7 +25,9 @@ def reports(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pri
     report.add_argument(
         "--from", dest="start", type=written_time, metavar="TIME", help="begin of another period, e.g. 2026-01-31"
     )
-    report.add_argument("--to", dest="end", type=written_time, metavar="TIME", help="its end; default: now, which is the latest it can be")
+    report.add_argument(
+        "--to", dest="end", type=written_time, metavar="TIME", help="its end; default: now, at most now"
+    )
     report.add_argument(
         "--zone", default="UTC", metavar="NAME", help='time zone of days and times, e.g. "Europe/Berlin"; default: UTC'
     )
