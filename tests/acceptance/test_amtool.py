@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from tests.acceptance.daemon import PARAMEDIC, down_rule, repairs, rule_file, running_daemon, watched_services, watching
+from tests.acceptance.commands import told
+from tests.acceptance.daemon import down_rule, repairs, rule_file, running_daemon, watched_services, watching
 from tests.services.prometheus import running_prometheus
 from tests.services.service import eventually, need
 
@@ -110,8 +111,7 @@ def test_a_silence_is_queried_updated_and_expired_and_our_own_command_knows_it(d
 
     (known,) = silences(amtool, "alertname=Nothing").values()
     assert (known["id"], known["comment"]) == (key, "second")
-    argv = (*PARAMEDIC, "silence", "list", "--json", "--socket", str(daemon.directory / "state/paramedic.sock"))
-    (ours,) = json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=30).stdout)
+    (ours,) = told(daemon, "silence", "list")
     assert (ours["id"], ours["comment"], ours["createdBy"]) == (key, "second", "ann")
     amtool("silence", "expire", key)
     assert silences(amtool) == {}

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.acceptance.daemon import PARAMEDIC, Daemon, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.commands import command
+from tests.acceptance.daemon import Daemon, prepared_daemon, repair, rule, rule_file
 from tests.services import rt as rt_service
 from tests.services.mosquitto import running_mosquitto
 from tests.services.mqtt import send
@@ -37,11 +37,6 @@ def waiting(tmp_path: Path) -> Iterator[Daemon]:
         daemon.start()
         daemon.await_state("Broken", "awaiting_approval")
         yield daemon
-
-
-def command(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]:
-    argv = [*PARAMEDIC, *arguments, "--config", str(daemon.config)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
 
 def wait_for_plan(daemon: Daemon) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """A real daemon with a history: it says when the disk will be full, asks for one change, and says so once."""
 
-import json
 import sqlite3
-import subprocess
 import time
 from contextlib import closing
 from typing import Any
@@ -13,7 +11,8 @@ from agent.itsm.capacity import DAY, Forecast, Hour
 from agent.itsm.capacity_plan import Outlook, Subject
 from agent.store import rollups
 from agent.store.database import Database
-from tests.acceptance.daemon import PARAMEDIC, Daemon, rule_file, running_daemon
+from tests.acceptance.commands import told
+from tests.acceptance.daemon import Daemon, rule_file, running_daemon
 from tests.services.service import eventually
 
 PACE = 2_000.0
@@ -31,7 +30,7 @@ TABLES: dict[str, Any] = {
 }
 
 
-def told(daemon: Daemon, used: float) -> None:
+def tell(daemon: Daemon, used: float) -> None:
     daemon.tell_anything(
         "# TYPE widgets_used gauge\n# TYPE widgets_limit gauge\n"
         f'widgets_used{{shelf="srv"}} {used}\nwidgets_limit{{shelf="srv"}} {LIMIT}\n'
@@ -51,13 +50,8 @@ def lived_through(daemon: Daemon, days: int) -> None:
         database.commit(writes)
 
 
-def asked(daemon: Daemon, *words: str) -> Any:
-    argv = (*PARAMEDIC, *words, "--json", "--socket", str(daemon.directory / "state/paramedic.sock"))
-    return json.loads(subprocess.run(argv, check=True, capture_output=True, timeout=30).stdout)
-
-
 def asked_for(daemon: Daemon) -> list[Any]:
-    return [each for each in asked(daemon, "change", "list") if each["kind"] == "capacity"]
+    return [each for each in told(daemon, "change", "list") if each["kind"] == "capacity"]
 
 
 def tickets(daemon: Daemon) -> list[tuple[str, str, str]]:
@@ -68,7 +62,7 @@ def tickets(daemon: Daemon) -> list[tuple[str, str, str]]:
 @pytest.fixture
 def daemon():
     with running_daemon(TABLES, rule_file()) as daemon:
-        told(daemon, USED)
+        tell(daemon, USED)
         yield daemon
 
 
@@ -76,9 +70,9 @@ def planned(daemon: Daemon) -> Any:
     """Return the outlook once a change has been asked for."""
 
     def look() -> Any:
-        return next((each for each in asked(daemon, "capacity") if each["plan"]), None)
+        return next((each for each in told(daemon, "capacity") if each["plan"]), None)
 
-    return eventually(look, 30.0, lambda: f"{asked(daemon, 'capacity')}\n{daemon.tail()}")
+    return eventually(look, 30.0, lambda: f"{told(daemon, 'capacity')}\n{daemon.tail()}")
 
 
 def test_a_disk_that_fills_is_one_change_and_one_ticket_across_restarts(daemon):
@@ -99,17 +93,17 @@ def test_a_disk_that_fills_is_one_change_and_one_ticket_across_restarts(daemon):
     assert full == pytest.approx(outlook["forecast"]["full_at"], abs=DAY / 2)
     assert daemon.metric("paramedic_capacity_fit", resource="widgets") > 0.9
     for end in (daemon.kill, daemon.stop):
-        before = asked(daemon, "capacity")[0]["measured_at"]
+        before = told(daemon, "capacity")[0]["measured_at"]
         end()
         daemon.start()
         eventually(lambda: daemon.metric("paramedic_capacity_full_timestamp_seconds", resource="widgets"))
-        eventually(lambda: asked(daemon, "capacity")[0]["measured_at"] > before + 2.0, what=daemon.tail)  # noqa: B023 - at once
+        eventually(lambda: told(daemon, "capacity")[0]["measured_at"] > before + 2.0, what=daemon.tail)  # noqa: B023 - at once
     assert [each["id"] for each in asked_for(daemon)] == [change["id"]]
     assert len(tickets(daemon)) == 1
 
 
 def test_a_daemon_without_history_says_why_there_is_no_date(daemon):
-    (outlook,) = eventually(lambda: asked(daemon, "capacity"), what=daemon.tail)
+    (outlook,) = eventually(lambda: told(daemon, "capacity"), what=daemon.tail)
     assert outlook["forecast"]["why"] == "too_short"
     assert outlook["forecast"]["used"] == USED
     assert tickets(daemon) == []

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.daemon import PARAMEDIC, Daemon, prepared_daemon, repair, rule, rule_file, running_daemon
+from tests.acceptance.commands import command, told
+from tests.acceptance.daemon import Daemon, prepared_daemon, repair, rule, rule_file, running_daemon
 from tests.services.service import eventually
 
 ME = "root"
@@ -20,17 +20,8 @@ def tables(folder: Path, *, argv: list[str] | None = None, **more: Any) -> dict[
     return {"remediations": [repair("Broken", argv, origins=["textfile"], **own)]} | more
 
 
-def paramedic(daemon: Daemon, *arguments: str) -> Any:
-    """Return what a command prints as JSON."""
-    argv = [*PARAMEDIC, *arguments, "--json", "--config", str(daemon.config)]
-    answer = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    assert answer.returncode == 0, answer.stderr
-    return json.loads(answer.stdout)
-
-
 def refused(daemon: Daemon, *arguments: str) -> str:
-    argv = [*PARAMEDIC, *arguments, "--config", str(daemon.config)]
-    answer = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    answer = command(daemon, *arguments)
     assert answer.returncode == 1
     return answer.stderr
 
@@ -69,14 +60,8 @@ def test_an_action_is_a_change_that_is_found_from_its_incident_and_survives_a_ki
         assert incident is not None
         assert [each["id"] for each in incident["changes"]] == [done["id"]]
         assert [each["run_id"] for each in incident["changes"]] == [each["run_id"] for each in incident["attempts"]]
-        assert paramedic(daemon, "change", "show", done["id"])["result"] == "fixed"
-        shown = subprocess.run(
-            [*PARAMEDIC, "incident", "show", incident["id"], "--config", str(daemon.config)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        ).stdout
+        assert told(daemon, "change", "show", done["id"])["result"] == "fixed"
+        shown = command(daemon, "incident", "show", incident["id"]).stdout
         assert done["id"] in shown
         assert daemon.metric("paramedic_changes_total", type="standard", result="done") == 0, "counted once, before"
 
@@ -139,20 +124,20 @@ def test_in_a_freeze_a_normal_action_is_refused_and_an_emergency_runs_and_is_rev
         daemon.reload()
         (reload,) = of_kind(daemon, "reload")
         assert (reload["type"], reload["review"]) == ("emergency", True), "nothing is to be changed in a freeze"
-        paramedic(daemon, "incident", "retry", held["id"], "--reason", "it is an emergency")
+        told(daemon, "incident", "retry", held["id"], "--reason", "it is an emergency")
         eventually((tmp_path / "done").exists, 30, daemon.tail)
         daemon.tell(it=False)
         change = ended(daemon)
         assert (change["type"], change["state"], change["review"]) == ("emergency", "done", True)
         assert change["reason"].endswith("in freeze window month-end")
 
-        waiting = {each["id"] for each in paramedic(daemon, "change", "list", "--state", "unreviewed")}
+        waiting = {each["id"] for each in told(daemon, "change", "list", "--state", "unreviewed")}
         assert {change["id"], reload["id"]} <= waiting
-        reviewed = paramedic(daemon, "change", "review", change["id"], "--comment", "it was right")
+        reviewed = told(daemon, "change", "review", change["id"], "--comment", "it was right")
         assert (reviewed["reviewed"]["by"], reviewed["reviewed"]["via"]) == (ME, "cli")
         daemon.kill()
         daemon.start()
-        assert change["id"] not in {each["id"] for each in paramedic(daemon, "change", "list", "--state", "unreviewed")}
+        assert change["id"] not in {each["id"] for each in told(daemon, "change", "list", "--state", "unreviewed")}
         eventually(lambda: daemon.metric("paramedic_changes_unreviewed") == len(waiting) - 1, 30, daemon.page)
 
 
@@ -165,7 +150,7 @@ def test_a_change_that_waits_is_approved_by_its_id_and_says_who_when_and_how(tmp
         (change,) = of_kind(daemon, "action")
         assert (change["type"], change["state"]) == ("normal", "proposed")
 
-        paramedic(daemon, "change", "approve", change["id"], "--comment", "after the backup")
+        told(daemon, "change", "approve", change["id"], "--comment", "after the backup")
 
         eventually((tmp_path / "done").exists, 30, daemon.tail)
         daemon.tell(it=False)
@@ -180,19 +165,19 @@ def test_a_change_that_waits_is_approved_by_its_id_and_says_who_when_and_how(tmp
 def test_people_ask_for_changes_and_the_calendar_shows_what_comes_up(tmp_path: Path):
     wanted = tables(tmp_path, approvals={"approvers": [ME]}, freezes=[ALWAYS])
     with running_daemon(wanted, RULES) as daemon:
-        asked = paramedic(
+        asked = told(
             daemon,
             *("change", "propose", "postgresql 17", "--reason", "15 is old", "--fallback", "the dump"),
             *("--by", "2099-01-01T00:00:00Z", "--start", "2026-01-01T00:00:00Z"),
         )
         assert (asked["kind"], asked["state"]) == ("manual", "proposed")
-        paramedic(daemon, "change", "approve", asked["id"])
+        told(daemon, "change", "approve", asked["id"])
         daemon.kill()
         daemon.start()
-        calendar = paramedic(daemon, "change", "calendar", "--days", "3")
+        calendar = told(daemon, "change", "calendar", "--days", "3")
         assert [each["id"] for each in calendar["changes"]] == [asked["id"]]
         first = calendar["freezes"][0]
         assert (first["freeze"], first["is_open"]) == ("month-end", True)
-        closed = paramedic(daemon, "change", "close", asked["id"], "--result", "upgraded")
+        closed = told(daemon, "change", "close", asked["id"], "--result", "upgraded")
         assert (closed["state"], closed["result"], closed["approval"]["by"]) == ("done", "upgraded", ME)
         assert "no open problem" in refused(daemon, "problem", "request-change", "problem-x", "--reason", "y")

@@ -5,16 +5,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.daemon import PARAMEDIC, Daemon, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.commands import command, told
+from tests.acceptance.daemon import Daemon, prepared_daemon, repair, rule, rule_file
 
 RULES = rule_file(rule("Broken", "test_broken == 1"))
 OTHER: dict[str, Any] = {"verify": {"hold": "2s", "timeout": "20s"}}
 WELL = '# TYPE test_broken gauge\ntest_broken{name="it"} 0\n'
-
-
-def command(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]:
-    argv = [*PARAMEDIC, *arguments, "--config", str(daemon.config)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
 
 def promote(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -22,7 +18,7 @@ def promote(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def shown(daemon: Daemon) -> dict[str, Any]:
-    return dict(json.loads(command(daemon, "remediation", "show", "broken", "--json").stdout))
+    return dict(told(daemon, "remediation", "show", "broken"))
 
 
 def configure(daemon: Daemon, fix: Path, **more: Any) -> None:

@@ -1,7 +1,6 @@
 """Ticket system and broker are down when the daemon starts and while many things break: nothing is lost or doubled."""
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.commands import told
 from tests.acceptance.daemon import Daemon, prepared_daemon, rule, rule_file
 from tests.acceptance.test_daemon_whole import USERS, Reader, asked, secret, ticketing
 from tests.services.faults import FaultProxy, fault_proxy
@@ -115,5 +115,4 @@ def test_a_ticket_that_is_refused_for_good_is_a_dead_letter_that_status_and_metr
 
 
 def status(daemon: Daemon) -> Any:
-    argv = (*PARAMEDIC, "status", "--json", "--config", str(daemon.config))
-    return json.loads(subprocess.run(argv, check=True, capture_output=True, timeout=30).stdout)
+    return told(daemon, "status")

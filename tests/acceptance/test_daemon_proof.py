@@ -1,10 +1,10 @@
 """Proof end to end: diagnostics before, an expression after, undoing what made things worse, all of it on record."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.daemon import PARAMEDIC, Daemon, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.commands import command
+from tests.acceptance.daemon import Daemon, prepared_daemon, repair, rule, rule_file
 
 RULES = rule_file(rule("Broken", "test_broken == 1"))
 SAY = """\
@@ -51,13 +51,7 @@ def test_what_made_things_worse_is_undone_and_the_undoing_is_what_helped(tmp_pat
         assert second["after"]["at"] > second["started_at"]
         assert "test_broken 1\ntest_worse 0\n" in incident["runs"][0]["diagnostics"]
         assert "test_worse 1\n" in incident["runs"][1]["diagnostics"]
-        shown = subprocess.run(
-            [*PARAMEDIC, "incident", "show", incident["id"], "--config", str(daemon.config)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        ).stdout
+        shown = command(daemon, "incident", "show", incident["id"]).stdout
         assert "evidence:" in shown
         assert "before restart_command" in shown
         assert "  test_worse 1" in shown

@@ -1,12 +1,12 @@
 """A real daemon reports: what broke and was mended is in the mail, in the list, and the same after a crash."""
 
-import subprocess
 import time
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.acceptance.daemon import PARAMEDIC, prepared_daemon, repair, rule, rule_file
+from tests.acceptance.commands import command
+from tests.acceptance.daemon import prepared_daemon, repair, rule, rule_file
 from tests.services.service import eventually
 from tests.services.smtp import running_mail_server
 
@@ -42,8 +42,7 @@ def tables(post):
 
 
 def said(daemon, *arguments, code=0):
-    argv = [*PARAMEDIC, *arguments, "--config", str(daemon.config)]
-    answer = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    answer = command(daemon, *arguments)
     assert answer.returncode == code, answer.stderr
     return answer.stdout or answer.stderr
 
@@ -77,8 +76,7 @@ def test_what_broke_and_was_mended_is_reported_sent_kept_and_the_same_after_a_cr
 
 
 def _repeated(daemon, first, last):
-    argv = [*PARAMEDIC, "report", "--from", first, "--to", last, "--send", "ops", "--config", str(daemon.config)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stderr
+    return command(daemon, "report", "--from", first, "--to", last, "--send", "ops").stderr
 
 
 def test_reports_and_reviews_are_what_the_configuration_says_after_a_reload(post):

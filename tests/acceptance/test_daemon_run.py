@@ -15,6 +15,7 @@ import pytest
 from agent.app.drills.scenarios import SCENARIOS
 from agent.cli.main import main
 from agent.cli.parser import parser
+from tests.acceptance.commands import paramedic
 from tests.acceptance.daemon import PARAMEDIC
 from tests.acceptance.test_promtool_metrics import NOT_PARSED, checked
 from tests.services.service import AS_ROOT, clean_environment, demoted, eventually, free_port, private_directory
@@ -27,10 +28,6 @@ def commands(parser: argparse.ArgumentParser, prefix: str = "") -> Iterator[str]
             for name, below in action.choices.items():
                 yield f"{prefix}{name}"
                 yield from commands(below, f"{prefix}{name} ")
-
-
-def paramedic(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run((*PARAMEDIC, *words), capture_output=True, text=True, timeout=90, check=False)
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """Knowledge on the real daemon: rules name articles, faults without one get a draft, and all of it can be searched."""
 
-import json
-import subprocess
 import sys
 from typing import Any
 
 import requests
 
+from tests.acceptance.commands import command, told
 from tests.acceptance.daemon import Daemon, prepared_daemon, rule, rule_file
 from tests.services.service import eventually
 
@@ -24,20 +23,6 @@ Run `drain-the-zorkmid` and look at the tap.
 """
 
 
-def cli(daemon: Daemon, *argv: str) -> "subprocess.CompletedProcess[str]":
-    socket = () if argv[0] == "check" else ("--socket", str(daemon.directory / "state/paramedic.sock"))
-    config = ("--config", str(daemon.config)) if argv[0] == "check" else ()
-    return subprocess.run(
-        (*PARAMEDIC, *argv, *config, *socket), capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def answer(daemon: Daemon, *argv: str) -> Any:
-    done = cli(daemon, *argv, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def configure(daemon: Daemon, *rules: Any) -> None:
     tables = {"knowledge": {"folders": [daemon.directory / "articles"]}, "tickets": [{"system": "book"}]}
     daemon.configure(tables, rule_file(*rules))
@@ -52,7 +37,7 @@ def test_a_rule_without_an_article_fails_a_strict_check_a_draft_is_written_and_t
         folder.mkdir()
         (folder / "shop-pool-full.md").write_text(ARTICLE)
         configure(daemon, named, nameless, alike)
-        strict = cli(daemon, "check", "--strict")
+        strict = command(daemon, "check", "--strict")
         assert strict.returncode == 1
         assert "rule 'TillStuck': names no article" in strict.stdout
         assert "rule 'ShopPool'" not in strict.stdout
@@ -68,24 +53,24 @@ def test_a_rule_without_an_article_fails_a_strict_check_a_draft_is_written_and_t
 
         daemon.tell(pool=False, till=False, other=False)
         incident = daemon.await_state("TillStuck", "resolved")
-        drafts = eventually(lambda: [a for a in answer(daemon, "article", "list") if a["source"] == "draft"])
+        drafts = eventually(lambda: [a for a in told(daemon, "article", "list") if a["source"] == "draft"])
         assert "till-stuck" in {each["name"] for each in drafts}
-        draft = cli(daemon, "article", "draft", incident["id"]).stdout
+        draft = command(daemon, "article", "draft", incident["id"]).stdout
         assert "The till is stuck" in draft
         assert "no_remediation" in draft
 
-        assert answer(daemon, "article", "search", "zorkmid")[0]["name"] == "shop-pool-full"
+        assert told(daemon, "article", "search", "zorkmid")[0]["name"] == "shop-pool-full"
         found = requests.get(f"{daemon.url}/control/articles", params={"query": "zorkmid"}, timeout=10).json()
         assert [each["name"] for each in found] == ["shop-pool-full"]
-        assert any(each["name"] == "till-stuck" for each in answer(daemon, "article", "search", "till"))
+        assert any(each["name"] == "till-stuck" for each in told(daemon, "article", "search", "till"))
 
         (folder / "till-stuck.md").write_text(draft)
         (folder / "pool-full.md").write_text(ARTICLE)
-        assert "names no article" not in cli(daemon, "check", "--strict").stdout
+        assert "names no article" not in command(daemon, "check", "--strict").stdout
 
 
 def tickets(daemon: Daemon) -> dict[str, str]:
     """Return the first texts of the tickets in the book, by alert."""
-    found = [answer(daemon, "ticket", "show", str(each["id"])) for each in answer(daemon, "ticket", "list")]
+    found = [told(daemon, "ticket", "show", str(each["id"])) for each in told(daemon, "ticket", "list")]
     assert all(each["comments"] == [] for each in found)
     return {each["title"].split()[1]: each["body"] for each in found}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.commands import paramedic
 from tests.acceptance.daemon import PARAMEDIC
 from tests.services.service import eventually, private_directory
 
@@ -22,10 +23,6 @@ EXPECTED: dict[str, tuple[str, list[list[str]]]] = {
 }
 """What its drill is about, and what must be among the words of each attempt, in order."""
 LIVE = {"web-service": "service-down", "batch-host": "ticket-system-down", "build-host": "disk-filling"}
-
-
-def paramedic(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run((*PARAMEDIC, *words), capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_there_is_a_profile_for_each_case():

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.commands import paramedic
 from tests.acceptance.daemon import PARAMEDIC, Daemon, Watched, prepared_daemon, repair, rule, rule_file
 from tests.acceptance.test_promtool_metrics import NOT_PARSED, checked
 from tests.services.service import eventually
@@ -37,10 +38,6 @@ def daemon(watched: Watched, tmp_path: Path) -> Iterator[Daemon]:
         daemon.tell(it=False)
         daemon.start()
         yield daemon
-
-
-def paramedic(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run((*PARAMEDIC, *map(str, words)), capture_output=True, text=True, timeout=90, check=False)
 
 
 @contextmanager
