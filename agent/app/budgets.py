@@ -3,23 +3,25 @@
 from collections.abc import Callable
 
 from agent.incidents.policy import Policy
-from agent.itsm.availability import services
+from agent.itsm.availability import of_service
 from agent.itsm.evidence import Evidence, Terms
 from agent.store.reader import Reader
 from agent.telemetry import metrics
 
 
-def budgets(reader: Reader, policy: Callable[[], Policy], now: Callable[[], float]) -> None:
-    """Bring the gauges up to date, each over the window of its objective."""
+def budgets(reader: Reader, policy: Callable[[], Policy], now: Callable[[], float], shown: set[str]) -> None:
+    """Bring the gauges up to date, each over the window of its objective. `shown` are the services that have some."""
     end = now()
-    for service in policy().catalogue:
-        objective = service.objective
-        if objective is None:
-            continue
-        start = end - objective.window
-        terms = Terms(name=service.name, objective=objective)
-        incidents = reader.record(start, end).incidents
-        known = Evidence(host="", start=start, end=end, incidents=incidents, services=(terms,))
-        (found,) = (each for each in services(known) if each.service == service.name)
-        metrics.AVAILABILITY.labels(service.name).set(found.availability)
-        metrics.BUDGET_USED.labels(service.name).set(found.budget_used or 0.0)
+    objectives = {each.name: each.objective for each in policy().catalogue if each.objective is not None}
+    longest = max((each.window for each in objectives.values()), default=0.0)
+    incidents = reader.record(end - longest, end).incidents if objectives else ()
+    for name, objective in objectives.items():
+        known = Evidence(host="", start=end - objective.window, end=end, incidents=incidents)
+        found = of_service(name, Terms(name=name, objective=objective), known)
+        metrics.AVAILABILITY.labels(name).set(found.availability)
+        metrics.BUDGET_USED.labels(name).set(found.budget_used or 0.0)
+    for name in shown - objectives.keys():
+        metrics.AVAILABILITY.remove(name)
+        metrics.BUDGET_USED.remove(name)
+    shown.clear()
+    shown.update(objectives)

@@ -35,11 +35,13 @@ def schedule(
         if config().reports:
             reporter().tick()
 
+    shown: set[str] = set()
+
     def budgets() -> None:
-        if any(service.objective for service in config().services):
+        if shown or any(service.objective for service in config().services):
             from agent.app import budgets  # noqa: PLC0415 - loaded only where there are objectives
 
-            budgets.budgets(backend.reader, backend.policy, clock.now)
+            budgets.budgets(backend.reader, backend.policy, clock.now, shown)
 
     scheduling.every(REPORTS_SECONDS, reports, "reports")
     scheduling.every(BUDGETS_SECONDS, budgets, "budgets")

@@ -38,10 +38,11 @@ def services(evidence: Evidence) -> tuple[ServiceFigures, ...]:
     known = {terms.name: terms for terms in evidence.services}
     names = sorted({*known, *(each.service for each in evidence.incidents if not each.drill)})
     default = Terms(name=DEFAULT.name, hours=((evidence.start, evidence.end),))
-    return tuple(_service(name, known.get(name, default), evidence) for name in names)
+    return tuple(of_service(name, known.get(name, default), evidence) for name in names)
 
 
-def _service(name: str, terms: Terms, evidence: Evidence) -> ServiceFigures:
+def of_service(name: str, terms: Terms, evidence: Evidence) -> ServiceFigures:
+    """Return the figures of one service, on its terms."""
     start, end = evidence.start, evidence.end
     own = [each for each in evidence.incidents if each.service == name and not each.drill]
     opened = [each for each in own if start <= each.opened_at < end and counts(each)]

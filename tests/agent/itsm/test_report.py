@@ -20,7 +20,7 @@ from agent.incidents.incident import Resolution, Span
 from agent.incidents.windows import Recurrence
 from agent.itsm.availability import down
 from agent.itsm.calendars import Calendar
-from agent.itsm.catalogue import Agreement, Catalogue, Criticality, Objective, Service, Target, Worth
+from agent.itsm.catalogue import NO_SERVICES, Agreement, Catalogue, Criticality, Objective, Service, Target, Worth
 from agent.itsm.figures import PHASES
 from agent.itsm.page import html
 from agent.itsm.report import duration, report
@@ -341,7 +341,8 @@ def test_a_service_is_down_while_any_of_its_incidents_goes_on_and_nobody_planned
 
 
 def test_the_metrics_about_a_services_goal_say_what_the_audit_says(month, second):
-    budgets(month.bench.reader, lambda: month.bench.policy, lambda: month.end)
+    shown = set()
+    budgets(month.bench.reader, lambda: month.bench.policy, lambda: month.end, shown)
     since = month.end - 30 * DAY
     lost = sum(
         second.seconds(each)
@@ -351,6 +352,8 @@ def test_the_metrics_about_a_services_goal_say_what_the_audit_says(month, second
     ((found,),) = [[value.value] for value in samples("paramedic_error_budget_used_ratio") if value.labels]
     assert found == pytest.approx(lost / (0.001 * 30 * DAY))
     assert samples("paramedic_availability_ratio")[0].value == pytest.approx(1 - lost / (30 * DAY))
+    budgets(month.bench.reader, lambda: replace(month.bench.policy, catalogue=NO_SERVICES), lambda: month.end, shown)
+    assert samples("paramedic_availability_ratio") == samples("paramedic_error_budget_used_ratio") == []
 
 
 def samples(name):
