@@ -239,6 +239,7 @@ class SeriesStore:
             return None
         self._catalogue.leave(series)
         series.owner, series.raw_labels = state, raw_labels
+        series.stamp = 0  # the number of a run of the owner before is none of this one's
         self._catalogue.put(series)
         return series
 

@@ -33,6 +33,7 @@ from agent.incidents.opening import described, is_storm, opened, preexisting, re
 from agent.incidents.policy import Policy
 from agent.incidents.posted import is_posted
 from agent.incidents.replay import Taken
+from agent.incidents.retelling import retold
 from agent.itsm.action_changes import A_PERSON, Turn
 from agent.itsm.problems import DEFAULT_LIMITS, ProblemLimits
 from agent.store import writes
@@ -208,7 +209,8 @@ class Desk:
 
     def happened(self, batch: Batch, incident: Incident, event: Event) -> Incident:
         """Decide about an event. Return the incident as it is afterwards."""
-        situation = self._situations.of(incident, batch.now)
+        told = retold(incident, event, self.policy.catalogue)  # what guards and plans go by is what is so now
+        situation = self._situations.of(told, batch.now)
         decision = decide(incident, event, situation, self.policy, batch.now)
         if decision.incident != incident or decision.effects:
             taken = Taken(before=incident, event=event, situation=situation)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent.incidents import advance, approval, charge, declined, major, proposals, verify
+from agent.incidents import advance, approval, charge, declined, major, proposals, retelling, verify
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import (
@@ -109,23 +109,8 @@ def _alert_changed(incident: Incident, event: AlertChanged, context: Context) ->
 
 def _describe(incident: Incident, alert: Alert, at: float, context: Context) -> Incident:
     """Take the alert's word for what is not well; only another severity, or a return, is weighed anew."""
-    severity = alert.label("severity")
-    again = severity != incident.severity or incident.state not in ACTIVE
-    told = replace(
-        incident,
-        service=context.policy.catalogue.of(alert.labels).name,
-        labels=alert.labels,
-        annotations=alert.annotations,
-        severity=severity,
-        value=alert.value,
-        value_at=at,
-        active_at=alert.active_at,
-        fingerprint=alert.fingerprint,
-        rule_version=alert.rule_version,
-        alert_state="firing",
-        no_data_since=None,
-        no_data_escalated=False,
-    )
+    again = alert.label("severity") != incident.severity or incident.state not in ACTIVE
+    told = retelling.described(incident, alert, at, context.policy.catalogue)
     return major.weighed(told, context.policy, context.now) if again else told
 
 

@@ -179,6 +179,15 @@ def test_a_series_that_another_source_takes_over_counts_for_that_one():
     assert (store.series_count, store.refused) == (2, {})
 
 
+def test_the_first_sample_of_a_series_that_was_another_sources_counts():
+    store = SeriesStore()
+    store.append(reading(1.0, Sample("a", 1.0), source=Source("one")))
+    store.append(reading(2.0, source=Source("one")))
+    store.append(reading(3.0, Sample("a", 3.0), source=Source("two")))
+    assert value(store, "a", 3.0) == 3.0
+    assert store.late_samples == 0
+
+
 def test_a_sample_given_twice_in_one_reading_counts_once():
     store = SeriesStore()
     store.append(reading(1.0, Sample("a", 1.0), Sample("a", 2.0)))

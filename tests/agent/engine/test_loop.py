@@ -6,7 +6,9 @@ import pytest
 
 from agent.engine.commands import CommandError, OnIncident, SetMaintenance, SetStop
 from agent.incidents.events import Acknowledged, EffectSettled
-from collectors.sample import Reading, Sample, Source, labels
+from collectors.sample import Origin, Reading, Sample, Source, labels
+from remediations.plan import Plan
+from tests.agent.engine.conftest import RULES
 
 
 def test_a_dead_process_is_repaired_and_the_repair_verified(bench):
@@ -343,3 +345,48 @@ def test_how_a_repair_ended_is_in_the_record_and_no_warning_by_itself(bench, cap
     said = capsys.readouterr().out
     assert f"{outcome}: {detail}" in said
     assert "warning" not in said
+
+
+def test_a_fault_that_others_report_after_one_of_our_own_starts_nothing(bench):
+    bench.process(up=0)
+    (row,) = bench.take("runner")
+    bench.settle(row, outcome="succeeded")
+    for _ in range(4):
+        bench.clock.advance(5)
+        bench.process(up=1)
+    assert bench.incident()["state"] == "resolved"
+    bench.processes({})  # ours is gone, and somebody else tells of one that looks the same
+    bench.clock.advance(20)
+    sample = Sample("paramedic_process_up", 0.0, labels(name="web"))
+    source, at = Source("mqtt", "t"), bench.clock.now()
+    bench.engine.read(Reading(source=source, at=at, samples=[sample], pushed=True, origin=Origin.MQTT))
+    bench.turn()
+    incident = bench.incident()
+    assert (incident["reopened"], incident["origin"]) == (1, "mqtt")
+    assert bench.take("runner") == []
+    assert "alerts of origin mqtt may not start it" in incident["escalated_reason"]
+
+
+def test_a_plan_is_about_what_the_alert_says_now(make_bench):
+    """The label pid is none of the identity: a fault that comes back may be about another process."""
+    bench = make_bench(rules=RULES.replace("paramedic_process_up == 0", "worker_stuck == 1"))
+    bench.planner = lambda _ladder, incident: (
+        replace(bench.planned, plan=Plan(argv=("/bin/end", dict(incident.labels)["pid"]), resource="command:web")),
+    )
+    bench.parts.situations.planner = bench.planner
+    ended = []
+    for pid in ("11", "22"):
+        bench.clock.advance(60)
+        stuck = [Sample("worker_stuck", 1.0, labels(pid=pid))]
+        bench.engine.read(Reading(source=Source("w"), at=bench.clock.now(), samples=stuck, pushed=True))
+        bench.turn()
+        (row,) = bench.take("runner")
+        ended.append(row.payload["argv"])
+        bench.settle(row, outcome="succeeded")
+        for _ in range(4):
+            bench.clock.advance(5)
+            bench.engine.read(Reading(source=Source("w"), at=bench.clock.now(), samples=[], pushed=True))
+            bench.turn()
+        assert bench.incident()["state"] == "resolved"
+    assert ended == [["/bin/end", "11"], ["/bin/end", "22"]]
+    assert bench.incident()["reopened"] == 1
