@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from agent.incidents.incident import ACTIVE, Incident, State
 from agent.incidents.moving import moved
+from rules.alert import Alert
 
 _REMEMBERED = 1000
 _WORKING = frozenset({State.REMEDIATING, State.VERIFYING})
@@ -19,7 +20,8 @@ class Casebook:
     def __init__(self) -> None:
         self._by_id: dict[str, Incident] = {}
         self._by_key: dict[str, str] = {}
-        self._holding: dict[str, set[str]] = {}
+        self._holding: dict[str, dict[str, Alert]] = {}
+        """By key and fingerprint the alerts that hold an incident open, the newest last."""
         self._working: set[str] = set()
         self._wakes: list[tuple[float, str]] = []
         self.opened_at: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED)
@@ -67,17 +69,18 @@ class Casebook:
         for at in _times(incident) - (_times(before) if before else set()):
             heapq.heappush(self._wakes, (at, incident.id))
 
-    def hold(self, key: str, fingerprint: str) -> None:
-        self._holding.setdefault(key, set()).add(fingerprint)
+    def hold(self, key: str, alert: Alert) -> None:
+        holding = self._holding.setdefault(key, {})
+        holding.pop(alert.fingerprint, None)
+        holding[alert.fingerprint] = alert
 
-    def release(self, key: str, fingerprint: str) -> bool:
-        """One alert no longer holds. Return whether no other alert of the same subject does."""
-        holding = self._holding.get(key)
-        if holding is not None:
-            holding.discard(fingerprint)
-            if not holding:
-                del self._holding[key]
-        return not holding
+    def release(self, key: str, fingerprint: str) -> Alert | None:
+        """One alert no longer holds. Return the newest of the same subject that still does, if there is one."""
+        holding = self._holding.get(key, {})
+        holding.pop(fingerprint, None)
+        if not holding:
+            self._holding.pop(key, None)
+        return next(reversed(holding.values()), None)
 
     def due(self, now: float) -> list[Incident]:
         """Return the incidents whose wake-up has come, the gravest first."""

@@ -1,12 +1,14 @@
 """The changes there are, in memory and in the database: written down in the transaction of what they are about."""
 
+import shlex
 import sqlite3
 
 from agent.engine.batch import Batch
 from agent.incidents.events import AttemptSettled
 from agent.incidents.incident import Incident
+from agent.incidents.replay import Taken
 from agent.itsm import action_changes, changes
-from agent.itsm.action_changes import Turn
+from agent.itsm.action_changes import A_PERSON, Turn
 from agent.itsm.changes import OPEN, Change, ChangeKind, ChangeState, Deed, Proposal
 from agent.store import documents, writes
 from agent.store.database import Write
@@ -154,3 +156,17 @@ class ChangeBook:
 
 def _wanted(change: Change) -> bool:
     return change.state in OPEN or change.unreviewed
+
+
+def turn(before: Incident | None, after: Incident, taken: Taken | None, now: float) -> Turn:
+    """Return what a decision about an incident may mean for the changes that automation makes."""
+    undo = taken.situation.compensation if taken is not None else None
+    argv = undo.plan.argv if undo is not None and undo.plan is not None else ()
+    return Turn(
+        before=before,
+        after=after,
+        event=taken.event if taken is not None else None,
+        fallback=shlex.join(argv) or A_PERSON,
+        remediation=taken.situation.remediation if taken is not None else "",
+        now=now,
+    )

@@ -1,14 +1,13 @@
 """The incident desk: alerts and events come in, decisions are taken and written down with all they owe."""
 
 import secrets
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.engine import scoring
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
-from agent.engine.changes import ChangeBook
+from agent.engine.changes import ChangeBook, turn
 from agent.engine.delivery import Delivery
 from agent.engine.ledger import Ledger, owner
 from agent.engine.library import Library
@@ -34,7 +33,6 @@ from agent.incidents.policy import Policy
 from agent.incidents.posted import is_posted
 from agent.incidents.replay import Taken
 from agent.incidents.retelling import retold
-from agent.itsm.action_changes import A_PERSON, Turn
 from agent.itsm.problems import DEFAULT_LIMITS, ProblemLimits
 from agent.store import writes
 from agent.store.documents import OPENED
@@ -107,12 +105,23 @@ class Desk:
         if alert.state is AlertState.FIRING:
             self._fired(batch, incident, alert, change, key)
             if not self._casebook.is_folded(alert.fingerprint):
-                self._casebook.hold(key, alert.fingerprint)
-        elif incident is not None and (
-            alert.state is AlertState.NO_DATA or self._casebook.release(key, alert.fingerprint)
-        ):
-            removed = alert.recovery is Recovery.RULE_REMOVED
+                self._casebook.hold(key, alert)
+        elif alert.state is AlertState.NO_DATA and incident is not None:
+            self._casebook.hold(key, alert)
+            self.happened(batch, incident, AlertChanged(change=change))
+        elif alert.state is AlertState.RESOLVED:
+            self._ended_alert(batch, incident, change, self._casebook.release(key, alert.fingerprint))
+
+    def _ended_alert(self, batch: Batch, incident: Incident | None, change: AlertChange, left: Alert | None) -> None:
+        """Tell the incident; while another alert is `left` it lasts, and is about that one if it was about this."""
+        removed = change.alert.recovery is Recovery.RULE_REMOVED
+        if incident is None or (left is not None and incident.fingerprint != change.alert.fingerprint):
+            return
+        if left is None:
             self.happened(batch, incident, RuleRemoved() if removed else AlertChanged(change=change))
+        elif left.state is AlertState.FIRING and incident.state in ACTIVE:
+            other = AlertChange(alert=left, before=AlertState.FIRING, at=batch.now)
+            self.happened(batch, incident, AlertChanged(change=other))
 
     def hears(self, labels: Mapping[str, str]) -> bool:
         """Tell whether an alert with these labels makes any difference here."""
@@ -183,7 +192,7 @@ class Desk:
                 continue
             key = incident_key(self.rules.host, alert.rule, alert.labels, self.rules.ignore_labels)
             if self._casebook.by_key(key) is not None:
-                self._casebook.hold(key, alert.fingerprint)
+                self._casebook.hold(key, alert)
             elif alert.name in crowded:
                 self._casebook.fold(alert.fingerprint, crowded[alert.name])
 
@@ -260,7 +269,7 @@ class Desk:
         self.tally.promised(batch, decision, event)
         self.problems.happened(batch, before, after)
         if self.changes.concern(after):
-            self.changes.followed(batch, _turn(before, after, taken, batch.now))
+            self.changes.followed(batch, turn(before, after, taken, batch.now))
         for effect in decision.effects:
             self._delivery.owe(batch, effect, after)
         ended = before is not None and before.state in ACTIVE and after.state not in ACTIVE
@@ -313,16 +322,3 @@ class Desk:
             metrics.WOULD_RUN.labels(name).inc()
         if incident.resolution is not None and (before is None or before.resolution is None):
             metrics.INCIDENTS_RESOLVED.labels(incident.resolution).inc()
-
-
-def _turn(before: Incident | None, after: Incident, taken: Taken | None, now: float) -> Turn:
-    undo = taken.situation.compensation if taken is not None else None
-    argv = undo.plan.argv if undo is not None and undo.plan is not None else ()
-    return Turn(
-        before=before,
-        after=after,
-        event=taken.event if taken is not None else None,
-        fallback=shlex.join(argv) or A_PERSON,
-        remediation=taken.situation.remediation if taken is not None else "",
-        now=now,
-    )

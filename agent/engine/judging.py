@@ -13,7 +13,7 @@ from agent.engine.situations import Situations
 from agent.incidents.events import HealthSeen
 from agent.incidents.incident import Incident
 from agent.telemetry import log, metrics
-from rules.alert import AlertChange
+from rules.alert import AlertChange, AlertState
 from rules.promql.compile import Query, compile_query
 from rules.ruleset import Evaluation, Health, Ruleset
 
@@ -97,10 +97,14 @@ class Judging:
         for change in sorted(evaluation.changes, key=partial(self._urgency, batch.now)):
             self._desk.alert_changed(batch, change)
 
-    def _urgency(self, now: float, change: AlertChange) -> str:
-        """Return the priority of what an alert is about: of faults that come together the gravest goes first."""
+    def _urgency(self, now: float, change: AlertChange) -> tuple[bool, str]:
+        """Return what is told later, the priority last: of faults that come together the gravest goes first.
+
+        What ends comes after what begins: an alert whose severity changes is another one, of the same incident.
+        """
         policy, alert = self._situations.policy, change.alert
-        return policy.priorities.of(policy.catalogue.of(alert.labels), alert.label("severity"), now)
+        over = alert.state is AlertState.RESOLVED
+        return over, policy.priorities.of(policy.catalogue.of(alert.labels), alert.label("severity"), now)
 
     def _complain(self, identity: str, error: str, now: float) -> None:
         """Log that a rule failed: at once, and once an hour while the error stays the same."""

@@ -390,3 +390,40 @@ def test_a_plan_is_about_what_the_alert_says_now(make_bench):
         assert bench.incident()["state"] == "resolved"
     assert ended == [["/bin/end", "11"], ["/bin/end", "22"]]
     assert bench.incident()["reopened"] == 1
+
+
+SEVERITY = "{{ if lt $value 5.0 }}critical{{ else }}warning{{ end }}"
+
+
+def test_another_severity_updates_the_incident_and_ends_none(make_bench):
+    rule = RULES.replace("== 0", "< 10").replace("{severity: critical}", f"{{severity: '{SEVERITY}'}}")
+    bench = make_bench(rules=rule, ladders=())
+    priorities = []
+    for up in (7, 1, 8, 2):
+        bench.process(up=up)
+        incident = bench.incident()
+        priorities.append(incident["priority"])
+        assert (incident["state"], incident["reopened"]) == ("escalated", 0)
+        bench.clock.advance(20)
+    assert priorities[0] == priorities[2] > priorities[1] == priorities[3]
+    bench.process(up=20)
+    assert bench.incident()["state"] == "resolved"
+
+
+def test_of_two_alerts_of_one_subject_the_one_that_is_left_is_what_the_incident_is_about(make_bench):
+    bench = make_bench(rules=RULES.replace("paramedic_process_up == 0", "worker_stuck == 1"), ladders=())
+
+    def stuck(*pids):
+        bench.clock.advance(20)
+        samples = [Sample("worker_stuck", 1.0, labels(pid=pid)) for pid in pids]
+        bench.engine.read(Reading(source=Source("w"), at=bench.clock.now(), samples=samples, pushed=True))
+        bench.turn()
+        return dict(bench.incident()["labels"]).get("pid"), bench.incident()["state"]
+
+    assert stuck("11") == ("11", "escalated")
+    assert stuck("11", "22") == ("22", "escalated")
+    assert stuck("11") == ("11", "escalated")
+    bench.restart()
+    assert stuck("11", "33") == ("33", "escalated")
+    assert stuck("11") == ("11", "escalated")
+    assert stuck() == ("11", "resolved")
