@@ -168,11 +168,18 @@ def test_a_process_that_was_replaced_is_counted_and_its_end_is_an_event_too(open
             host.watch.read(host.epoll.poll()[0][0])
 
 
-def test_death_and_return_between_two_snapshots_leaves_the_new_one_watched(opened, start, tmp_path):
+@pytest.fixture
+def watched(opened, start, tmp_path):
+    """A process that is watched by its pidfile, and what watches it."""
     old, _ = start()
     write(tmp_path / "pid", old.pid)
     host = opened(WatchedProcess(name="web", pidfile=tmp_path / "pid"))
     host.snapshot()
+    return host, old
+
+
+def test_death_and_return_between_two_snapshots_leaves_the_new_one_watched(watched, start, tmp_path):
+    host, old = watched
     old.kill()
     old.wait(timeout=DEADLINE_SECONDS)
     new, _ = start()
@@ -182,11 +189,8 @@ def test_death_and_return_between_two_snapshots_leaves_the_new_one_watched(opene
     assert host.event()[up("web")] == 0
 
 
-def test_a_successor_is_watched_before_the_old_one_ends(opened, start, tmp_path):
-    old, _ = start()
-    write(tmp_path / "pid", old.pid)
-    host = opened(WatchedProcess(name="web", pidfile=tmp_path / "pid"))
-    host.snapshot()
+def test_a_successor_is_watched_before_the_old_one_ends(watched, start, tmp_path):
+    host, _ = watched
     new, _ = start()
     write(tmp_path / "pid", new.pid)
     assert host.snapshot()[restarts("web")] == 1
@@ -194,11 +198,8 @@ def test_a_successor_is_watched_before_the_old_one_ends(opened, start, tmp_path)
     assert host.event()[up("web")] == 0
 
 
-def test_a_successor_takes_over_without_a_gap(opened, start, tmp_path):
-    old, _ = start()
-    write(tmp_path / "pid", old.pid)
-    host = opened(WatchedProcess(name="web", pidfile=tmp_path / "pid"))
-    host.snapshot()
+def test_a_successor_takes_over_without_a_gap(watched, start, tmp_path):
+    host, old = watched
     new, _ = start()
     write(tmp_path / "pid", new.pid)
     old.kill()

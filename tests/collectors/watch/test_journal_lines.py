@@ -12,8 +12,10 @@ ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers(0, 255)),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-FIELDS = st.dictionaries(
-    st.sampled_from(["MESSAGE", "UNIT", "_SYSTEMD_UNIT", "_PID", "_UID", "__CURSOR", "x"]), ANYTHING
+VALUES = st.sampled_from(["0", "1", "a.service"]) | st.text() | ANYTHING
+FIELDS = st.fixed_dictionaries(
+    {"MESSAGE": VALUES},
+    optional=dict.fromkeys(("UNIT", "OBJECT_SYSTEMD_UNIT", "_SYSTEMD_UNIT", "_PID", "_UID", "__CURSOR", "x"), VALUES),
 )
 
 

@@ -101,6 +101,8 @@ def test_whoever_does_not_read_is_hung_up_on(listening, monkeypatch):
     path = listening(answer=lambda _line: {"answer": "x" * 1_000_000})
     client = connect(path)
     client.sendall(b"hello\n")
+    assert client.recv(1) == b"{", "it is let in"
+    monkeypatch.setattr(module, "SECONDS", 60.0)
     assert json.loads(talk(path, b"again\n"))["answer"].startswith("xx")
     listening.thread.join(20)
     assert not listening.thread.is_alive()

@@ -52,7 +52,9 @@ def test_capabilities_have_the_numbers_that_the_kernel_gives_them():
     if analyze is None:
         pytest.skip("needs systemd-analyze")
     told = subprocess.run((analyze, "capability", "--no-pager"), capture_output=True, text=True, check=True).stdout
-    for name, number in re.findall(r"^(cap_\w+)\s+(\d+)$", told, re.MULTILINE):
+    numbers = re.findall(r"^(cap_\w+)\s+(\d+)$", told, re.MULTILINE)
+    assert numbers
+    for name, number in numbers:
         assert made(capabilities=(name.upper(),))["CapabilityBoundingSet"] == 1 << int(number)
 
 
