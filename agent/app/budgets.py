@@ -14,7 +14,7 @@ def budgets(reader: Reader, policy: Callable[[], Policy], now: Callable[[], floa
     end = now()
     objectives = {each.name: each.objective for each in policy().catalogue if each.objective is not None}
     longest = max((each.window for each in objectives.values()), default=0.0)
-    incidents = reader.record(end - longest, end).incidents if objectives else ()
+    incidents = reader.lasting(end - longest, end) if objectives else ()
     for name, objective in objectives.items():
         known = Evidence(host="", start=end - objective.window, end=end, incidents=incidents)
         found = of_service(name, Terms(name=name, objective=objective), known)

@@ -87,12 +87,13 @@ class Reader:
                 ),
             }
 
+    def lasting(self, start: float, end: float) -> tuple[Incident, ...]:
+        """Return the incidents that were open at some time of a period, by when they were opened."""
+        with self.opened() as connection:
+            return _lasting(connection, start, end)
+
     def record(self, start: float, end: float) -> Record:
         """Return what a report on a period is made of: incidents that were open in it, and when they were taken."""
-        query = (
-            "SELECT document FROM incidents WHERE opened_at < ?"
-            " AND (updated_at >= ? OR state NOT IN ('resolved', 'closed')) ORDER BY opened_at, id"
-        )
         taken = (
             "SELECT incident_id, min(at) FROM audit WHERE reason = 'acknowledged' AND at >= ? AND at < ?"
             " GROUP BY incident_id"
@@ -104,7 +105,7 @@ class Reader:
         )
         with self.opened() as connection:
             return Record(
-                incidents=tuple(documents.incident(text) for (text,) in connection.execute(query, (end, start))),
+                incidents=_lasting(connection, start, end),
                 acknowledged=dict(map(tuple, connection.execute(taken, (start, end)))),
                 problems=tuple(documents.problem(text) for (text,) in connection.execute(known, (end,))),
                 changes=tuple(documents.change(text) for (text,) in connection.execute(changed, (end, start))),
@@ -182,6 +183,14 @@ class Reader:
                 " FROM outbox WHERE state = 'dead' ORDER BY id DESC LIMIT ?",
                 limit,
             )
+
+
+def _lasting(connection: sqlite3.Connection, start: float, end: float) -> tuple[Incident, ...]:
+    query = (
+        "SELECT document FROM incidents WHERE opened_at < ?"
+        " AND (updated_at >= ? OR state NOT IN ('resolved', 'closed')) ORDER BY opened_at, id"
+    )
+    return tuple(documents.incident(text) for (text,) in connection.execute(query, (end, start)))
 
 
 def _rows(connection: sqlite3.Connection, query: str, argument: object) -> list[dict[str, Any]]:
