@@ -21,6 +21,10 @@ class Context:
     python: Path = Path(sys.executable)
     """Runs our own scripts."""
 
+    def script(self, path: Path, *words: str) -> tuple[str, ...]:
+        """Return the argv of a script of ours: it sees the standard library, and nothing of whoever runs it."""
+        return (str(self.python), "-I", "-S", str(path), *words)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Privilege:

@@ -33,7 +33,7 @@ def plan(parameters: FreeSpaceParameters, context: Context) -> Plan:
     options = [f"--root={root}", f"--older-than-seconds={parameters.older_than:g}"]
     options += [f"--pattern={pattern}" for pattern in parameters.patterns]
     options += [f"--keep-free-bytes={parameters.keep_free}"] if parameters.keep_free else []
-    argv = (str(context.python), "-I", "-S", str(SCRIPT), *options)
+    argv = context.script(SCRIPT, *options)
     return Plan(argv=argv, resource=f"path:{root}", writable=(str(root),))
 
 

@@ -35,7 +35,7 @@ def plan(parameters: CallParameters, context: Context) -> Plan:
     options = [f"--method={parameters.method}"]
     if parameters.token_file:
         options.append(f"--token-file={parameters.token_file}")
-    argv = (str(context.python), "-I", "-S", str(SCRIPT), *options, "--", parameters.url)
+    argv = context.script(SCRIPT, *options, "--", parameters.url)
     return Plan(argv=argv, resource=f"url:{urlsplit(parameters.url).netloc}")
 
 

@@ -42,7 +42,7 @@ def plan(parameters: KillParameters, context: Context) -> Plan:
     if parameters.every:
         options.append("--every")
     named = parameters.pidfile or parameters.command or parameters.unit or "memory"
-    argv = (str(context.python), "-I", "-S", str(SCRIPT), *options)
+    argv = context.script(SCRIPT, *options)
     return Plan(argv=argv, resource=f"process:{named}")
 
 

@@ -22,7 +22,7 @@ class RebootParameters:
 def plan(parameters: RebootParameters, context: Context) -> Plan:
     """Ask systemd for a restart, and wait for it."""
     options = ("--despite-inhibitors",) if parameters.despite_inhibitors else ()
-    return Plan(argv=(str(context.python), "-I", "-S", str(SCRIPT), *options), resource="host:self")
+    return Plan(argv=context.script(SCRIPT, *options), resource="host:self")
 
 
 SPEC = ActionSpec(

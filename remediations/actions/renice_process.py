@@ -35,7 +35,7 @@ def plan(parameters: ReniceParameters, context: Context) -> Plan:
     options += [f"--{name}={value}" for name, value in given if value]
     if parameters.every:
         options.append("--every")
-    argv = (str(context.python), "-I", "-S", str(SCRIPT), *options)
+    argv = context.script(SCRIPT, *options)
     return Plan(argv=argv, resource=f"process:{parameters.pidfile or parameters.command}")
 
 

@@ -24,7 +24,7 @@ class ContainerParameters:
 def plan(parameters: ContainerParameters, context: Context) -> Plan:
     """Ask the engine, which answers once the container runs again."""
     options = (f"--socket={SOCKETS[parameters.engine]}", f"--grace-seconds={parameters.grace:g}")
-    argv = (str(context.python), "-I", "-S", str(SCRIPT), *options, "--", parameters.container)
+    argv = context.script(SCRIPT, *options, "--", parameters.container)
     return Plan(argv=argv, resource=f"container:{parameters.container}")
 
 
