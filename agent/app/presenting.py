@@ -69,7 +69,7 @@ def presenter(
 
     def present(effect: Effect, incident: Incident) -> Mapping[str, Any]:
         if effect.target in audiences:
-            return _notice(effect, incident)
+            return {"notice": _notice(effect, incident, host_name, audiences[effect.target], addresses)}
         if effect.kind is Kind.PUBLISH:
             return incident_message(topic_prefix, host_name, incident).payload()
         draft = {"draft": asdict(drafts.of(effect.target, incident, advice(incident)))}
@@ -77,27 +77,28 @@ def presenter(
             return draft
         return {**draft, "update": asdict(_update(effect, incident))}
 
-    def _notice(effect: Effect, incident: Incident) -> Mapping[str, Any]:
-        reason, technical = Reason(effect.payload["reason"]), audiences[effect.target] == "technical"
-        subject, text = wording.notice(incident, host_name, reason, technical=technical)
-        person = str(effect.payload.get("person", ""))
-        return {
-            "notice": {
-                "key": effect.key,
-                "subject": subject,
-                "text": text,
-                "priority": incident.priority,
-                "to": addresses.get(person, ""),
-                "person": person,
-                "audience": audiences[effect.target],
-                "incident": incident.id,
-                "service": incident.service,
-                "state": str(incident.state),
-                "reason": str(reason),
-            }
-        }
-
     return present
+
+
+def _notice(
+    effect: Effect, incident: Incident, host_name: str, audience: str, addresses: Mapping[str, str]
+) -> Mapping[str, str]:
+    reason = Reason(effect.payload["reason"])
+    subject, text = wording.notice(incident, host_name, reason, technical=audience == "technical")
+    person = str(effect.payload.get("person", ""))
+    return {
+        "key": effect.key,
+        "subject": subject,
+        "text": text,
+        "priority": incident.priority,
+        "to": addresses.get(person, ""),
+        "person": person,
+        "audience": audience,
+        "incident": incident.id,
+        "service": incident.service,
+        "state": str(incident.state),
+        "reason": str(reason),
+    }
 
 
 def _update(effect: Effect, incident: Incident) -> Update:
