@@ -21,14 +21,17 @@ _RESOLVED_SECONDS = 3600.0
 _LEAST_SHARE = 0.02
 """Of the time on record that is forgotten at once, at least."""
 
-_OLDEST = """SELECT min(at) FROM (
+_REPORTED = "SELECT max(end) FROM reports r WHERE r.name = reports.name"
+"""The newest of a name tells what has been reported already."""
+_SOLVED_AT = "coalesce(json_extract(document, '$.closed_at'), opened_at)"
+_OLDEST = f"""SELECT min(at) FROM (
 SELECT min(updated_at) AS at FROM incidents WHERE state = 'closed'
 UNION ALL SELECT min(updated_at) FROM changes WHERE wanted = 0
-UNION ALL SELECT min(opened_at) FROM problems WHERE state = 'closed'
+UNION ALL SELECT min({_SOLVED_AT}) FROM problems WHERE state = 'closed'
 UNION ALL SELECT min(changed_at) FROM book_tickets WHERE state = 'closed'
-UNION ALL SELECT min(made_at) FROM reports
+UNION ALL SELECT min(made_at) FROM reports WHERE end < ({_REPORTED})
 UNION ALL SELECT min(at) FROM capacity_hours
-UNION ALL SELECT * FROM (SELECT at FROM audit WHERE incident_id = '' ORDER BY id LIMIT 1))"""
+UNION ALL SELECT * FROM (SELECT at FROM audit WHERE incident_id = '' ORDER BY id LIMIT 1))"""  # noqa: S608 - constants
 
 
 def prune(parts: Parts, now: float) -> tuple[list[Write], float]:
@@ -79,17 +82,15 @@ def _spent(output: float, sent: float, now: float) -> list[Write]:
 def _over(before: float) -> list[Write]:
     """Forget what was over before then, with everything that hangs on it."""
     gone = f"SELECT id FROM incidents WHERE state = 'closed' AND updated_at < ? ORDER BY updated_at LIMIT {_ROWS}"  # noqa: S608 - a constant
-    newest = "SELECT max(end) FROM reports r WHERE r.name = reports.name"
     noted = "SELECT id FROM book_tickets WHERE state = 'closed' AND changed_at < ?"
     return [
         writes.drop_orders(before),
-        # The newest of a name tells what has been reported already.
-        (f"DELETE FROM reports WHERE made_at < ? AND end < ({newest})", (before,)),  # noqa: S608 - a constant
+        (f"DELETE FROM reports WHERE made_at < ? AND end < ({_REPORTED})", (before,)),  # noqa: S608 - a constant
         ("DELETE FROM suggestions WHERE state = 'closed' AND updated_at < ?", (before,)),
         ("DELETE FROM reviews WHERE at < ?", (before,)),
         writes.drop_changes(before, _ROWS),
         ("DELETE FROM tickets WHERE incident_id GLOB 'CHG-*' AND incident_id NOT IN (SELECT id FROM changes)", ()),
-        ("DELETE FROM problems WHERE state = 'closed' AND opened_at < ?", (before,)),
+        (f"DELETE FROM problems WHERE state = 'closed' AND {_SOLVED_AT} < ?", (before,)),  # noqa: S608 - a constant
         ("DELETE FROM outbox WHERE state IN ('dead', 'interrupted') AND created_at < ?", (before,)),
         (f"DELETE FROM book_comments WHERE ticket IN ({noted})", (before,)),  # noqa: S608 - a constant
         (f"DELETE FROM book_tickets WHERE id IN ({noted})", (before,)),  # noqa: S608 - a constant

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent.engine.commands import CloseProblem
 from agent.itsm.capacity import DAY, Forecast, Hour
 from agent.itsm.capacity_plan import Outlook, Subject
 from agent.store import rollups
@@ -136,3 +137,36 @@ def test_roll_ups_and_subjects_that_are_not_there_any_more_go_when_their_time_is
     idle.pass_time(2 * DAY)
     idle.pass_time(2 * HOUR)
     assert (count(idle, "capacity_hours"), count(idle, "capacity_subjects")) == (0, 0)
+
+
+def test_what_stays_however_old_it_is_does_not_keep_the_rest_from_going(idle):
+    begin = idle.clock.now()
+    connection = idle.database.connection
+    for report, made in (("abandoned-1", begin - 900 * DAY), ("weekly-1", begin - 20 * DAY), ("weekly-2", begin)):
+        name = report.partition("-")[0]
+        connection.execute("INSERT INTO reports VALUES (?, ?, ?, ?, ?, '', '', x'00')", (report, name, 0, made, made))
+    for number in range(150):
+        fault(idle, f"job{number}")
+    assert idle.database.used_bytes() > BUDGET
+    limit(idle, BUDGET)
+    idle.pass_time(HOUR)
+    prune(idle)
+    assert idle.database.used_bytes() <= BUDGET
+    assert connection.execute("SELECT id FROM reports ORDER BY id").fetchall() == [("abandoned-1",), ("weekly-2",)]
+
+
+def test_a_problem_is_kept_for_its_time_from_its_end_on(idle):
+    idle.parts.orders.keep = replace(idle.parts.orders.keep, incidents=400 * DAY)
+    for _ in range(3):
+        idle.fault()
+    (problem,) = idle.reader.problems()
+    for _ in range(9):
+        idle.pass_time(50 * DAY)
+    idle.order(CloseProblem(actor="ann", problem_id=problem["id"], reason="patched"))
+    idle.pass_time(2 * HOUR)
+    idle.pass_time(2 * HOUR)
+    assert [each["id"] for each in idle.reader.problems(closed=True)] == [problem["id"]]
+    for _ in range(9):
+        idle.pass_time(50 * DAY)
+    idle.pass_time(2 * HOUR)
+    assert idle.reader.problems(closed=True) == []
