@@ -5,14 +5,15 @@ import os
 VERDICT = "verdict"
 
 
-def write(path: str, content: bytes) -> None:
-    """Make a file with this content, or none; it is on the disk on return, its name in the folder perhaps not."""
+def write(path: str, content: bytes, *, lasting: bool = True) -> None:
+    """Make a file with this content, or none; on return it is on the disk if it is to last, its name perhaps not."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         left = memoryview(content)
         while left:  # a disk that is nearly full takes a part
             left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
+        if lasting:
+            os.fsync(descriptor)
     except OSError:
         os.unlink(path)  # noqa: PTH108
         raise

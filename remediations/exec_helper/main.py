@@ -42,10 +42,11 @@ def serve(account: str) -> int:
         sys.stderr.write("no socket was handed over\n")
         return 2
     with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:  # noqa: PTH123 - known already: no import
-        records = Records(STATE, file.read().strip())
+        boot_id = file.read().strip()
     archive = os.stat(sys.path[0])  # noqa: PTH116
     notes = Notes(NOTES, f"{archive.st_ino} {archive.st_mtime_ns} {archive.st_size} {sys.version}", Trust())
+    records = Records(STATE, boot_id, notes.runs)
     listener = _socket.socket(fileno=_FIRST_DESCRIPTOR)
     answers = Answers(records, Systemd(sys.path[0]), known=notes.policies)
-    Server(listener, pwd.getpwnam(account).pw_uid, answers.answer, notes.leave).serve()
+    Server(listener, pwd.getpwnam(account).pw_uid, answers.answer, lambda: notes.leave(records.ended())).serve()
     return 0

@@ -14,6 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    Ended = dict[str, dict[str, dict[str, float]]]
+    """When runs began that have ended: by boot, by the words of their argv (with zeros between), by their id."""
+
 ARGV, ORDER, OUTPUT, PRINTED = "argv", "order.json", "output", "printed"
 KEPT = 2000
 """The oldest of more runs than this are forgotten whole."""
@@ -42,16 +45,17 @@ class Verdict:
 
 
 class Records:
-    """The runs of `folder`. `boot_id` is this boot's."""
+    """The runs of `folder`. `boot_id` is this boot's. What stands in `ended` need not be read again, run by run."""
 
-    def __init__(self, folder: str, boot_id: str) -> None:
+    def __init__(self, folder: str, boot_id: str, ended: Ended | None = None) -> None:
         self._folder = folder
         self._boot_id = boot_id
         os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - see trust.py
         self._reserve = f"{folder}.reserve"
         self._keep_reserve()
-        self._runs = {run.id: run for run in self._load()}
-        self._open = {run_id for run_id in self._runs if self.is_of_this_boot(run_id)}
+        noted = {run.id: run for run in _noted(ended or {})}
+        self._runs = {name: noted.get(name) or self._read(name) for name in os.listdir(folder)}  # noqa: PTH208
+        self._open = {run_id for run_id in self._runs if run_id not in noted and self.is_of_this_boot(run_id)}
 
     def known(self, run_id: str) -> bool:
         return run_id in self._runs or os.path.lexists(self.path(run_id))
@@ -80,7 +84,7 @@ class Records:
             return False
         run = Run(id=run_id, argv=argv, began=_boottime(), boot_id=self._boot_id)
         order = {"argv": argv, "policy": policy, "began": run.began, "boot_id": run.boot_id, "at": time.time()}
-        write(self.path(run_id, ARGV), "\0".join(argv).encode())
+        write(self.path(run_id, ARGV), "\0".join(argv).encode(), lasting=False)  # what it is for would not last either
         write(self.path(run_id, ORDER), wire.dumps(order))
         flush(self.path(run_id))
         flush(self._folder)
@@ -137,6 +141,15 @@ class Records:
         self._open = {run_id for run_id in self._open if self.verdict(run_id) is None}
         return sorted(self._open)
 
+    def ended(self) -> Ended:
+        """Return every run on record that is not open."""
+        found: Ended = {}
+        still = set(self.open())
+        for run in self._runs.values():
+            if run.boot_id and run.id not in still:
+                found.setdefault(run.boot_id, {}).setdefault("\0".join(run.argv), {})[run.id] = run.began
+        return found
+
     def within(self, seconds: float, argv: tuple[str, ...] | None = None) -> int:
         """Return how many runs began within the last seconds, of one argv or of all."""
         return sum(argv in {None, run.argv} and self.age(run.id) < seconds for run in self._runs.values())
@@ -147,15 +160,14 @@ class Records:
             if os.path.lexists(self.path(run_id, name)):
                 os.unlink(self.path(run_id, name))  # noqa: PTH108
 
-    def _load(self) -> Iterator[Run]:
-        for name in os.listdir(self._folder):  # noqa: PTH208
-            try:
-                with open(self.path(name, ORDER), "rb") as file:  # noqa: PTH123
-                    order = wire.loads(file.read())
-                yield Run(id=name, argv=tuple(order["argv"]), began=order["began"], boot_id=order["boot_id"])
-            except (OSError, ValueError, KeyError, TypeError):
-                # A crash tore it: it never began, and never will.
-                yield Run(id=name, argv=(), began=_boottime(), boot_id="")
+    def _read(self, run_id: str) -> Run:
+        try:
+            with open(self.path(run_id, ORDER), "rb") as file:  # noqa: PTH123
+                order = wire.loads(file.read())
+            return Run(id=run_id, argv=tuple(order["argv"]), began=order["began"], boot_id=order["boot_id"])
+        except (OSError, ValueError, KeyError, TypeError):
+            # A crash tore it: it never began, and never will.
+            return Run(id=run_id, argv=(), began=_boottime(), boot_id="")
 
     def _keep_reserve(self) -> None:
         """Set room aside, unless it is there or there is none."""
@@ -170,6 +182,13 @@ class Records:
             oldest = max(self._runs, key=self.age)
             _remove(self.path(oldest))
             del self._runs[oldest]
+
+
+def _noted(ended: Ended) -> Iterator[Run]:
+    for boot_id, argvs in ended.items():
+        for words, runs in argvs.items():
+            argv = tuple(words.split("\0"))
+            yield from (Run(id=each, argv=argv, began=began, boot_id=boot_id) for each, began in runs.items())
 
 
 def _remove(folder: str) -> None:

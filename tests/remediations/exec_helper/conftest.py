@@ -78,9 +78,9 @@ class Bench:
         self.trust = Trust(owner=os.geteuid(), top=str(top))
         self.restart()
 
-    def restart(self, boot_id=BOOT):
+    def restart(self, boot_id=BOOT, ended=None):
         """Begin a new life: only what is on disk is known."""
-        self.records = Records(str(self.top / "runs"), boot_id)
+        self.records = Records(str(self.top / "runs"), boot_id, ended)
         self.answers = Answers(
             self.records,
             self.starter,
