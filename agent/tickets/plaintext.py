@@ -6,7 +6,7 @@ import unicodedata
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Control, format (bidirectional marks, zero width), surrogate, private, unassigned; line and paragraph separators."""
 
-NAMES_ONE = r"(?:password|passwd|passphrase|secret|token|api[_-]?key|credential)[\w-]*['\"]?"
+NAMES_ONE = r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|credential)[\w-]*['\"]?"
 VALUE = r"(?:'[^']*'|\"[^\"]*\"|[^\s,;&]+)"
 REVEALING = tuple(
     re.compile(pattern, re.IGNORECASE)

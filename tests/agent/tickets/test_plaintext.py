@@ -47,6 +47,7 @@ def test_hidden_characters_become_visible_and_others_stay():
         "token: canary",
         "--auth-token canary",
         "https://canary@example.org/",
+        "Server=db;Uid=sa;Pwd=canary;",
     ],
 )
 def test_what_looks_like_a_secret_is_not_shown(text: str):
