@@ -85,12 +85,12 @@ def call(clock: Clock, calendar: Calendar, now: float) -> tuple[Clock, tuple[Cal
     """Return the clock, and what it has to say now that it has not said before."""
     if clock.met is not None or clock.breached_at is not None:
         return clock, ()
-    breach_at, warn_at = (min(now, _at(clock, calendar, share, now)) for share in (1.0, WARN_SHARE))
-    gone = spent(clock, calendar, now) / clock.target
-    if gone >= 1.0:
+    # By the instants that `next_at` foretells: sums of seconds may fall short of them by a rounding.
+    breach_at, warn_at = (_at(clock, calendar, share, now) for share in (1.0, WARN_SHARE))
+    if breach_at <= now:
         # A warning that comes with the breach, or after it, says nothing.
         return replace(clock, breached_at=breach_at, warned_at=clock.warned_at or warn_at), (Call.BREACH,)
-    if gone >= WARN_SHARE and clock.warned_at is None:
+    if warn_at <= now and clock.warned_at is None:
         return replace(clock, warned_at=warn_at), (Call.WARNING,)
     return clock, ()
 

@@ -1,5 +1,6 @@
 """Service level clocks: warned once, broken once, paused, ended and started again."""
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -101,3 +102,17 @@ def test_whatever_happens_each_call_comes_once_and_a_breach_means_that_the_time_
     assert said.count(Call.WARNING) <= 1
     assert said.count(Call.BREACH) <= 1
     assert (clock.breached_at is None) == (clocks.spent(clock, ALWAYS, now) < clock.target)
+
+
+@given(
+    begun=st.floats(1.6e9, 2.0e9),
+    target=st.floats(1.0, 1e6),
+    spent_before=st.floats(0.0, 0.7),
+    calendar=st.sampled_from([ALWAYS, OFFICE]),
+)
+def test_at_the_moment_that_was_foretold_there_is_something_to_say(begun, target, spent_before, calendar):
+    clock = replace(clocks.start(Kind.RESPOND, target, calendar, begun), spent=spent_before * target)
+    for expected in (Call.WARNING, Call.BREACH):
+        at = clocks.next_at(clock, calendar)
+        clock, said = clocks.call(clock, calendar, at)
+        assert (said, clocks.next_at(clock, calendar) == at) == ((expected,), False)
