@@ -1,5 +1,6 @@
 """Groups of processes, on the processes of this very host."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 from collectors.process_groups import SPEC, GroupOptions, ProcessGroup
 
-MARK = "a-group-of-this-test"
+MARK = f"a-group-of-test-{os.getpid()}"
 
 
 @pytest.fixture

@@ -21,6 +21,9 @@ from tests.services.service import eventually
 
 HANG = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
 
+RUN = f"run-{os.getpid()}"
+"""An id that no other test has: what carries it is ended wherever it is."""
+
 
 def plan(*argv, **environment):
     return Plan(argv=argv, resource="test:it", environment=tuple(environment.items()))
@@ -30,7 +33,7 @@ def shell(script):
     return plan("/bin/sh", "-c", script)
 
 
-def run(runner, plan, timeout_seconds=20.0, run_id="run-1"):
+def run(runner, plan, timeout_seconds=20.0, run_id=RUN):
     return runner.run(run_id, plan, timeout_seconds, lambda _: None)
 
 
@@ -55,12 +58,12 @@ def test_a_signal_failed(runner):
 @pytest.mark.parametrize("program", ["/nowhere/at-all", "no-such-program-anywhere", "/etc/passwd", "bad\0name"])
 def test_a_program_that_cannot_start_failed_and_says_why(runner, program):
     started = []
-    result = runner.run("run-1", plan(program), 5.0, started.append)
+    result = runner.run(RUN, plan(program), 5.0, started.append)
     assert result.outcome is Outcome.FAILED
     assert "cannot start" in result.detail
     assert started == []
     with pytest.raises(RunError):
-        runner.start("run-1", plan(program), 5.0)
+        runner.start(RUN, plan(program), 5.0)
 
 
 def test_the_childs_files_are_not_hidden_by_the_daemons_umask(runner):
@@ -83,7 +86,7 @@ def test_the_child_gets_a_clean_environment_and_no_terminal(runner, monkeypatch)
 
 def test_the_child_leads_a_session_of_its_own(runner):
     records = []
-    result = runner.run("run-1", shell("echo $$; ps -o sid= -p $$"), 20.0, records.append)
+    result = runner.run(RUN, shell("echo $$; ps -o sid= -p $$"), 20.0, records.append)
     pid, session = result.output.split()
     assert pid == session == str(records[0].pid)
 
@@ -141,7 +144,7 @@ def test_a_time_out_ends_processes_that_ignore_term(runner, tmp_path, family):
     pidfile = tmp_path / "pid"
     code = f"import os; open('{pidfile}', 'w').write(f'{{os.getpid()}}\\n'); {HANG}"
     script = FAMILIES[family].format(hang=f'{sys.executable} -c "{code}"', file=tmp_path / "other")
-    running = runner.start("run-1", shell(script), 600.0)
+    running = runner.start(RUN, shell(script), 600.0)
     grandchild = eventually(pid_in(pidfile), what="the grandchild's pid")
     try:
         running._deadline = time.monotonic()
@@ -209,7 +212,7 @@ def waiting_in(pipe):
 
 def test_of_a_survivor_that_floods_the_pipe_only_what_the_pipe_held_is_taken(runner, tmp_path):
     pidfile = tmp_path / "pid"
-    running = runner.start("run-1", shell(f"setsid yes & echo $! > {pidfile}"), 60.0)
+    running = runner.start(RUN, shell(f"setsid yes & echo $! > {pidfile}"), 60.0)
     eventually(lambda: not alive(running.record.pid) and waiting_in(running._pipe) == 2 * LIMIT, what="a full pipe")
     result = running.wait()
     running.close()
@@ -219,7 +222,7 @@ def test_of_a_survivor_that_floods_the_pipe_only_what_the_pipe_held_is_taken(run
 
 
 def test_a_pipe_that_fills_as_fast_as_it_is_read_is_left_after_what_it_can_hold(runner, monkeypatch):
-    running = runner.start("run-1", plan("/bin/true"), 60.0)
+    running = runner.start(RUN, plan("/bin/true"), 60.0)
     reads = []
     monkeypatch.setattr(running, "_read", lambda: reads.append(1) or (4096 if len(reads) < 1000 else 0))
     running._drain()
@@ -233,7 +236,7 @@ def test_stop_interrupts_what_runs_and_starts_no_more(runner):
     results = []
     started = threading.Event()
     thread = threading.Thread(
-        target=lambda: results.append(runner.run("run-1", plan("/bin/sleep", "600"), 600.0, lambda _: started.set()))
+        target=lambda: results.append(runner.run(RUN, plan("/bin/sleep", "600"), 600.0, lambda _: started.set()))
     )
     thread.start()
     assert started.wait(20)
@@ -253,12 +256,12 @@ def test_a_run_whose_start_cannot_be_recorded_is_ended(runner):
         raise RuntimeError("the engine is gone")
 
     with pytest.raises(RuntimeError, match="engine"):
-        runner.run("run-1", plan("/bin/sleep", "600"), 600.0, fail)
+        runner.run(RUN, plan("/bin/sleep", "600"), 600.0, fail)
     assert not alive(records[0].pid)
 
 
 def test_cancelling_a_run_that_has_ended_does_nothing(runner):
-    running = runner.start("run-1", plan("/bin/true"), 20.0)
+    running = runner.start(RUN, plan("/bin/true"), 20.0)
     assert running.wait().outcome is Outcome.SUCCEEDED
     running.close()
     running.cancel()
@@ -322,4 +325,4 @@ def test_the_search_path_finds_programs_and_can_be_set(tmp_path):
     program.write_text("#!/bin/sh\necho mended\n")
     program.chmod(0o755)
     found = DirectRunner(boot_id=BOOT, search_path=f"{tmp_path}:/bin")
-    assert found.run("run-1", plan("mend"), 5.0, lambda _: None).output == "mended\n"
+    assert found.run(RUN, plan("mend"), 5.0, lambda _: None).output == "mended\n"

@@ -1,5 +1,7 @@
 """What runs before an action: it decides whether that runs, and shows how things were."""
 
+import secrets
+
 import pytest
 
 from agent.executor.prelude import MAX_CAPTURED
@@ -14,8 +16,15 @@ def perform(tmp_path):
 
     def perform(**payload):
         argv = ["/usr/bin/touch", str(tmp_path / "done")]
-        order = {"run_id": "r1", "argv": argv, "environment": [], "resource": "x", "timeout": 10.0, **payload}
-        return repairs.perform(owed(order)).result
+        order = {
+            "run_id": secrets.token_hex(16),
+            "argv": argv,
+            "environment": [],
+            "resource": "x",
+            "timeout": 10.0,
+            **payload,
+        }
+        return repairs.perform(owed(order | payload)).result
 
     yield perform
     assert list((tmp_path / "runs").iterdir()) == [], "nothing is left to be ended after a crash"
