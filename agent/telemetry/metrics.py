@@ -42,7 +42,7 @@ COLLECTOR_DURATION = _gauge("paramedic_collector_duration_seconds", "How long th
 WATCH_EVENTS = _counter("paramedic_watch_events_total", "Events heard from an event source.", "watch")
 WATCH_RECONNECTS = _counter("paramedic_watch_reconnects_total", "Times an event source was opened again.", "watch")
 JOB_EVENTS = _counter(
-    "paramedic_scheduler_events_total", "Scheduled runs that were missed, left out or raised.", "job", "event"
+    "paramedic_scheduler_events_total", "Scheduled runs that were missed, left out or raised.", "task", "event"
 )
 CLOCK_STEPS = _counter("paramedic_clock_steps_total", "Steps of the wall clock by more than two seconds.")
 STANDSTILLS = _counter("paramedic_standstills_total", "Times when the process stood still for more than five seconds.")

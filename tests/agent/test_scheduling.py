@@ -12,7 +12,7 @@ from agent.telemetry.metrics import REGISTRY
 
 
 def counted(job, event):
-    return REGISTRY.get_sample_value("paramedic_scheduler_events_total", {"job": job, "event": event}) or 0.0
+    return REGISTRY.get_sample_value("paramedic_scheduler_events_total", {"task": job, "event": event}) or 0.0
 
 
 class Tally:

@@ -31,11 +31,11 @@ def pidfile(folder, process):
 
 
 def test_a_process_becomes_nicer_and_never_less_nice(sleeper, tmp_path):
-    result = run("--nice=7", f"--pidfile={pidfile(tmp_path, sleeper)}")
-    assert (result.returncode, os.getpriority(os.PRIO_PROCESS, sleeper.pid)) == (0, 7)
-    assert result.stdout == f"niceness 7: {sleeper.pid} 'sleep'\n"
+    result = run("--nice=15", f"--pidfile={pidfile(tmp_path, sleeper)}")
+    assert (result.returncode, os.getpriority(os.PRIO_PROCESS, sleeper.pid)) == (0, 15)
+    assert result.stdout == f"niceness 15: {sleeper.pid} 'sleep'\n"
     run("--nice=3", f"--pidfile={tmp_path / 'it.pid'}")
-    assert os.getpriority(os.PRIO_PROCESS, sleeper.pid) == 7
+    assert os.getpriority(os.PRIO_PROCESS, sleeper.pid) == 15
 
 
 @pytest.mark.skipif(not Path("/usr/bin/ionice").exists(), reason="ionice (util-linux) is not installed")
