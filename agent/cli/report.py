@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "list":
         _show_list(args, client.get("reports"))
     elif args.what == "show":
-        _show(args, client)
+        return _show(args, client)
     elif args.what == "controls":
         start, end = _span(args)
         form = "csv" if args.form == "csv" and not args.json else "json"
@@ -39,11 +39,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _show(args: argparse.Namespace, client: Client) -> None:
+def _show(args: argparse.Namespace, client: Client) -> int:
+    """Write out a published report; return 1 if it does not come out as it was published."""
     answer = client.get("reports", args.id, form=_form(args))
     if not answer["same"]:
         screen.say("this is not what was published: another version computes it differently")
     _write(args, answer["text"])
+    return 0 if answer["same"] else 1
 
 
 def _publish(args: argparse.Namespace, client: Client) -> None:

@@ -70,8 +70,8 @@ def test_from_a_time_on_means_until_now(run):
 
 
 def test_a_published_report_that_comes_out_differently_is_said(run):
-    _, out, err, _ = run({"GET /control/reports/weekly-1": TEXT | {"same": False}}, "report", "show", "weekly-1")
-    assert out == "# report\n"
+    code, out, err, _ = run({"GET /control/reports/weekly-1": TEXT | {"same": False}}, "report", "show", "weekly-1")
+    assert (code, out) == (1, "# report\n")
     assert "this is not what was published" in err
 
 
