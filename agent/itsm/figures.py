@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-from agent.incidents.incident import Incident, Resolution
+from agent.incidents.incident import Attempt, Incident, Resolution
 from agent.itsm.catalogue import Worth
 from agent.itsm.stretches import Stretch, length, overlaps
 
@@ -53,14 +53,19 @@ def saved(incidents: Iterable[Incident], worth: Mapping[str, Worth]) -> tuple[fl
     Labour: the sum over all attempts that helped. Outage: for each mended incident what is declared for the action that
     helped, less the time it was down; never less than nothing.
     """
-    labour = avoided = 0.0
+    work = avoided = 0.0
     for incident in incidents:
         helped = [worth.get(each.action, Worth()) for each in incident.attempts if each.verified]
-        labour += sum(each.labour for each in helped)
+        work += labour(incident.attempts, worth)
         if incident.resolution is Resolution.FIXED and helped and any(span.down for span in incident.spans):
             down = length((each.start, each.end or each.start) for each in incident.spans if each.down)
             avoided += max(0.0, helped[-1].outage - down)
-    return labour, avoided
+    return work, avoided
+
+
+def labour(attempts: Iterable[Attempt], worth: Mapping[str, Worth]) -> float:
+    """Return the seconds of people's time that those of these attempts saved that helped."""
+    return sum(worth.get(each.action, Worth()).labour for each in attempts if each.verified)
 
 
 def at_once(incident: Incident) -> bool:

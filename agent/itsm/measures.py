@@ -9,12 +9,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agent.incidents.incident import ACTIVE, Incident, Resolution
+from agent.incidents.incident import ACTIVE, Attempt, Incident, Resolution
 from agent.itsm import change_figures, changes
 from agent.itsm.availability import ServiceFigures, services
+from agent.itsm.catalogue import Worth
 from agent.itsm.change_figures import ChangeFigures
 from agent.itsm.evidence import Evidence
-from agent.itsm.figures import PHASES, at_once, began, counts, is_false, lasted, phases, saved
+from agent.itsm.figures import PHASES, at_once, began, counts, is_false, labour, lasted, phases, saved
 from agent.itsm.stretches import length
 
 
@@ -64,6 +65,8 @@ class ActionFigures:
     attempts: int
     verified: int
     seconds: float
+    labour: float = 0.0
+    """Seconds of people's time that its attempts saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +131,7 @@ def measures(evidence: Evidence) -> Measures:
     over = [each for each in opened if each.resolved_at is not None]
     judged = [attempt.verified for each in opened for attempt in each.attempts if attempt.verified is not None]
     tried = [each for each in over if each.attempts]
-    labour, avoided = saved(over, evidence.worth)
+    _, avoided = saved(over, evidence.worth)
     done, ended = changes.success(evidence.changes, start, end)
     return Measures(
         start=start,
@@ -148,11 +151,11 @@ def measures(evidence: Evidence) -> Measures:
         escalated=Share(of=len(opened), count=sum(bool(each.escalated_reason) for each in opened)),
         promises=_promises(opened),
         ticket_age=spread(end - each.opened_at for each in known if each.tickets and each.state in ACTIVE),
-        labour_saved=labour,
+        labour_saved=sum(labour(each.attempts, evidence.worth) for each in opened),
         outage_avoided=avoided,
         services=services(evidence),
         rules=_rules(opened),
-        actions=_actions(opened),
+        actions=_actions(opened, evidence.worth),
         declined=sum(each.resolution is Resolution.WONT_FIX for each in opened),
         majors=tuple(_major(each) for each in opened if each.major),
         changes=change_figures.figures(evidence.changes, start, end),
@@ -223,17 +226,18 @@ def _rules(incidents: Iterable[Incident]) -> tuple[RuleFigures, ...]:
     return tuple(sorted(figures, key=lambda each: (-each.incidents, each.alertname)))
 
 
-def _actions(incidents: Iterable[Incident]) -> tuple[ActionFigures, ...]:
-    attempts = [attempt for incident in incidents for attempt in incident.attempts]
-    names = sorted({attempt.remediation for attempt in attempts})
+def _actions(incidents: Iterable[Incident], worth: Mapping[str, Worth]) -> tuple[ActionFigures, ...]:
+    by_name: dict[str, list[Attempt]] = defaultdict(list)
+    for incident in incidents:
+        for attempt in incident.attempts:
+            by_name[attempt.remediation].append(attempt)
     return tuple(
         ActionFigures(
             remediation=name,
-            attempts=sum(each.remediation == name for each in attempts),
-            verified=sum(bool(each.verified) for each in attempts if each.remediation == name),
-            seconds=sum(
-                (each.ended_at or each.started_at) - each.started_at for each in attempts if each.remediation == name
-            ),
+            attempts=len(found),
+            verified=sum(bool(each.verified) for each in found),
+            seconds=sum((each.ended_at or each.started_at) - each.started_at for each in found),
+            labour=labour(found, worth),
         )
-        for name in names
+        for name, found in sorted(by_name.items())
     )

@@ -109,7 +109,7 @@ _MAJORS = ("incident", "alert", "service", "why", "took")
 _SERVICES = ("service", "incidents", "down", "in business hours", "availability", "goal", "error budget used")
 _CAPACITY = ("resource", "used", "of", "growth a day", "full", "between", "fit", "remark")
 _CHANGES = ("changes", "done", "failed", "rejected", "expired", "success", "to be reviewed")
-_ACTIONS = ("remediation", "attempts", "helped", "time")
+_ACTIONS = ("remediation", "attempts", "helped", "time", "people's time saved")
 _PROBLEMS = ("problem", "state", "service", "why", "workaround")
 _RULES = ("rule", "incidents", "false", "noise", "returned", "mended")
 _DRILLS = ("held", "scenario", "result", "points", "acknowledged by", "certified")
@@ -196,7 +196,13 @@ def _changes(figures: Measures) -> Iterator[Sequence[str]]:
 
 def _actions(figures: Measures) -> Iterator[Sequence[str]]:
     for each in figures.actions:
-        yield _one(each.remediation), str(each.attempts), str(each.verified), duration(each.seconds)
+        yield (
+            _one(each.remediation),
+            str(each.attempts),
+            str(each.verified),
+            duration(each.seconds),
+            duration(each.labour),
+        )
 
 
 def _problems(problems: Sequence[Problem]) -> Iterator[Sequence[str]]:

@@ -323,6 +323,15 @@ def test_changes_are_the_runs_and_end_as_the_audit_says(month, second):
     assert (found.change_success.count, found.change_success.of) == (standard.done, outcomes[0])
 
 
+def test_what_each_remediation_saved_adds_up_to_what_all_did(month):
+    found = month.figures()
+    helped = {action.remediation: action.verified for action in found.actions}
+    assert {action.remediation: action.labour for action in found.actions} == {
+        name: 600.0 * count for name, count in helped.items()
+    }
+    assert sum(action.labour for action in found.actions) == found.labour_saved > 0
+
+
 def test_outage_avoided_is_what_was_declared_less_what_it_took(month, second):
     mended = [each for each in second.over if _last_end(second.audit[each]) == "fixed"]
     avoided = sum(max(0.0, 1800.0 - second.seconds(each)) for each in mended)
