@@ -26,7 +26,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Run:
-    """A run on record. `began` is CLOCK_BOOTTIME of the boot `boot_id`, in seconds."""
+    """A run on record. `began` is in seconds of the record's own time, see `Records`."""
 
     def __init__(self, *, id: str, argv: tuple[str, ...], began: float, boot_id: str) -> None:  # noqa: A002
         self.id = id
@@ -45,7 +45,11 @@ class Verdict:
 
 
 class Records:
-    """The runs of `folder`. `boot_id` is this boot's. What stands in `ended` need not be read again, run by run."""
+    """The runs of `folder`. `boot_id` is this boot's. What stands in `ended` need not be read again, run by run.
+
+    Time on record is CLOCK_BOOTTIME, and goes on with a boot where the last run of the one before left it: it is never
+    ahead of what has passed, whatever happens to the clocks.
+    """
 
     def __init__(self, folder: str, boot_id: str, ended: Ended | None = None) -> None:
         self._folder = folder
@@ -55,6 +59,7 @@ class Records:
         self._keep_reserve()
         noted = {run.id: run for run in _noted(ended or {})}
         self._runs = {name: noted.get(name) or self._read(name) for name in os.listdir(folder)}  # noqa: PTH208
+        self._before = self._left_off()
         self._open = {run_id for run_id in self._runs if run_id not in noted and self.is_of_this_boot(run_id)}
 
     def known(self, run_id: str) -> bool:
@@ -82,7 +87,7 @@ class Records:
             os.mkdir(self.path(run_id), mode=0o700)  # noqa: PTH102
         except FileExistsError:
             return False
-        run = Run(id=run_id, argv=argv, began=_boottime(), boot_id=self._boot_id)
+        run = Run(id=run_id, argv=argv, began=self._now(), boot_id=self._boot_id)
         order = {"argv": argv, "policy": policy, "began": run.began, "boot_id": run.boot_id, "at": time.time()}
         write(self.path(run_id, ARGV), "\0".join(argv).encode(), lasting=False)  # what it is for would not last either
         write(self.path(run_id, ORDER), wire.dumps(order))
@@ -134,7 +139,17 @@ class Records:
     def age(self, run_id: str) -> float:
         """Return for how many seconds the run has been on record, at least; the wall clock has no say in it."""
         run = self._runs[run_id]
-        return _boottime() - (run.began if run.boot_id == self._boot_id else 0.0)
+        return self._now() - run.began if run.boot_id else _boottime()
+
+    def _now(self) -> float:
+        return self._before + _boottime()
+
+    def _left_off(self) -> float:
+        """Return the time on record when this boot began, or less: runs that would tell may have been forgotten."""
+        running = _boottime()
+        whole = [run for run in self._runs.values() if run.boot_id]
+        ours = [run.began - running for run in whole if run.boot_id == self._boot_id]
+        return max([0.0, *ours, *(run.began for run in whole if run.boot_id != self._boot_id)])
 
     def open(self) -> list[str]:
         """Return the runs of this boot that nobody has called ended."""

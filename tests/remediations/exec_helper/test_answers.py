@@ -1,6 +1,7 @@
 """What the helper answers: it starts each run once, what root allows, and tells how it ended."""
 
 import os
+import shutil
 import subprocess
 import time
 from contextlib import suppress
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from remediations.exec_helper import answers as module
+from remediations.exec_helper import records
 from remediations.exec_helper.records import Verdict
 from tests.remediations.exec_helper.conftest import Bench, new_id
 
@@ -121,6 +123,39 @@ def test_runs_of_a_former_boot_count_as_if_they_were_just_before_this_one(echo):
     echo.starter.join()
     echo.restart("another boot")
     assert echo.run(echo.path, "hello")["answer"] == "refused"
+
+
+def test_time_on_record_goes_on_with_the_next_boot_and_is_never_ahead(bench, monkeypatch):
+    def up(seconds, boot):
+        monkeypatch.setattr(records, "_boottime", lambda: seconds)
+        bench.restart(boot)
+
+    def ages():
+        return sorted(bench.records.age(run_id) for run_id in runs)
+
+    runs = [new_id() for _ in range(3)]
+    for run_id, seconds, boot in zip(runs, (100.0, 9000.0, 50.0), ("first", "first", "second"), strict=True):
+        up(seconds, boot)
+        assert bench.records.claim(run_id, ("/bin/x",), "a.toml")
+    up(80.0, "second")
+    assert ages() == [30.0, 80.0, 80.0 + 8900.0]
+    up(20.0, "third")
+    assert ages() == [20.0, 20.0 + 50.0, 20.0 + 50.0 + 8900.0]
+    assert (bench.records.within(60.0), bench.records.within(3600.0)) == (1, 2)
+
+
+def test_runs_that_are_forgotten_make_none_of_the_others_older(bench, monkeypatch):
+    first, second = new_id(), new_id()
+    monkeypatch.setattr(records, "_boottime", lambda: 5000.0)
+    bench.restart("first")
+    assert bench.records.claim(first, ("/bin/x",), "a.toml")
+    monkeypatch.setattr(records, "_boottime", lambda: 100.0)
+    bench.restart("second")
+    assert bench.records.claim(second, ("/bin/x",), "a.toml")
+    shutil.rmtree(bench.top / "runs" / first)
+    monkeypatch.setattr(records, "_boottime", lambda: 160.0)
+    bench.restart("second")
+    assert 0.0 <= bench.records.age(second) <= 60.0
 
 
 def test_the_policy_bounds_the_time_that_is_asked_for(bench):
