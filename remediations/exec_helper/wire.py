@@ -36,8 +36,8 @@ def loads(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
     text = raw.decode().strip(" \t\r\n")
     try:
         value, end = _read(text, 0)
-    except StopIteration as error:
-        raise ValueError("nothing that begins like JSON") from error
+    except (StopIteration, SystemError) as error:  # the error that it would raise is in the package json
+        raise ValueError("no JSON") from error
     if end != len(text):
         raise ValueError("more than one value")
     return value

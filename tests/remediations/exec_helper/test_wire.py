@@ -2,6 +2,9 @@
 
 import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -44,10 +47,48 @@ def same(one, other):
     return one == other
 
 
-@pytest.mark.parametrize("raw", [b"", b" ", b"{", b"[1,", b'"a', b"{}{}", b"nul", b"\xff", b"'a'", b'{"a" 1}', b'"\n"'])
+NO_JSON = [
+    b"",
+    b" ",
+    b"{",
+    b"[1,",
+    b'"a',
+    b"{}{}",
+    b"nul",
+    b"\xff",
+    b"'a'",
+    b'{"a" 1}',
+    b'"\n"',
+    b'"\\x"',
+    b"1e",
+    b"[1 2]",
+]
+
+
+@pytest.mark.parametrize("raw", NO_JSON)
 def test_what_is_no_json_is_an_error(raw):
     with pytest.raises(ValueError):  # noqa: PT011 - whatever it says
         wire.loads(raw)
+
+
+ALONE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from remediations.exec_helper import wire
+for each in sys.argv[2:]:
+    try:
+        print(wire.loads(bytes.fromhex(each)))
+    except ValueError:
+        continue
+"""
+
+
+@pytest.mark.parametrize("python", [sys.executable, "/usr/bin/python3"])
+def test_it_is_an_error_too_where_the_package_json_is_not_loaded(python):
+    top = str(Path(wire.__file__).parents[2])
+    argv = (python, "-I", "-S", "-c", ALONE, top, *(raw.hex() for raw in NO_JSON), b"[1]".hex())
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "[1]\n"
 
 
 def test_what_nests_too_deep_is_an_error_too():
