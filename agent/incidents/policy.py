@@ -16,6 +16,10 @@ from remediations.standing import Rungs
 from rules.matchers import Matcher
 
 
+MOST_SPANS = 200
+"""So often an incident begins, ends and comes back before its next return is a new one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
     """When an attempt counts as a fix; seconds."""
@@ -111,9 +115,13 @@ class Policy:
         return (incident.resolved_at or 0.0) + self.window_of(incident)
 
     def is_outdated(self, incident: Incident, now: float) -> bool:
-        """Tell whether an incident that is over has nothing to do with a fault that comes now."""
+        """Tell whether a fault that comes now is another incident than this one, which is over.
+
+        So it is, too, when this one came back very often: its record would grow for ever.
+        """
         ends = self.ends_at(incident)
-        return incident.resolved_at is not None and ends is not None and now >= ends
+        full = len(incident.spans) >= MOST_SPANS
+        return incident.resolved_at is not None and ends is not None and (full or now >= ends)
 
     def ladder_for(self, labels: Labels) -> Ladder | None:
         """Return the first remediation in file order that matches, None if none does."""

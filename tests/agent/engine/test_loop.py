@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agent.engine.commands import CommandError, OnIncident, SetMaintenance, SetStop
+from agent.incidents import policy
 from agent.incidents.events import Acknowledged, EffectSettled
 from collectors.sample import Origin, Reading, Sample, Source, labels
 from remediations.plan import Plan
@@ -427,3 +428,15 @@ def test_of_two_alerts_of_one_subject_the_one_that_is_left_is_what_the_incident_
     assert stuck("11", "33") == ("33", "escalated")
     assert stuck("11") == ("11", "escalated")
     assert stuck() == ("11", "resolved")
+
+
+def test_an_incident_that_comes_back_for_ever_is_a_new_one_now_and_then(make_bench, monkeypatch):
+    monkeypatch.setattr(policy, "MOST_SPANS", 5)
+    bench = make_bench(ladders=())
+    for _ in range(12):
+        for up in (0, 1):
+            bench.clock.advance(20)
+            bench.process(up=up)
+    incidents = bench.reader.incidents(("resolved", "closed"), 10)
+    assert sorted(incident["reopened"] for incident in incidents) == [1, 4, 4]
+    assert sum(incident["state"] == "resolved" for incident in incidents) == 1
