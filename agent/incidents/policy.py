@@ -15,7 +15,6 @@ from remediations.mode import Mode
 from remediations.standing import Rungs
 from rules.matchers import Matcher
 
-
 MOST_SPANS = 200
 """So often an incident begins, ends and comes back before its next return is a new one."""
 

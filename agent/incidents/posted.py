@@ -18,6 +18,8 @@ from rules.alert import Alert, AlertState, Recovery
 LEASE_SECONDS = 300.0
 """A posted alert without `endsAt` is expected again within this."""
 _LONGEST_INSTANT = 64
+_LAST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+"""What is later than this is then: a time that a zone or a step of the clock moved on must be a date still."""
 RULE = "posted;"
 """How the rule of every posted alert begins; its alertname follows."""
 
@@ -188,4 +190,4 @@ def seconds_of(raw: bytes) -> float | None:
     if len(raw) > _LONGEST_INSTANT:  # fractions of a second may have any number of digits
         raise OverflowError("longer than any time needs to be")
     moment = _instant.decode(raw)
-    return None if moment is None or moment.year == 1 else moment.timestamp()
+    return None if moment is None or moment.year == 1 else min(moment.timestamp(), _LAST)

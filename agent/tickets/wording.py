@@ -16,6 +16,8 @@ from rules.gotemplate.humanize import humanize_duration
 
 TITLE_LENGTH = 180
 """Request Tracker keeps 200 characters."""
+_LAST = 253_402_300_799.0
+"""When the calendar ends: nothing that is told of is a reason not to tell of it."""
 BODY_LENGTH = 16_000
 VALUE_LENGTH = 1_000
 ARGV_LENGTH = 500
@@ -281,7 +283,7 @@ def _clean(text: str) -> str:
 
 
 def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return datetime.fromtimestamp(min(at, _LAST), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _text(lines: Iterator[str] | tuple[str, ...] | list[str]) -> str:

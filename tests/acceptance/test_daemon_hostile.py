@@ -143,6 +143,17 @@ def test_a_hostile_label_reaches_no_action_and_the_refusal_says_why(open_door: D
     assert text.splitlines()[0] not in witnessed(open_door)
 
 
+@pytest.mark.parametrize("start", ["9999-12-31T23:59:59-12:00", "0001-12-31T23:59:59-12:00", "9999-12-31T23:59:59.9Z"])
+def test_a_time_at_the_edge_of_the_calendar_is_told_of_like_any_other(open_door: Daemon, start: str):
+    labels = {"alertname": "Odd", "severity": "critical", "start": start}
+    posted = [{"labels": labels, "startsAt": start, "endsAt": "9999-12-31T23:59:59-12:00"}]
+    answer = requests.post(f"{open_door.url}/api/v2/alerts", json=posted, timeout=20)
+    assert answer.status_code == 200
+    assert open_door.await_state("Odd", "escalated", start=start)["tickets"] == ["book"]
+    shown = requests.get(f"{open_door.url}/api/v2/alerts", params={"filter": "alertname=Odd"}, timeout=20)
+    assert start in {alert["labels"]["start"] for alert in shown.json()}
+
+
 def test_a_label_with_shell_metacharacters_is_one_word_or_nothing(open_door: Daemon):
     text = "web; touch $(pwd)/hacked `id` | cat > /tmp/x & \"'"
     assert post(open_door, "Posted", case="shell", target=text).status_code == 200

@@ -1,6 +1,7 @@
 """Posted alerts in great number: repeats, leases, the cap, storms, restarts."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -265,3 +266,15 @@ def test_a_rule_about_posted_alerts_raises_alerts_of_foreign_origin(make_bench):
     assert bench.take("runner") == []
     (incident,) = bench.incidents()
     assert incident["escalated_reason"] == "target: alerts of origin http may not start it"
+
+
+@pytest.mark.parametrize("step", [-86400.0, 86400.0])
+def test_a_time_at_the_end_of_the_calendar_is_one_still_when_the_clock_is_set(bench, step):
+    ends = "9999-12-31T23:59:59-12:00"
+    post(bench, body(1, severity="critical", startsAt=ends, endsAt=ends))
+    bench.pass_time(3)
+    bench.clock.stepped = step
+    bench.turn()
+    (alert,) = bench.parts.intake.active()
+    for at in (alert.active_at, alert.keep_until, bench.incident()["active_at"]):
+        assert datetime.fromtimestamp(at, UTC).year in (9998, 9999)

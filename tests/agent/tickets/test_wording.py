@@ -286,3 +286,7 @@ def test_a_notice_of_the_end_says_so_in_its_subject():
     subject, text = notice(over, "web1", Reason.FIXED, technical=False)
     assert subject == "Over: [P2] SystemdUnitFailed nginx.service on web1"
     assert text.startswith("Fixed: an automatic action helped")
+
+
+def test_a_time_that_no_calendar_has_is_told_as_its_last():
+    assert "Since: 9999-12-31 23:59:59 UTC" in draft(incident(active_at=1e18), "web1").body
