@@ -33,8 +33,10 @@ class Library:
         if incident.drill:
             return None
         own = self._own(incident)
-        found = own or articles.alike(self._all(), incident.alertname)
-        return articles.advice(found, own=own is not None) if found is not None else None
+        if own is not None:
+            return articles.advice(own, own=True)
+        nearest, *others = articles.alike(self._all(), incident.alertname) or (None,)
+        return articles.advice(nearest, own=False, others=others) if nearest is not None else None
 
     def ended(self, batch: Batch, incident: Incident) -> None:
         """Draft the article that the rule of an incident lacks, from its timeline; once for each alert."""

@@ -20,6 +20,7 @@ _EMPTY_WORDS = frozenset(
 _MARKUP = re.compile(r"[\\`*\[\]<>#|&]")
 _NAME_LENGTH, _TITLE_LENGTH, _LINE_LENGTH = 80, 120, 300
 _MOST_EVENTS = 60
+_MOST_ALIKE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,8 @@ class Advice:
     title: str
     mend: str
     own: bool
+    others: tuple[tuple[str, str], ...] = ()
+    """Name and title of what may help besides."""
 
 
 def wanted(alertname: str, annotations: Mapping[str, str]) -> str:
@@ -69,22 +72,21 @@ def named_after(alertname: str) -> str:
     return "-".join(_words(alertname[: 2 * _NAME_LENGTH]))[:_NAME_LENGTH].strip("-")
 
 
-def advice(article: Article, *, own: bool) -> Advice:
-    return Advice(name=article.name, title=article.title, mend=article.section(MEND), own=own)
+def advice(article: Article, *, own: bool, others: Iterable[Article] = ()) -> Advice:
+    found = tuple((each.name, each.title) for each in others)
+    return Advice(name=article.name, title=article.title, mend=article.section(MEND), own=own, others=found)
 
 
-def alike(articles: Iterable[Article], alertname: str) -> Article | None:
-    """Return the article that shares most words with an alert's name, and half of them at least."""
+def alike(articles: Iterable[Article], alertname: str) -> list[Article]:
+    """Return the articles that share most words with an alert's name, and half of them at least; the best first."""
     asked = set(_words(alertname[: 2 * _NAME_LENGTH])) - _EMPTY_WORDS
-    best: tuple[int, int, str] = (0, 0, "")
-    found = None
+    ranked = []
     for article in articles:
         words = {*_words(article.name), *_words(article.title)} - _EMPTY_WORDS
         shared = len(asked & words)
-        rank = (-shared, len(words), article.name)
-        if shared and 2 * shared >= len(asked) and rank < best:
-            best, found = rank, article
-    return found
+        if shared and 2 * shared >= len(asked):
+            ranked.append((-shared, len(words), article.name, article))
+    return [article for *_, article in sorted(ranked, key=lambda each: each[:3])[:_MOST_ALIKE]]
 
 
 def _words(text: str) -> list[str]:

@@ -170,6 +170,8 @@ def _advice(advice: Advice | None) -> Iterator[str]:
     yield f"{kind}: {_clean(advice.title)} (paramedic article show {advice.name})"
     if advice.mend:
         yield block(redacted(advice.mend[: 2 * ADVICE_LENGTH]), ADVICE_LENGTH)
+    for name, title in advice.others:
+        yield f"See also: {_clean(title)} (paramedic article show {name})"
 
 
 def _promises(incident: Incident) -> Iterator[str]:

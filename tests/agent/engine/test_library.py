@@ -99,6 +99,9 @@ def test_advice_is_the_rules_own_article_else_one_alike(make_bench):
     assert own.mend.startswith("1. Find the program")
     near = advice(make_bench(ladders=(), rules=RULES.format(article="", drill="")))
     assert (near.name, near.own) == ("process-down", False)
+    assert own.others == ()
+    assert 0 < len(near.others) < 3
+    assert all("process" in name or "down" in name for name, _ in near.others)
 
 
 def test_a_drill_needs_no_advice(make_bench):

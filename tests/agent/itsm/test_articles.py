@@ -105,7 +105,14 @@ def test_whatever_an_alert_is_called_its_article_has_a_name_that_is_no_path(aler
 )
 def test_an_alert_without_an_article_gets_one_with_half_of_its_words_or_none(alertname, name):
     found = alike(shipped().values(), alertname)
-    assert (found.name if found else None) == name
+    assert next((each.name for each in found), None) == name
+
+
+def test_articles_that_are_alike_come_with_the_best_first_and_are_three_at_most():
+    shelf = [
+        Article(name=name, text="", source="x") for name in ("pump-hot", "pump", "pump-very-hot", "pump-oil", "cat")
+    ]
+    assert [each.name for each in alike(shelf, "PumpHot")] == ["pump-hot", "pump-very-hot", "pump"]
 
 
 def draft(**changes):

@@ -245,7 +245,10 @@ def test_what_is_known_about_such_alerts_stands_before_the_technical_part():
         "\n\nArticle: A disk has no rest (paramedic article show disk-busy)\n1. Look.\n2. Wait.\n\nTechnical details\n"
     )
     assert text in body
-    assert "\nNearest article: A disk" in draft(incident(), "web1", replace(known, own=False)).body
+    nearest = replace(known, own=False, others=(("a", "An article\n\x1b[2J"), ("b", "Another")))
+    body = draft(incident(), "web1", nearest).body
+    assert "\nNearest article: A disk" in body
+    assert "\n2. Wait.\nSee also: An article\\x0a\\x1b[2J (paramedic article show a)\nSee also: Another (" in body
 
 
 def test_a_hostile_or_endless_article_does_no_harm_in_a_ticket():
