@@ -124,7 +124,7 @@ class Orders:
             case PutSilence() | ExpireSilence():
                 return silencing.carry_out(batch, self._situations.muting, command)
             case ExplainProblem() | CloseProblem():
-                return self._desk.problems.carry_out(batch, command)
+                return self._about_problem(batch, command)
             case ProposeChange() | AnswerChange() | CloseChange() | ReviewChange():
                 return change_orders.carry_out(batch, self._desk, self._casebook, command)
             case _:
@@ -148,6 +148,13 @@ class Orders:
         if isinstance(command, Improvement) and self.improve is not None:
             return self.improve(batch, command)
         raise CommandError("this engine cannot do that", 500)
+
+    def _about_problem(self, batch: Batch, command: ExplainProblem | CloseProblem) -> Mapping[str, Any]:
+        answer = self._desk.problems.carry_out(batch, command)
+        if isinstance(command, CloseProblem):
+            why = f"the problem is closed: {command.reason}"
+            self._desk.changes.withdraw(batch, f"problem:{command.problem_id}", why)
+        return answer
 
     def _decided(self, batch: Batch, command: OnIncident | Promote) -> Mapping[str, Any]:
         return self._on_incident(batch, command) if isinstance(command, OnIncident) else self._promote(batch, command)

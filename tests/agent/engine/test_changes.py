@@ -9,6 +9,7 @@ from agent.engine.batch import Batch
 from agent.engine.commands import (
     AnswerChange,
     CloseChange,
+    CloseProblem,
     CommandError,
     OnIncident,
     ProposeChange,
@@ -412,6 +413,9 @@ def test_a_problem_asks_for_one_change(make_bench):
     assert (first["kind"], first["problem"], first["subject"]) == ("problem-request", problem["id"], "web is down")
     with pytest.raises(CommandError, match="no open problem"):
         bench.order(replace(wanted, problem="problem-x"))
+    bench.order(CloseProblem(actor="ann (uid 1)", problem_id=problem["id"], reason="replaced"))
+    withdrawn = bench.reader.change(first["id"])
+    assert (withdrawn["state"], withdrawn["result"]) == ("expired", "the problem is closed: replaced")
 
 
 def test_what_undoes_an_attempt_is_named_beforehand_and_is_a_change_of_its_own(bench):
