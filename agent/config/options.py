@@ -179,7 +179,10 @@ class IncidentOptions:
     acknowledged_for: Seconds = option(
         Seconds(0.0), "How long an acknowledgement holds that names no end; 0s: until it is released.", zero=True
     )
-    posted_alerts: int = option(200_000, "More alerts of other programs than this are not held at once.")
+    posted_alerts: int = option(
+        200_000,
+        "More alerts of other programs than this are not held at once, nor more than 2 KiB for each on average.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
