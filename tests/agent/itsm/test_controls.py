@@ -1,16 +1,19 @@
 """Which records prove which control: every practice has some, and none is lost on the way to a spreadsheet."""
 
+import contextlib
 import csv
 import io
 import re
 
 from agent.app.reporting import ReportDesk
-from agent.engine.commands import SetMaintenance
+from agent.engine.commands import CommandError, OnIncident, SetMaintenance
+from agent.incidents.events import Rejected
+from agent.incidents.policy import TicketPolicy
 from agent.itsm import practices
 from agent.itsm.controls import CONTROLS, KINDS, as_csv, proofs
 from agent.itsm.practices import Practice
 from agent.store import proofs as stored
-from tests.agent.engine.conftest import Bench
+from tests.agent.engine.conftest import RULES, Bench
 
 COBIT_2019 = {
     "APO06": "Managed Budget and Costs",
@@ -83,6 +86,25 @@ def test_the_records_of_a_period_prove_what_they_are_about(tmp_path):
     assert [each["id"] for each in later] == [""] * len(CONTROLS)
     assert re.search(rf'"id": "{incident}"', desk.controls(start, bench.clock.now() + 1, "json"))
     bench.database.close()
+
+
+def test_a_drill_proves_that_it_was_held_and_nothing_else(tmp_path):
+    rules = RULES.replace("labels: {severity: critical}", 'labels: {severity: critical, drill: "true"}')
+    bench = Bench(tmp_path / "state", rules=rules, ladders=(), tickets=(TicketPolicy(name="rt", drills=True),))
+    begin = bench.clock.now()
+    bench.process(up=0)
+    incident = bench.incident()["id"]
+    (row,) = bench.take("rt")
+    bench.settle(row, id="7", url="", state="open")
+    with contextlib.suppress(CommandError):
+        bench.order(OnIncident(incident_id=incident, event=Rejected(actor="eve", via="cli", plan="p")))
+    bench.clock.advance(1)
+    with bench.reader.opened() as connection:
+        rows = connection.execute("SELECT count(*) FROM tickets").fetchone()[0]
+        found = {fact[0] for fact in stored.facts(connection, begin, bench.clock.now())}
+    bench.database.close()
+    assert rows == 1
+    assert found == {"drill"}
 
 
 def test_no_text_becomes_a_formula():
