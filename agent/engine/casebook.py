@@ -9,6 +9,7 @@ from operator import attrgetter
 from agent.incidents.incident import ACTIVE, Incident, State
 from agent.incidents.moving import moved
 from rules.alert import Alert
+from rules.alert import shifted as alert_moved
 
 _REMEMBERED = 1000
 _WORKING = frozenset({State.REMEDIATING, State.VERIFYING})
@@ -163,6 +164,10 @@ class Casebook:
                 heapq.heappush(self._wakes, (at, incident.id))
         self.opened_at = deque(((at + delta, name) for at, name in self.opened_at), maxlen=_REMEMBERED)
         self._kinds = {kind: deque((at + delta for at in times), times.maxlen) for kind, times in self._kinds.items()}
+        self._holding = {
+            key: {fingerprint: alert_moved(alert, delta) for fingerprint, alert in holding.items()}
+            for key, holding in self._holding.items()
+        }
         return shifted
 
 

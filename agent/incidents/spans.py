@@ -30,7 +30,7 @@ def since(incident: Incident, now: float) -> float:
     for span in reversed(incident.spans[:-1]):
         if span.end is None or span.end < began:
             break
-        began = span.start
+        began = min(began, span.start)
     return began
 
 

@@ -14,6 +14,8 @@ from agent.itsm.measures import measures
 from agent.telemetry import metrics
 from agent.tickets.book import Book
 from agent.tickets.contract import Draft, Update
+from collectors.sample import Reading, Sample, Source, labels
+from tests.agent.engine.conftest import RULES
 
 DAYS = 2 * 86400.0
 
@@ -239,3 +241,21 @@ def test_a_ticket_of_the_book_is_as_old_as_it_is(bench, step):
     stepped(bench, step)
     rows = bench.database.connection.execute("SELECT state, opened_at FROM book_tickets").fetchall()
     assert dict(map(tuple, rows)) == {"open": now + step, "closed": now}
+
+
+@pytest.mark.parametrize("step", [-DAYS, DAYS])
+def test_the_alert_that_is_left_has_lasted_as_long_as_it_has(make_bench, step):
+    bench = make_bench(rules=RULES.replace("paramedic_process_up == 0", "worker_stuck == 1"), ladders=())
+
+    def stuck(*pids):
+        samples = [Sample("worker_stuck", 1.0, labels(pid=pid)) for pid in pids]
+        bench.engine.read(Reading(source=Source("w"), at=bench.clock.now(), samples=samples, pushed=True))
+        bench.turn()
+
+    stuck("11")
+    bench.clock.advance(100)
+    stuck("11", "22")
+    stepped(bench, step)
+    bench.clock.advance(10)
+    stuck("11")
+    assert bench.incident()["active_at"] == pytest.approx(bench.clock.now() - 110, abs=1)
