@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from agent.engine.batch import Batch
-from agent.engine.outbox import Outbox, Owed
+from agent.engine.outbox import OVERDUE_SECONDS, Outbox, Owed
 from agent.incidents.effects import Effect, Kind, OutboxRow
 from agent.incidents.events import EffectSettled
 from agent.incidents.incident import Incident
@@ -96,6 +96,11 @@ class Delivery:
     def durable(self) -> None:
         """Everything owed so far is in the database: payloads need not be kept here."""
         self._fresh.clear()
+
+    def overdue(self, now: float) -> list[EffectSettled]:
+        """Return the answers that take the place of those that nobody waits for any more: to be tried again."""
+        reason = f"no end after {OVERDUE_SECONDS / 60:.0f} minutes"
+        return [EffectSettled(row=owed.id, claim=claim, reason=reason) for owed, claim in self.outbox.overdue(now)]
 
     def settle(self, batch: Batch, settled: EffectSettled) -> Answered | None:
         """Write an answer down. Return what it settled for good; None if it will be tried again or is not ours."""

@@ -316,6 +316,8 @@ class Engine:
         if now >= self._next_report:
             housekeeping.report(self._p, now)
             self.queue.report()
+            for settled in self._p.delivery.overdue(now):
+                self.queue.settled(settled)
             self._durable.unwritten += housekeeping.routine(self._p, now)
             self._next_report = now + housekeeping.REPORT_SECONDS
 

@@ -11,6 +11,8 @@ _SLOTS = {Kind.REMEDIATION: 16, Kind.TICKET: 4, Kind.PUBLISH: 1}
 _BACKOFF_START = 1.0
 _BACKOFF_CAPS = {Kind.REMEDIATION: 300.0, Kind.TICKET: 300.0, Kind.PUBLISH: 10.0}
 """Asking a publisher costs nobody anything: it knows whether it is connected, and must not lag behind when it is."""
+OVERDUE_SECONDS = 1800.0
+"""Every request has a time-out of its own; but one that gets a byte now and then could go on for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Outbox:
 
     def __init__(self) -> None:
         self._targets: dict[str, _Target] = {}
-        self._running: dict[int, tuple[Owed, str]] = {}
+        self._running: dict[int, tuple[Owed, str, float]] = {}
+        """By row: what runs, under which claim, and since when."""
 
     def __len__(self) -> int:
         """Return how many rows are owed; any thread may ask."""
@@ -72,14 +75,22 @@ class Outbox:
                     break
                 target.ready.popleft()
                 target.running += 1
-                self._running[owed.id] = (owed, claim_id)
+                self._running[owed.id] = (owed, claim_id, now)
                 taken.append(owed)
         return taken
 
     def running(self, row: int, claim_id: str) -> Owed | None:
         """Return the row if it runs under this claim, None for an answer that is not ours."""
-        owed, claim = self._running.get(row, (None, ""))
+        owed, claim, _ = self._running.get(row, (None, "", 0.0))
         return owed if claim == claim_id else None
+
+    def overdue(self, now: float) -> list[tuple[Owed, str]]:
+        """Return what has run for so long that nobody waits for its answer any more, with its claim; never a repair."""
+        return [
+            (owed, claim)
+            for owed, claim, since in self._running.values()
+            if owed.kind is not Kind.REMEDIATION and now - since > OVERDUE_SECONDS
+        ]
 
     def settle(self, owed: Owed) -> None:
         """The row is done: the next one of its lane may go."""
@@ -121,3 +132,4 @@ class Outbox:
     def shift(self, delta: float) -> None:
         for target in self._targets.values():
             target.not_before += delta if target.not_before else 0.0
+        self._running = {row: (owed, claim, since + delta) for row, (owed, claim, since) in self._running.items()}

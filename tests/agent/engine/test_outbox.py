@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from agent.engine.outbox import Outbox, Owed
+from agent.engine.outbox import OVERDUE_SECONDS, Outbox, Owed
 from agent.incidents.effects import Kind
 
 LANES = ("a", "b", "c")
@@ -31,6 +31,35 @@ def failing(outbox, times, retry_after=0.0):
         waits.append(at - now)
         now = at
     return waits
+
+
+def test_what_never_ends_is_asked_for_again_and_its_late_answer_does_not_count(make_bench):
+    bench = make_bench()
+    bench.process(up=0)
+    (hung,), (repair,) = bench.take("rt"), bench.take("runner")
+    bench.pass_time(OVERDUE_SECONDS - 60)
+    assert bench.take("rt") == []
+    for _ in range(4):
+        bench.pass_time(60)
+    (again,) = bench.take("rt")
+    assert (again.key, again.claim != hung.claim) == (hung.key, True)
+    reasons = {row["target"]: row["reason"] for row in bench.reader.undelivered()}
+    assert reasons["rt"] == "no end after 30 minutes"
+    bench.settle(hung, id="old", url="", state="open")
+    bench.settle(again, id="new", url="", state="open")
+    query = "SELECT ticket_id FROM tickets"
+    assert bench.database.connection.execute(query).fetchall() == [("new",)]
+    assert bench.take("runner") == []  # a repair is never asked for again
+    bench.settle(repair, outcome="succeeded")
+
+
+def test_a_step_of_the_clock_is_no_reason_to_give_up_waiting():
+    outbox = Outbox()
+    outbox.add(owed(1))
+    (row,) = outbox.claim(1000.0, "c")
+    outbox.shift(7200.0)
+    assert outbox.overdue(8200.0 + OVERDUE_SECONDS) == []
+    assert outbox.overdue(8201.0 + OVERDUE_SECONDS) == [(row, "c")]
 
 
 def test_a_lane_is_performed_in_order_one_row_at_a_time():
