@@ -195,6 +195,7 @@ def test_an_acknowledgement_that_names_no_end_holds_as_long_as_is_configured(mak
 def test_an_acknowledgement_that_is_given_back_arms_the_chain_again(bench):
     paged(bench)
     order(bench, Acknowledged(actor="ann"))
+    assert told(bench) == [("first", "acknowledged")]
     bench.pass_time(7200)
     order(bench, Released(actor="ann"))
     assert paged(bench) == ["first"]
