@@ -86,7 +86,7 @@ class EngineQueue:
                 self._schedule(reading)
 
     def _push(self, reading: Reading) -> None:
-        """Under load, an event of a source replaces the oldest one that waits: the newest value is what counts."""
+        """Beyond the limit the oldest event that waits is lost, and counted; the next look at its source tells it again."""
         if len(self._pushed) >= _PUSHED:
             metrics.QUEUE_DROPPED.labels("pushed").inc()
             self._pushed.popleft()
