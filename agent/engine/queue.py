@@ -86,7 +86,7 @@ class EngineQueue:
                 self._schedule(reading)
 
     def _push(self, reading: Reading) -> None:
-        """Beyond the limit the oldest event that waits is lost, and counted; the next look at its source tells it again."""
+        """Beyond the limit the oldest event that waits is lost, and counted; the next look at its source tells it."""
         if len(self._pushed) >= _PUSHED:
             metrics.QUEUE_DROPPED.labels("pushed").inc()
             self._pushed.popleft()
