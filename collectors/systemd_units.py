@@ -40,10 +40,13 @@ Properties = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitOptions:
-    """Patterns that match a whole unit name. Units of the excluded kinds are many, and say little."""
+    """Patterns that match a whole unit name. Units of the excluded kinds are many, and say little.
+
+    A repair that the root helper runs is a unit too, and its incident says how it ended.
+    """
 
     unit_include: str = ".+"
-    unit_exclude: str = r".+\.(automount|device|mount|scope|slice)"
+    unit_exclude: str = r".+\.(automount|device|mount|scope|slice)|paramedic-run-.+\.service"
 
     def __post_init__(self) -> None:
         filters.check(self.unit_include, self.unit_exclude)

@@ -37,6 +37,13 @@ def test_loaded_units_of_the_shown_kinds_are_in_one_state_each():
     }
 
 
+def test_a_repair_that_the_root_helper_runs_is_no_service_of_the_host_s():
+    run = f"paramedic-run-{'0' * 32}.service"
+    units = [(run, "A repair", "loaded", "failed", "failed", "", "/o/r", 0, "", "/"), *UNITS]
+    assert run not in states(listed(OPTIONS, units, PROPERTIES))
+    assert run in states(listed(UnitOptions(unit_exclude=""), units, {**PROPERTIES, run: {"Type": "exec"}}))
+
+
 def test_services_carry_their_type_and_other_units_none():
     kinds = {
         dict(sample.labels)["name"]: dict(sample.labels).get("type")

@@ -71,7 +71,17 @@ def members(host: Helped, run_id: str) -> list[str]:
 
 def limits_bite(host: Helped) -> bool:
     show = "cat /sys/fs/cgroup/pids$(sed -n 's/^[0-9]*:pids://p' /proc/self/cgroup)/pids.max /sys/fs/cgroup/pids.max"
-    argv = ("systemd-run", "--quiet", "--wait", "--pipe", "--property=TasksMax=7", "sh", "-c", f"{show} 2> /dev/null")
+    argv = (
+        "systemd-run",
+        "--quiet",
+        "--collect",
+        "--wait",
+        "--pipe",
+        "--property=TasksMax=7",
+        "sh",
+        "-c",
+        f"{show} 2> /dev/null; true",
+    )
     return host.machine.outcome(*argv).stdout.split()[:1] == ["7"]
 
 

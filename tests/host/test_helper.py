@@ -133,6 +133,7 @@ def test_a_run_that_is_killed_has_a_verdict(host: Helped, counted, whom):
         host.machine.run("systemctl", "kill", "--signal=KILL", f"--kill-whom={whom}", unit)
     finished = host.await_finished(run_id)
     assert (finished["result"], finished["code"], finished["status"]) == ("signal", "killed", "KILL")
+    assert host.incident(unit) is None
     assert counted("15", run_id)[1] == "duplicate"
     assert counted.count(run_id) == 1
 
