@@ -6,6 +6,8 @@ from agent.incidents.decision import Decision
 from agent.incidents.incident import ACTIVE, Incident, Span
 from agent.itsm.priority import FAILING
 
+LONGEST_SECONDS = 400 * 86400.0
+
 
 def traced(before: Incident | None, decision: Decision, now: float) -> Decision:
     """Return the decision with its incident's spans as they are now."""
@@ -46,9 +48,13 @@ def is_planned(incident: Incident, last: Span | None) -> bool:
 
 
 def _began(incident: Incident, now: float) -> float:
-    """Return when the condition began to hold, which is before it became an incident, and after the last time."""
+    """Return when the condition began to hold, which is before it became an incident, and after the last time.
+
+    What other programs post may claim to have begun at any time: longer ago than anything on record, it tells nothing.
+    """
     earliest = incident.spans[-1].end if incident.spans else None
-    return max(min(incident.active_at or now, now), earliest or 0.0)
+    began = min(incident.active_at or now, now)
+    return max(began if now - began <= LONGEST_SECONDS else now, earliest or 0.0)
 
 
 def _ended(spans: tuple[Span, ...], now: float) -> tuple[Span, ...]:

@@ -42,6 +42,14 @@ def test_an_incident_lasts_from_when_its_condition_holds_until_it_is_resolved():
     assert history((100.0, {}), (130.0, {"state": State.RESOLVED})) == (Span(start=90.0, end=130.0),)
 
 
+@pytest.mark.parametrize("start", [1.0, -62_000_000_000.0])
+def test_a_beginning_before_everything_on_record_is_no_outage_of_decades(start):
+    now = 1_800_000_000.0
+    assert history((now, {"active_at": start})) == (Span(start=now),)
+    lately = now - 30 * 86400.0
+    assert history((now, {"active_at": lately})) == (Span(start=lately),)
+
+
 def test_what_was_well_before_a_re_opening_is_no_part_of_it():
     spans = history(
         (100.0, {}),
