@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -116,7 +117,7 @@ class Engine:
         began = time.perf_counter()
         self._take_all(batch, items)
         self._due(batch)
-        self._p.delivery.claim(batch, self._p.database.connection)
+        self._p.delivery.claim(batch, self._p.database.connection, held=self._p.situations.degraded)
         wrote = bool(batch.writes)
         self._finish(batch)
         if wrote:
@@ -245,7 +246,7 @@ class Engine:
         self._finish(batch)
         batch.begin_again(self._p.clock.now())
         self._take_all(batch, self.queue.take(0.0, _BATCH))
-        self._p.delivery.claim(batch, self._p.database.connection)
+        self._p.delivery.claim(batch, self._p.database.connection, held=self._p.situations.degraded)
 
     def _wake(self, batch: Batch, incident: Incident) -> None:
         if incident.wake_at is None or incident.wake_at > batch.now:
@@ -314,11 +315,14 @@ class Engine:
             self._p.outside.watchdog()
             self._next_watchdog = running + self._p.outside.watchdog_seconds
         if now >= self._next_report:
-            housekeeping.report(self._p, now)
             self.queue.report()
             for settled in self._p.delivery.overdue(now):
                 self.queue.settled(settled)
-            self._durable.unwritten += housekeeping.routine(self._p, now)
+            try:
+                housekeeping.report(self._p, now)
+                self._durable.unwritten += housekeeping.routine(self._p, now)
+            except sqlite3.Error as error:  # a disk that fails is no reason to stop watching
+                _log.error("the record cannot be read", error=str(error))
             self._next_report = now + housekeeping.REPORT_SECONDS
 
 

@@ -1,5 +1,6 @@
 """The main loop: a fault is noticed, repaired, verified and recorded, and nothing leaves before it is durable."""
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from agent.engine.commands import CommandError, OnIncident, SetMaintenance, SetStop
 from agent.incidents import policy
 from agent.incidents.events import Acknowledged, EffectSettled
+from agent.store.database import StoreError
 from collectors.sample import Origin, Reading, Sample, Source, labels
 from remediations.plan import Plan
 from tests.agent.engine.conftest import RULES
@@ -440,3 +442,52 @@ def test_an_incident_that_comes_back_for_ever_is_a_new_one_now_and_then(make_ben
     incidents = bench.reader.incidents(("resolved", "closed"), 10)
     assert sorted(incident["reopened"] for incident in incidents) == [1, 4, 4]
     assert sum(incident["state"] == "resolved" for incident in incidents) == 1
+
+
+class Failing:
+    """A connection to a database on a disk that can no longer be read."""
+
+    in_transaction = False
+
+    def execute(self, *_statement):
+        raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_a_disk_that_fails_stops_every_action_and_no_watching(bench, capsys):
+    bench.pass_time(16)
+    real, bench.database.connection = bench.database.connection, Failing()
+    capsys.readouterr()
+    for up in (0, 1, 0):
+        bench.clock.advance(20)
+        bench.process(up=up)
+    assert [str(alert.state) for alert in bench.engine.alerts] == ["firing"]
+    assert [alert.name for alert in bench.told] == ["ProcessDown"] * 3
+    assert bench.handed == []
+    assert "the record cannot be read" in capsys.readouterr().out
+    bench.database.connection = real
+    for _ in range(3):
+        bench.pass_time(20)
+    assert bench.incident()["state"] == "remediating"
+
+
+def test_what_is_owed_while_nothing_can_be_written_is_told_once_it_can(make_bench):
+    bench = make_bench(ladders=())
+    bench.pass_time(16)
+
+    def full(_writes):
+        raise StoreError("the disk is full")
+
+    real, bench.database.commit = bench.database.commit, full
+    for up in (0, 1, 0, 1):
+        bench.clock.advance(20)
+        bench.process(up=up)
+        bench.pass_time(400)
+    assert bench.handed == []
+    bench.database.commit = real
+    told = []
+    for _ in range(40):
+        bench.pass_time(10)
+        for row in bench.take("rt"):
+            told.append(row.payload["op"])
+            bench.settle(row, id="7", state="open")
+    assert (told[0], told[-1], told.count("open"), told.count("close")) == ("open", "close", 1, 2)
