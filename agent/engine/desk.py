@@ -18,6 +18,7 @@ from agent.incidents import approval
 from agent.incidents.advance import Context
 from agent.incidents.decide import decide
 from agent.incidents.decision import Decision, Reason
+from agent.incidents.declined import is_declined
 from agent.incidents.events import (
     AlertChanged,
     AttemptNeverBegan,
@@ -288,7 +289,8 @@ class Desk:
 
     def _calm(self, batch: Batch, head: str) -> None:
         parent = self._casebook.get(head) if head else None
-        if parent is not None and parent.state in ACTIVE and self._casebook.is_over(head):
+        lasts = parent is not None and (parent.state in ACTIVE or is_declined(parent))
+        if parent is not None and lasts and self._casebook.is_over(head):
             self.happened(batch, parent, AlertChanged(change=recovered(parent, batch.now)))
 
     def _tell(self, before: Incident | None, decision: Decision) -> None:

@@ -5,7 +5,7 @@ import pytest
 from agent.engine import intake
 from agent.engine.commands import OnIncident, PostAlerts
 from agent.engine.desk import STORM_ROWS
-from agent.incidents.events import ResolvedByOperator
+from agent.incidents.events import Declined, ResolvedByOperator
 from agent.incidents.posted import post_of
 
 PAST = "2020-01-01T00:00:00Z"
@@ -52,3 +52,15 @@ def test_members_that_end_after_their_storm_was_resolved_by_hand_do_no_harm(benc
     post(bench, range(STORM_ROWS + 60), endsAt=PAST)
     post(bench, [0])
     assert [incident.state for incident in bench.parts.casebook.active()] == ["escalated"]
+
+
+def test_a_storm_that_nobody_will_fix_is_closed_after_its_last_member(bench):
+    found = storm(bench)
+    bench.order(OnIncident(incident_id=found.id, event=Declined(actor="ann")))
+    bench.pass_time(3601)
+    assert bench.parts.casebook.get(found.id).state == "resolved", "its alerts go on"
+    post(bench, range(STORM_ROWS + 60), endsAt=PAST)
+    bench.pass_time(3601)
+    bench.pass_time(1)
+    assert bench.parts.casebook.get(found.id) is None
+    assert kept(bench) == 0
