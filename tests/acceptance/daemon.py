@@ -266,7 +266,7 @@ class Daemon:
 
     def incident(self, alert: str, **labels: str) -> dict[str, Any] | None:
         """Return the newest incident of this alert and labels with all that was done; None if there is none."""
-        for each in self.incidents():
+        for each in self.incidents(limit=10_000):
             if each["alertname"] == alert and labels.items() <= dict(each["labels"]).items():
                 return self.client.get("incidents", each["id"])
         return None

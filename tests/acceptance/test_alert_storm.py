@@ -112,4 +112,5 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_daemon_is_killed():
         for worker in workers:
             worker.join(60)
         daemon.start()
-        assert acknowledged - held(daemon) == set()
+        # What is on record is applied bit by bit, beside everything else that the daemon does.
+        eventually(lambda: acknowledged <= held(daemon), 30.0, lambda: f"{len(acknowledged - held(daemon))} are lost")
