@@ -153,7 +153,7 @@ class Desk:
         limits = self.rules.limits
         muted, _ = self._situations.muted(incident, batch.now)
         apart = muted or ("drill" if incident.drill else "")
-        kind = f"{incident.alertname};{apart}" if apart else incident.alertname
+        kind = ";".join(filter(None, (incident.alertname, incident.origin, apart)))
         alike = self._casebook.note_opening(kind, batch.now, apart=bool(apart), most=limits.storm_incidents)
         if is_storm(alike, batch.now, incidents=limits.storm_incidents, within=limits.storm_within):
             parent = self._storm_of(batch, incident, kind)
@@ -187,15 +187,15 @@ class Desk:
 
     def take_up(self, alerts: Iterable[Alert]) -> None:
         """After a restart: find what each alert holds open, its own incident or the storm incident that counts it."""
-        crowded = {i.alertname: i.id for i in self._casebook.active() if i.members > STORM_ROWS}
+        crowded = {(i.alertname, i.origin): i.id for i in self._casebook.active() if i.members > STORM_ROWS}
         for alert in alerts:
             if alert.state is AlertState.PENDING or not self.wants(dict(alert.labels)):
                 continue
             key = incident_key(self.rules.host, alert.rule, alert.labels, self.rules.ignore_labels)
             if self._casebook.by_key(key) is not None:
                 self._casebook.hold(key, alert)
-            elif alert.name in crowded:
-                self._casebook.fold(alert.fingerprint, crowded[alert.name])
+            elif (alert.name, alert.origin) in crowded:
+                self._casebook.fold(alert.fingerprint, crowded[alert.name, alert.origin])
 
     def first_start_over(self, batch: Batch, limit: int) -> None:
         """End the settling of the very first start: more than `limit` faults found get one ticket together."""

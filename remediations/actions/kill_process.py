@@ -48,7 +48,7 @@ def plan(parameters: KillParameters, context: Context) -> Plan:
 
 SPEC = ActionSpec(
     name="kill_process",
-    summary="End a process by pid file, name, unit or memory: TERM, then KILL. Never PID 1, nor the daemon.",
+    summary="End a process by pid file, name, unit or memory: TERM, then KILL. Never PID 1, the daemon or its session.",
     parameters=KillParameters,
     plan=plan,
     host=True,

@@ -1,7 +1,8 @@
 """End a process found by pid file, name, unit or memory: TERM, the grace, KILL. Standard library only: `python3 -I -S`.
 
 A process is looked at and signalled through a pidfd that was opened before: a pid that is used again in between is
-never hit. PID 1, kernel threads, the daemon and its helper, and this process and what started it are never touched.
+never hit. PID 1, kernel threads, the daemon and its helper, this process and what started it, and whoever shares a session
+with these (the login that the daemon was started from by hand) are never touched.
 
 Exit status: 0 all have ended, 1 none found or one is still alive, 2 refused.
 """
@@ -110,7 +111,7 @@ def find(options: argparse.Namespace) -> list[Target]:
 def from_pidfile(path: str, command: str | None, spared: frozenset[int]) -> list[Target]:
     pid, owner = read_pidfile(path)
     if is_spared(pid, spared):
-        raise RefusedError(f"pid {pid} is init, the daemon, this program or what started it")
+        raise RefusedError(f"pid {pid} is init, the daemon, this program, what started it or of their session")
     target = look(pid, command)
     if target and owner not in {0, os.geteuid(), target.seen.user}:
         raise RefusedError(f"{path!a} belongs to user {owner}, who may not name a process of user {target.seen.user}")
@@ -176,7 +177,7 @@ def units(pid: int) -> list[str]:
 
 def is_spared(pid: int, spared: frozenset[int]) -> bool:
     """Tell whether a process is ours: of our units, too, for the helper starts this program apart from the daemon."""
-    if pid in spared:
+    if pid in spared or session(pid) in spared - {0, 1}:  # a container may be one session as a whole
         return True
     groups = units(pid)
     return "user.slice" not in groups and not OUR_UNITS.isdisjoint(groups)
@@ -203,15 +204,23 @@ def pids() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdecimal())
 
 
+def session(pid: int) -> int:
+    """Return the session of a process, which is called like the process that began it; 0 for one that is gone."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
+
+
 def ourselves() -> frozenset[int]:
-    """Return init, this process, its parent, and so on upwards."""
-    spared = {0, 1}
+    """Return init, this process, its parent, and so on upwards, and their sessions."""
+    line = [0, 1]
     pid = os.getpid()
-    while pid not in spared:
-        spared.add(pid)
+    while pid not in line:
+        line.append(pid)
         seen = see(pid)
         pid = seen.parent if seen else 1
-    return frozenset(spared)
+    return frozenset((*line, *map(session, line)))
 
 
 def end(targets: Sequence[Target], grace_seconds: float) -> list[Target]:

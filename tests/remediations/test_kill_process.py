@@ -29,7 +29,7 @@ def start():
     started = []
 
     def start(*argv):
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE)
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True)
         started.append(process)
         return process
 
@@ -100,6 +100,14 @@ def test_no_such_process_is_a_failure(tmp_path):
     gone.wait()
     assert run(f"--pidfile={pidfile(tmp_path, str(gone.pid))}").returncode == 1
     assert run("--command=no-such-process").stdout == "no such process\n"
+
+
+def test_whoever_shares_the_session_of_the_caller_is_never_touched(program, tmp_path):
+    with subprocess.Popen([program, "600"]) as neighbour:
+        assert run(f"--command={program.name}", "--every").stdout == "no such process\n"
+        assert run(f"--pidfile={pidfile(tmp_path, str(neighbour.pid))}").returncode == 2
+        assert neighbour.poll() is None
+        neighbour.kill()
 
 
 @pytest.mark.parametrize("content", ["", "-1", "0x10", "1 2", "99999999999", "nginx", "٣"])

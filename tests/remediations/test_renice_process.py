@@ -12,7 +12,7 @@ from remediations.actions.renice_process import SCRIPT
 
 @pytest.fixture
 def sleeper():
-    process = subprocess.Popen(["/bin/sleep", "600"])
+    process = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
     yield process
     process.kill()
     process.wait()

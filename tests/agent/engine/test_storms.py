@@ -16,8 +16,8 @@ def _patient(monkeypatch):
     monkeypatch.setattr(intake, "_TURN_SECONDS", 60.0)
 
 
-def post(bench, numbers, **more):
-    labels = {"alertname": "LinkDown", "severity": "critical"}
+def post(bench, numbers, alertname="LinkDown", **more):
+    labels = {"alertname": alertname, "severity": "critical"}
     alerts = [post_of({"labels": {**labels, "port": str(number)}, **more}) for number in numbers]
     bench.order(PostAlerts(alerts=alerts, origin="http"))
     bench.pass_time(3)
@@ -64,3 +64,11 @@ def test_a_storm_that_nobody_will_fix_is_closed_after_its_last_member(bench):
     bench.pass_time(1)
     assert bench.parts.casebook.get(found.id) is None
     assert kept(bench) == 0
+
+
+def test_a_storm_that_others_tell_of_takes_no_local_fault_of_the_same_name_in(bench):
+    post(bench, range(30), alertname="ProcessDown")
+    (found,) = [incident for incident in bench.parts.casebook if incident.members]
+    bench.process(up=0)
+    (local,) = [incident for incident in bench.parts.casebook if incident.origin == "local"]
+    assert (found.origin, local.parent) == ("http", "")
