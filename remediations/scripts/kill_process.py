@@ -1,8 +1,8 @@
 """End a process found by pid file, name, unit or memory: TERM, the grace, KILL. Standard library only: `python3 -I -S`.
 
 A process is looked at and signalled through a pidfd that was opened before: a pid that is used again in between is
-never hit. PID 1, kernel threads, the daemon and its helper, this process and what started it, and whoever shares a session
-with these (the login that the daemon was started from by hand) are never touched.
+never hit. PID 1, kernel threads, the daemon and its helper, this process and what started it, and whoever shares a
+session with these (the login that the daemon was started from by hand) are never touched.
 
 Exit status: 0 all have ended, 1 none found or one is still alive, 2 refused.
 """

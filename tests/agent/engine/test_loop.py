@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent.engine.commands import CommandError, OnIncident, SetMaintenance, SetStop
 from agent.incidents import policy
@@ -336,18 +337,17 @@ def test_time_spent_waiting_for_a_guard_is_no_health_that_resets_attempts(make_b
 
 
 @pytest.mark.parametrize(("outcome", "detail"), [("succeeded", "exit status 0"), ("failed", "exit status 1")])
-def test_how_a_repair_ended_is_in_the_record_and_no_warning_by_itself(bench, capsys, outcome, detail):
+def test_how_a_repair_ended_is_in_the_record_and_no_warning_by_itself(bench, outcome, detail):
     bench.process(up=0)
     (row,) = bench.take("runner")
-    capsys.readouterr()
     result = {"outcome": outcome, "detail": detail}
-    bench.engine.settled(EffectSettled(row=row.id, claim=row.claim, done=True, reason=detail, result=result))
-    bench.turn()
+    with capture_logs() as lines:
+        bench.engine.settled(EffectSettled(row=row.id, claim=row.claim, done=True, reason=detail, result=result))
+        bench.turn()
     timeline = bench.reader.incident(bench.incident()["id"])["timeline"]
     assert (timeline[-1]["reason"], timeline[-1]["detail"]) == ("attempt_settled", f"{outcome}: {detail}")
-    said = capsys.readouterr().out
-    assert f"{outcome}: {detail}" in said
-    assert "warning" not in said
+    assert f"{outcome}: {detail}" in {line.get("detail") for line in lines}
+    assert "warning" not in {line["log_level"] for line in lines}
 
 
 def test_a_fault_that_others_report_after_one_of_our_own_starts_nothing(bench):
@@ -453,17 +453,17 @@ class Failing:
         raise sqlite3.OperationalError("disk I/O error")
 
 
-def test_a_disk_that_fails_stops_every_action_and_no_watching(bench, capsys):
+def test_a_disk_that_fails_stops_every_action_and_no_watching(bench):
     bench.pass_time(16)
     real, bench.database.connection = bench.database.connection, Failing()
-    capsys.readouterr()
-    for up in (0, 1, 0):
-        bench.clock.advance(20)
-        bench.process(up=up)
+    with capture_logs() as lines:
+        for up in (0, 1, 0):
+            bench.clock.advance(20)
+            bench.process(up=up)
     assert [str(alert.state) for alert in bench.engine.alerts] == ["firing"]
     assert [alert.name for alert in bench.told] == ["ProcessDown"] * 3
     assert bench.handed == []
-    assert "the record cannot be read" in capsys.readouterr().out
+    assert any("the record cannot be read" in line["event"] for line in lines)
     bench.database.connection = real
     for _ in range(3):
         bench.pass_time(20)
