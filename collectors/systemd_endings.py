@@ -84,8 +84,9 @@ def _cause(known: Properties, now: Properties) -> str:
 
 
 def _failed(known: Properties, now: Properties, cause: str) -> str:
-    """A start that is refused fails at once."""
-    refused = known.get("ActiveState") == "inactive" and now.get("Result") != "resources"
+    """A start that is refused fails at once; since systemd 254 a restart does so without being inactive before."""
+    waited = known.get("ActiveState") == "inactive" or cause == RESTART
+    refused = waited and now.get("Result") != "resources"
     if cause == REQUEST and not refused:
         return REQUEST
     return "giving_up" if refused or now.get("Result") == "start-limit-hit" else "failing"

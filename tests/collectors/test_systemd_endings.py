@@ -84,6 +84,16 @@ def test_a_service_that_is_started_no_more_is_given_up():
     assert after(*told, ANSWER, {"NRestarts": 5}, unit("failed", "failed"))[-1] == "given_up"
 
 
+def test_since_systemd_254_a_service_is_given_up_as_it_waits_and_its_result_stays():
+    waiting = (unit("failed", "failed-before-auto-restart"), unit("activating", "auto-restart"))
+    queued = (unit("activating", "auto-restart", JOB), unit("activating", "auto-restart-queued", JOB))
+    told = ({"Result": "exit-code"}, *waiting, *queued)
+    assert after(*told, unit("failed", "failed"), ANSWER)[-2:] == ["giving_up", "given_up"]
+    assert after(*told, {"Result": "resources"}, unit("failed", "failed"), ANSWER)[-1] == "failure"
+    again = (unit("active", "running", JOB), unit("failed", "failed-before-auto-restart"))
+    assert after(*told, {"Result": "success"}, *again)[-2:] == ["", "failing"]
+
+
 def test_a_restart_by_hand_beyond_the_limit_is_given_up():
     told = (*STOPPING, unit("inactive", "dead", JOB), unit("failed", "failed", JOB), ANSWER)
     assert after(*told)[-1] == "given_up"

@@ -15,7 +15,7 @@ ExecStart=/bin/sh -c '{command}'
 [Install]
 WantedBy=multi-user.target
 """
-STUBBORN = "trap 'exit 7' TERM; while :; do sleep 0.1; done"
+STUBBORN = "trap 'exit 7' TERM; echo listens; while :; do sleep 0.1; done"
 
 
 @pytest.fixture
@@ -40,6 +40,13 @@ def service(patient):
         patient.machine.outcome("systemctl", "reset-failed", unit)
         (patient.machine.root / "etc/systemd/system" / unit).unlink()
     patient.machine.run("systemctl", "daemon-reload")
+
+
+def stubborn(patient, service, name):
+    """Return a service that is asked to stop and fails; a shell that is asked before it listens just stops."""
+    unit = service(name, STUBBORN)
+    eventually(lambda: "listens" in patient.machine.journal(unit), 10.0, patient.journal)
+    return unit
 
 
 def cause(patient, unit):
@@ -84,7 +91,7 @@ def test_a_service_that_is_stopped_by_hand_stays_stopped(patient, service):
 
 
 def test_a_service_that_fails_to_stop_well_stays_stopped_even_across_a_restart_of_the_daemon(patient, service):
-    unit = service("stubborn", STUBBORN)
+    unit = stubborn(patient, service, "stubborn")
     patient.machine.run("systemctl", "stop", unit)
     assert patient.machine.show(unit, "ActiveState") == "failed"
     await_cause(patient, unit, "request")
@@ -98,7 +105,7 @@ def test_a_service_that_fails_to_stop_well_stays_stopped_even_across_a_restart_o
 
 
 def test_a_service_that_is_stopped_while_nobody_listens_stays_stopped(patient, service):
-    unit, dead = service("unheard", STUBBORN), service("unheard-dead", "sleep infinity")
+    unit, dead = stubborn(patient, service, "unheard"), service("unheard-dead", "sleep infinity")
     before = patient.pid()
     patient.machine.run("systemctl", "stop", "paramedic")
     patient.machine.run("systemctl", "stop", unit)
