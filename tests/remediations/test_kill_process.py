@@ -1,6 +1,7 @@
 """The script that ends processes, run as the plan runs it."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,9 +19,12 @@ STUBBORN = (
 HUNGRY = "import signal; held = b'x' * 50_000_000; print('ready', flush=True); signal.pause()"
 
 
+ARGV = (sys.executable, "-I", "-S", str(SCRIPT))
+QUIETLY = {"capture_output": True, "text": True, "timeout": 60}
+
+
 def run(*options, grace=10):
-    argv = [sys.executable, "-I", "-S", SCRIPT, *map(str, options), f"--grace-seconds={grace}"]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([*ARGV, *map(str, options), f"--grace-seconds={grace}"], **QUIETLY, check=False)
 
 
 @pytest.fixture
@@ -103,11 +107,16 @@ def test_no_such_process_is_a_failure(tmp_path):
 
 
 def test_whoever_shares_the_session_of_the_caller_is_never_touched(program, tmp_path):
-    with subprocess.Popen([program, "600"]) as neighbour:
-        assert run(f"--command={program.name}", "--every").stdout == "no such process\n"
-        assert run(f"--pidfile={pidfile(tmp_path, str(neighbour.pid))}").returncode == 2
-        assert neighbour.poll() is None
-        neighbour.kill()
+    # A session of their own: in a container that of the tests may be the only one, whose processes are not spared.
+    by_name, by_pid = (
+        shlex.join([*ARGV, option]) for option in (f"--command={program.name}", f"--pidfile={tmp_path}/pid")
+    )
+    shell = f"{program} 600 & echo $! > {tmp_path}/pid; {by_name} --every; {by_pid}; echo $?; kill -0 $! && kill $!"
+    result = subprocess.run(["sh", "-c", shell], **QUIETLY, check=False, start_new_session=True)
+    assert result.returncode == 0
+    found, refused, code = result.stdout.splitlines()
+    assert (found, code) == ("no such process", "2")
+    assert refused.startswith("refused: pid ")
 
 
 @pytest.mark.parametrize("content", ["", "-1", "0x10", "1 2", "99999999999", "nginx", "٣"])
@@ -126,8 +135,8 @@ def test_init_and_what_started_the_script_are_never_touched(tmp_path, pid):
 def test_what_started_the_script_is_not_found_by_name_either(tmp_path):
     shell = tmp_path / f"pm-{os.getpid()}"
     shutil.copy("/bin/sh", shell)
-    command = f"{sys.executable} -I -S {SCRIPT} --every --command={shell.name}; echo survived"
-    result = subprocess.run([shell, "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    command = f"{shlex.join([*ARGV, '--every', f'--command={shell.name}'])}; echo survived"
+    result = subprocess.run([shell, "-c", command], **QUIETLY, check=False)
     assert result.stdout == "no such process\nsurvived\n"
 
 
