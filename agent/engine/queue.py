@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.engine.coalescing import coalesced
 from agent.engine.commands import BusyError, Command
 from agent.incidents.events import EffectSettled
 from agent.telemetry import metrics
@@ -14,6 +15,8 @@ from collectors.sample import Failure, Reading
 
 _COMMANDS = 1000
 _PUSHED = 10_000
+_SPARE = 2500
+"""To coalesce costs a look at all that waits: so many readings come between two times."""
 _SCHEDULED = 1000
 _ROUND_SECONDS = 0.05
 """After the first reading of a round of collectors the rest is waited for: one wake-up for all of them."""
@@ -47,7 +50,7 @@ class EngineQueue:
         """Told when the engine has taken what waited."""
         self._settled: deque[EffectSettled | PhaseChanged] = deque()
         self._commands: deque[Ordered] = deque()
-        self._pushed: deque[Reading | Failure] = deque()
+        self._pushed: deque[Reading] = deque()
         self._scheduled: deque[Reading | Failure] = deque()
         self._woken = False
         self.stopping = False
@@ -86,15 +89,24 @@ class EngineQueue:
                 self._schedule(reading)
 
     def _push(self, reading: Reading) -> None:
-        """Beyond the limit the oldest event that waits is lost, and counted; the next look at its source tells it."""
         if len(self._pushed) >= _PUSHED:
-            metrics.QUEUE_DROPPED.labels("pushed").inc()
-            self._pushed.popleft()
+            self._coalesce()
         self._pushed.append(reading)
+
+    def _coalesce(self) -> None:
+        """Of each series only the newest sample goes on waiting. If that leaves too much, the oldest is lost."""
+        before = len(self._pushed)
+        self._pushed = coalesced(self._pushed)
+        metrics.QUEUE_COALESCED.labels("pushed").inc(before - len(self._pushed))
+        while len(self._pushed) > _PUSHED - _SPARE:
+            self._pushed.popleft()
+            metrics.QUEUE_DROPPED.labels("pushed").inc()
 
     def fail(self, failure: Failure) -> None:
         with self._changed:
-            if len(self._scheduled) < _SCHEDULED:
+            if len(self._scheduled) >= _SCHEDULED:
+                metrics.QUEUE_DROPPED.labels("scheduled").inc()
+            else:
                 self._schedule(failure)
 
     def _schedule(self, item: Reading | Failure) -> None:

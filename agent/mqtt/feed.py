@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from agent.clock import Clock
+from agent.engine.coalescing import coalesced
 from agent.engine.commands import Ingest, PostAlerts
 from agent.intake import messages
 from agent.intake.decoding import IntakeError
 from agent.intake.topics import MAX_LEVEL, MAX_TOPIC, TopicPattern
 from agent.telemetry import log
-from agent.telemetry.metrics import MQTT_MESSAGES, MQTT_SILENT, MQTT_TOPICS
+from agent.telemetry.metrics import MQTT_MESSAGES, MQTT_SILENT, MQTT_TOPICS, QUEUE_COALESCED
 from collectors.sample import Failure, Labels, Origin, Reading, Sample, Source
 
 COLLECTOR = "mqtt"
@@ -65,6 +66,15 @@ class Batch:
         if not (self.readings or self.failures or self.alerts):
             return None
         return Ingest(readings=(*self.failures, *self.readings.values()), alerts=tuple(self.alerts))
+
+    def coalesce(self) -> int:
+        """Keep of each series, and of each failing topic, what was said last. Return how much that is, with alerts."""
+        before = len(self.readings)
+        newest = coalesced(self.readings.values())
+        self.readings = {(reading.source.target, round(reading.at * 1000)): reading for reading in newest}
+        self.failures = list({failure.source: failure for failure in self.failures}.values())
+        QUEUE_COALESCED.labels("mqtt").inc(before - len(self.readings))
+        return len(self.readings) + len(self.failures) + len(self.alerts)
 
 
 class Feed:

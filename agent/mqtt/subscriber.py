@@ -27,7 +27,7 @@ Order = Callable[[Ingest], Future[Mapping[str, Any]]]
 
 MAX_BATCH = 500
 MAX_GATHERED = 2000
-"""Messages that may wait for the engine before the socket is left alone; only QoS 0 can be so many."""
+"""Messages that may wait for the engine before older values make room for newer ones; mostly QoS 0 can be so many."""
 RETRY_SECONDS = 0.2
 CLOSE_SECONDS = 1.0
 _log = log.get("mqtt")
@@ -170,6 +170,17 @@ class Subscriber:
         for message in messages:
             self._gather(message)
         self._gathered_count += len(messages)
+        if self._gathered_count >= MAX_GATHERED:
+            self._coalesce()
+
+    def _coalesce(self) -> None:
+        """Let only the newest value of each series wait; where that leaves too much, the socket is left alone.
+
+        A message whose value was replaced is acknowledged with the batch that has what took its place.
+        """
+        left = self._gathered.coalesce()
+        if left <= MAX_GATHERED // 2:  # else it would have to be done again at once
+            self._gathered_count = left
 
     def _gather(self, message: "MQTTMessage") -> None:
         if message.qos:

@@ -50,6 +50,7 @@ STANDSTILLS = _counter("paramedic_standstills_total", "Times when the process st
 # engine
 QUEUE_LENGTH = _gauge("paramedic_queue_length", "Items waiting for the engine.", "kind")
 QUEUE_DROPPED = _counter("paramedic_queue_dropped_total", "Items refused because the queue was full.", "kind")
+QUEUE_COALESCED = _counter("paramedic_queue_coalesced_total", "Readings that newer ones took the place of.", "kind")
 BATCH_SECONDS = _histogram("paramedic_engine_batch_seconds", "Time from taking a batch to its commit.")
 SERIES = _gauge("paramedic_series", "Series in the store.")
 SAMPLES_REFUSED = _gauge("paramedic_samples_refused", "Samples left out because the store holds its most series.")

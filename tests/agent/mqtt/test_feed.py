@@ -162,3 +162,25 @@ def test_no_message_makes_it_raise(topic, payload):
     )
     for item in ingest.readings if (ingest := taken(everything, (topic, payload)).ingest()) else ():
         assert isinstance(item, Reading | Failure)
+
+
+def test_of_what_waits_the_newest_of_each_series_is_kept_with_every_alert(clock):
+    both = feed(
+        clock,
+        subscription("s/{room}", metric="heat", path=("t",), name="heat"),
+        subscription("s/+", metric="damp", path=("h",), name="damp"),
+        subscription("alarm/{site}", name="alarm"),
+    )
+    batch = Batch()
+    alarm = b'{"labels": {"alertname": "Smoke"}}'
+    for payload in (b'{"t": 21, "h": 40}', b'{"t": 22}', b"no number", b"nor this"):
+        clock.elapsed += 1.0
+        both.take(batch, "s/kitchen", payload)
+        both.take(batch, "alarm/north", alarm)
+    assert batch.coalesce() == 2 + 1 + 4
+    ingest = batch.ingest()
+    failure, *readings = ingest.readings
+    assert "malformed" in failure.reason
+    assert [[sample[:2] for sample in reading.samples] for reading in readings] == [[("damp", 40.0)], [("heat", 22.0)]]
+    assert [reading.at - clock.now() for reading in readings] == [-3.0, -2.0], "each at the time at which it was heard"
+    assert len(ingest.alerts) == 4
