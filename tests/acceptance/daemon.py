@@ -24,7 +24,7 @@ from agent.config import toml
 from collectors.registry import SPECS
 from tests.services.service import eventually, free_port, private_directory
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 RELOADED = re.compile('event="?reload')
 PARAMEDIC = (sys.executable, "-P", "-m", "agent.cli.main")
 GATED = """\
@@ -94,7 +94,7 @@ class Watched:
             os.kill(int(self.pidfile.read_text()), signal.SIGKILL)
 
 
-def open_within(fifo: Path, seconds: float = 20.0) -> Any:
+def open_within(fifo: Path, seconds: float = 60.0) -> Any:
     """Open a FIFO for writing once somebody reads it."""
 
     def opened() -> int | None:
@@ -240,7 +240,7 @@ class Daemon:
             )
         return self.process
 
-    def stop(self, seconds: float = 10.0) -> int:
+    def stop(self, seconds: float = 60.0) -> int:
         """Send SIGTERM; return the exit code."""
         return self._end(signal.SIGTERM, seconds)
 
@@ -271,7 +271,7 @@ class Daemon:
                 return self.client.get("incidents", each["id"])
         return None
 
-    def await_incident(self, alert: str, seen: Callable[[Any], bool], seconds: float = 30.0, **labels: str) -> Any:
+    def await_incident(self, alert: str, seen: Callable[[Any], bool], seconds: float = 60.0, **labels: str) -> Any:
         """Return the incident of this alert once it is as wanted."""
 
         def look() -> Any:
@@ -280,11 +280,11 @@ class Daemon:
 
         return eventually(look, seconds, lambda: f"{self.incident(alert, **labels)}\n{self.tail()}")
 
-    def await_state(self, alert: str, state: str, seconds: float = 30.0, **labels: str) -> Any:
+    def await_state(self, alert: str, state: str, seconds: float = 60.0, **labels: str) -> Any:
         return self.await_incident(alert, lambda incident: incident["state"] == state, seconds, **labels)
 
     def page(self) -> str:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{self.url}/metrics", timeout=10) as it:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{self.url}/metrics", timeout=60) as it:
             return it.read().decode()
 
     def metric(self, name: str, **labels: str) -> float:
@@ -309,7 +309,7 @@ class Daemon:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(60)
             pytest.fail(f"the daemon did not end within {seconds:g} s:\n{self.tail()}")
 
 

@@ -31,7 +31,7 @@ def _quick(monkeypatch):
 
 @contextmanager
 def syncing(url, resend=60.0):
-    target = AlertmanagerOptions(name="am", url=url, resend=resend, timeout=5.0)
+    target = AlertmanagerOptions(name="am", url=url, resend=resend, timeout=60)
     sync = AlertmanagerSync(target, SystemClock(), external=labels(instance="web1", job="node"))
     sync.start()
     try:

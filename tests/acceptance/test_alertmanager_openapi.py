@@ -57,8 +57,8 @@ def test_whatever_is_asked_the_answer_is_as_alertmanager_defines_it(daemon, tmp_
     bearer = {"authorization": f"Bearer {TOKEN}"}
     posted = [{"labels": {"alertname": name, "severity": "critical"}} for name in ("Quiet", "Loud")]
     for path, body in (("silences", SILENCE), ("alerts", posted)):
-        requests.post(f"{daemon.url}/api/v2/{path}", json=body, headers=bearer, timeout=10).raise_for_status()
-    eventually(lambda: len(requests.get(f"{daemon.url}/api/v2/alerts", timeout=10).json()) == len(posted))
+        requests.post(f"{daemon.url}/api/v2/{path}", json=body, headers=bearer, timeout=60).raise_for_status()
+    eventually(lambda: len(requests.get(f"{daemon.url}/api/v2/alerts", timeout=60).json()) == len(posted))
 
     argv = (
         *(schemathesis, "run", "definition.json", "--url", f"{daemon.url}/api/v2", "--no-color"),

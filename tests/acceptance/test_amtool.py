@@ -182,7 +182,7 @@ def test_what_prometheus_sends_opens_an_incident_and_its_end_resolves_it(daemon)
     rules = rule_file({"alert": "SentBroken", "expr": "test_broken == 1", "labels": {"severity": "critical"}})
     with running_prometheus(PROMETHEUS % (daemon.port, daemon.port, TOKEN), files={"rules.yml": rules}) as server:
         found = f"{server.url}/api/v1/alertmanagers"
-        eventually(lambda: requests.get(found, timeout=10).json()["data"]["activeAlertmanagers"])
+        eventually(lambda: requests.get(found, timeout=60).json()["data"]["activeAlertmanagers"])
         daemon.tell(broken=True)
 
         sent = daemon.await_incident("SentBroken", lambda incident: incident["state"] != "resolved")
@@ -208,5 +208,5 @@ def test_what_is_not_sent_again_is_without_data_and_only_its_end_resolves_it(dae
 
 
 def test_nobody_without_the_token_silences_anything(daemon):
-    assert requests.post(f"{daemon.url}/api/v2/silences", json={}, timeout=10).status_code == 401
-    assert requests.delete(f"{daemon.url}/api/v2/silence/x", timeout=10).status_code == 401
+    assert requests.post(f"{daemon.url}/api/v2/silences", json={}, timeout=60).status_code == 401
+    assert requests.delete(f"{daemon.url}/api/v2/silence/x", timeout=60).status_code == 401

@@ -150,7 +150,7 @@ def test_a_comment_on_the_ticket_is_the_word_of_its_author(tmp_path: Path, rt: S
             f"{rt.url}/REST/2.0/ticket/{number}/comment",
             json={"Content": f"approve {incident['awaiting']['plan']} go on", "ContentType": "text/plain"},
             auth=("root", rt_service.ROOT_PASSWORD),
-            timeout=20,
+            timeout=60,
         ).raise_for_status()
 
         after = daemon.await_incident(

@@ -69,7 +69,7 @@ def test_what_a_script_printed_is_there_first_and_last(scripts: Daemon):
 def test_nothing_that_a_script_started_lives_on_after_its_time_out(scripts: Daemon):
     for name in ("hang", "fork"):
         scripts.await_state("Broken", "escalated", 60.0, name=name)
-    eventually(lambda: not running("sleep\0004141\0"), 10.0, lambda: running("sleep\0004141\0"))
+    eventually(lambda: not running("sleep\0004141\0"), 60.0, lambda: running("sleep\0004141\0"))
     assert not running(str(scripts.scripts))
 
 
@@ -116,7 +116,7 @@ def open_door() -> Iterator[Daemon]:
 
 def post(daemon: Daemon, alertname: str, **labels: str) -> requests.Response:
     document = [{"labels": {"alertname": alertname, "severity": "critical"} | labels}]
-    return requests.post(f"{daemon.url}/api/v2/alerts", json=document, timeout=20)
+    return requests.post(f"{daemon.url}/api/v2/alerts", json=document, timeout=60)
 
 
 def witnessed(daemon: Daemon) -> Sequence[str]:
@@ -147,10 +147,10 @@ def test_a_hostile_label_reaches_no_action_and_the_refusal_says_why(open_door: D
 def test_a_time_at_the_edge_of_the_calendar_is_told_of_like_any_other(open_door: Daemon, start: str):
     labels = {"alertname": "Odd", "severity": "critical", "start": start}
     posted = [{"labels": labels, "startsAt": start, "endsAt": "9999-12-31T23:59:59-12:00"}]
-    answer = requests.post(f"{open_door.url}/api/v2/alerts", json=posted, timeout=20)
+    answer = requests.post(f"{open_door.url}/api/v2/alerts", json=posted, timeout=60)
     assert answer.status_code == 200
     assert open_door.await_state("Odd", "escalated", start=start)["tickets"] == ["book"]
-    shown = requests.get(f"{open_door.url}/api/v2/alerts", params={"filter": "alertname=Odd"}, timeout=20)
+    shown = requests.get(f"{open_door.url}/api/v2/alerts", params={"filter": "alertname=Odd"}, timeout=60)
     assert start in {alert["labels"]["start"] for alert in shown.json()}
 
 

@@ -80,7 +80,7 @@ def test_the_daemon_on_its_defaults_tells_an_ordinary_user_where_it_is_and_what_
         assert metrics in paramedic("status", "--socket", control).stdout
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert "Traceback" not in said.read_text()
 
 

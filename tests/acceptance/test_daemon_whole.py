@@ -242,7 +242,7 @@ def test_amtool_shows_the_alert_firing_and_then_resolved(site: Site):
 
 def prometheus(site: Site, expression: str) -> list[Any]:
     url = f"{site.prometheus.url}/api/v1/query"
-    return requests.get(url, params={"query": expression}, timeout=10).json()["data"]["result"]
+    return requests.get(url, params={"query": expression}, timeout=60).json()["data"]["result"]
 
 
 def test_prometheus_sees_us_up_and_the_states_of_alerts_and_incidents(site: Site):

@@ -60,7 +60,7 @@ def test_a_rule_without_an_article_fails_a_strict_check_a_draft_is_written_and_t
         assert "no_remediation" in draft
 
         assert told(daemon, "article", "search", "zorkmid")[0]["name"] == "shop-pool-full"
-        found = requests.get(f"{daemon.url}/control/articles", params={"query": "zorkmid"}, timeout=10).json()
+        found = requests.get(f"{daemon.url}/control/articles", params={"query": "zorkmid"}, timeout=60).json()
         assert [each["name"] for each in found] == ["shop-pool-full"]
         assert any(each["name"] == "till-stuck" for each in told(daemon, "article", "search", "till"))
 

@@ -154,7 +154,7 @@ def test_nothing_is_lost_while_the_broker_restarts_and_its_forgotten_topics_come
         with Listener(broker) as reader:
             reader.await_message(TOPIC, "old")
         stop.set()
-        worker.join(10)
+        worker.join(60)
         assert any(result.done for result in settled)
         assert not any(result.dead for result in settled)
         assert client.perform(row("paramedic/h/state", "last")).done
@@ -168,11 +168,11 @@ def test_the_retained_stop_topic_is_heard_at_the_start_and_whenever_it_changes(b
     client = paramedic(broker)
     client.on_stop = said.put
     started(client)
-    assert said.get(timeout=10) == "storm damage"
+    assert said.get(timeout=60) == "storm damage"
 
     send(broker, ("paramedic/h/stop", ""), retain=True)
 
-    assert said.get(timeout=10) == ""
+    assert said.get(timeout=60) == ""
 
 
 def test_a_broker_that_is_down_at_start_is_found_when_it_comes(started):
@@ -249,17 +249,17 @@ def test_a_command_is_acknowledged_when_it_is_answered_and_comes_again_until_the
 
         client = commanded(broker, lambda word: said.put(word) or never)
         say("approve")
-        assert said.get(timeout=10) == "approve"
+        assert said.get(timeout=60) == "approve"
         client.close()
         say("reject")
 
         client = commanded(broker, lambda word: said.put(word) or answered)
-        assert [said.get(timeout=10), said.get(timeout=10)] == ["approve", "reject"]
+        assert [said.get(timeout=60), said.get(timeout=60)] == ["approve", "reject"]
         acknowledged = "Received PUBACK from paramedic-h"
         eventually(lambda: broker.service.log.read_text().count(acknowledged) == 2, what=broker.service.log.read_text)
         client.close()
 
         client = commanded(broker, said.put)
         say("approve again")
-        assert said.get(timeout=10) == "approve again"
+        assert said.get(timeout=60) == "approve again"
         client.close()

@@ -34,7 +34,7 @@ def await_subscribed(daemon):
 
 
 def query(daemon, expr):
-    answer = requests.get(f"{daemon.url}/api/v1/query", params={"query": expr}, timeout=10).json()
+    answer = requests.get(f"{daemon.url}/api/v1/query", params={"query": expr}, timeout=60).json()
     return {tuple(sorted(each["metric"].items())): float(each["value"][1]) for each in answer["data"]["result"]}
 
 
@@ -43,7 +43,7 @@ def by_device(daemon, expr="device_heat"):
 
 
 def alert_sites(daemon):
-    alerts = requests.get(f"{daemon.url}/api/v2/alerts", timeout=10).json()
+    alerts = requests.get(f"{daemon.url}/api/v2/alerts", timeout=60).json()
     return {alert["labels"]["site"] for alert in alerts if "site" in alert["labels"]}
 
 
@@ -81,7 +81,7 @@ def test_samples_go_through_to_promql_while_the_broker_is_restarted_under_load()
             broker.service.start()
         await_subscribed(daemon)
         over.set()
-        worker.join(10)
+        worker.join(60)
         settled(set(sent.values()))
         wanted = {device: float(device[1:]) for device in sent}
         eventually(
@@ -283,6 +283,6 @@ def test_over_tls_nothing_stays_in_the_buffer(tmp_path):
         account = {"user": "agent", "password_file": password, "tls": True, "ca_file": broker.ca_file}
         with subscribed(broker, take, retained=True, **account):
             # These come in one piece with the answer to the subscription, and after them nothing does.
-            eventually(lambda: devices(taken) == {topic for topic, _ in kept}, 10.0, lambda: devices(taken))
+            eventually(lambda: devices(taken) == {topic for topic, _ in kept}, 60.0, lambda: devices(taken))
             send(broker, ("heat/large", "1" + " " * 300_000), *[(f"heat/d{number}", "1") for number in range(200)])
-            eventually(lambda: len(devices(taken)) == 221, 10.0, lambda: len(devices(taken)))
+            eventually(lambda: len(devices(taken)) == 221, 60.0, lambda: len(devices(taken)))

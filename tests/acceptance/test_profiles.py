@@ -67,7 +67,7 @@ def test_a_daemon_with_it_mends_a_drill(name: str):
             assert json.loads(drilled.stdout)["points"] == 100
         finally:
             process.terminate()
-            assert process.wait(20) == 0, log.read_text()
+            assert process.wait(60) == 0, log.read_text()
 
 
 def ready(folder: Path) -> Any:

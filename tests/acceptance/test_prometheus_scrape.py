@@ -36,11 +36,11 @@ def prometheus(tmp_path_factory):
 
 
 def asked(server, expression):
-    return requests.get(f"{server.url}/api/v1/query", params={"query": expression}, timeout=10).json()["data"]["result"]
+    return requests.get(f"{server.url}/api/v1/query", params={"query": expression}, timeout=60).json()["data"]["result"]
 
 
 def targets(server):
-    found = requests.get(f"{server.url}/api/v1/targets", timeout=10).json()
+    found = requests.get(f"{server.url}/api/v1/targets", timeout=60).json()
     return [target["lastError"] for target in found["data"]["activeTargets"]]
 
 
@@ -57,7 +57,7 @@ def test_every_expression_of_the_dashboard_returns_data_there(prometheus):
 
 
 def test_prometheus_knows_types_and_help_of_what_it_scraped(prometheus):
-    metadata = requests.get(f"{prometheus.url}/api/v1/metadata", timeout=10).json()["data"]
+    metadata = requests.get(f"{prometheus.url}/api/v1/metadata", timeout=60).json()["data"]
     # It asks for OpenMetrics, where a counter's family has no suffix.
     assert metadata["node_cpu_seconds"][0]["type"] == "counter"
     assert metadata["node_load1"][0]["type"] == "gauge"

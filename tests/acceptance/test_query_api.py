@@ -69,9 +69,9 @@ def asked(server, path, parameters=(), *, status=200, method="GET"):
     session.trust_env = False
     with session:
         if method == "POST":
-            answer = session.post(url, data=pairs, timeout=20)
+            answer = session.post(url, data=pairs, timeout=60)
         else:
-            answer = session.get(f"{url}?{urlencode(pairs)}", timeout=20)
+            answer = session.get(f"{url}?{urlencode(pairs)}", timeout=60)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     return answer.json()

@@ -34,7 +34,7 @@ def redmine() -> Iterator[Server]:
 def as_person(server: Server, method: str, path: str, document: object = None, **query: str):
     """What somebody else does there, past the proxy."""
     url, key = server.url + path, {"X-Redmine-API-Key": ADMIN_KEY}
-    answer = requests.request(method, url, params=query, json=document, headers=key, timeout=20)
+    answer = requests.request(method, url, params=query, json=document, headers=key, timeout=60)
     answer.raise_for_status()
     return answer
 

@@ -18,7 +18,7 @@ def warning(**more: object) -> dict[str, Any]:
 
 def got(url: str) -> Any:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=10) as answer:
+    with opener.open(url, timeout=60) as answer:
         return json.load(answer)
 
 

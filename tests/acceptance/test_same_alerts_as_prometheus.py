@@ -74,7 +74,7 @@ def page(values: dict[str, float]) -> bytes:
 
 def active(url: str) -> Alerts:
     """Return all that both say of their alerts, but for times."""
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/api/v1/alerts", timeout=10) as it:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/api/v1/alerts", timeout=60) as it:
         alerts: list[dict[str, Any]] = json.load(it)["data"]["alerts"]
     told = ("labels", "annotations", "state")
     return frozenset(json.dumps({name: alert[name] for name in told}, sort_keys=True) for alert in alerts)

@@ -33,7 +33,7 @@ class Site:
 
     def get(self, path: str, **query: str):
         account = (self.server.user, self.server.password)
-        answer = requests.get(self.server.url + path, params=query, auth=account, timeout=20)
+        answer = requests.get(self.server.url + path, params=query, auth=account, timeout=60)
         answer.raise_for_status()
         return answer
 
@@ -89,7 +89,7 @@ class TestRequestTracker(NetworkContract):
         made = system.create(draft)
         account = ("root", rt_service.ROOT_PASSWORD)
         url = f"{rt.url}/REST/2.0/ticket/{made.id}"
-        requests.put(url, json={"Status": "rejected"}, auth=account, timeout=20).raise_for_status()
+        requests.put(url, json={"Status": "rejected"}, auth=account, timeout=60).raise_for_status()
         left_declined(far, system, draft)
 
     def test_a_server_killed_during_our_work_has_one_ticket_afterwards(self, far: NetworkEnd, rt: Server):
@@ -106,7 +106,7 @@ class TestRequestTracker(NetworkContract):
         for kind in ("comment", "correspond"):
             url = f"{rt.url}/REST/2.0/ticket/{ref.id}/{kind}"
             said = {"Content": f"approve 0123456789abcdef: by {kind}", "ContentType": "text/plain"}
-            person.post(url, json=said, timeout=20).raise_for_status()
+            person.post(url, json=said, timeout=60).raise_for_status()
         assert isinstance(system, Remarked)
 
         first, second = system.remarks(ref, 0)

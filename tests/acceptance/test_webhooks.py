@@ -23,7 +23,7 @@ LABELS = {"alertname": "DiskBroken", "severity": "critical", "instance": "db1"}
 
 def post(alertmanager, **more):
     alert = {"labels": LABELS, "annotations": {"summary": "sda is gone"}, **more}
-    requests.post(f"{alertmanager.url}/api/v2/alerts", json=[alert], timeout=10).raise_for_status()
+    requests.post(f"{alertmanager.url}/api/v2/alerts", json=[alert], timeout=60).raise_for_status()
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_an_alert_of_another_host_s_alertmanager_opens_an_incident_and_its_end_r
         assert dict(incident["annotations"]) == {"summary": "sda is gone"}
         assert incident["alert_state"] == "firing"
         # No notification comes for an hour: that it is not refreshed within minutes means nothing.
-        (listed,) = requests.get(f"{daemon.url}/api/v2/alerts", timeout=10).json()
+        (listed,) = requests.get(f"{daemon.url}/api/v2/alerts", timeout=60).json()
         assert datetime.fromisoformat(listed["endsAt"]) > datetime.now(UTC) + timedelta(hours=4)
         post(alertmanager, endsAt=datetime.now(UTC).isoformat())
         daemon.await_state("DiskBroken", "resolved", 40.0, instance="db1")

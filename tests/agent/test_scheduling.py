@@ -27,7 +27,7 @@ class Tally:
             self.times.append(time.monotonic())
             self._changed.notify_all()
 
-    def reached(self, count, seconds=10):
+    def reached(self, count, seconds=60):
         with self._changed:
             return self._changed.wait_for(lambda: len(self.times) >= count, seconds)
 
@@ -96,7 +96,7 @@ def test_an_overrunning_job_is_left_out_and_counted(schedule):
 
     def slow():
         started()
-        release.wait(20)
+        release.wait(60)
 
     schedule.every(0.05, slow, "slow")
     schedule.every(0.1, neighbour, "neighbour")
@@ -143,12 +143,12 @@ def test_closing_waits_for_no_job_that_hangs():
 
     def hang():
         started.set()
-        release.wait(30)
+        release.wait(60)
         ended()
 
     schedule.every(1, hang, "hanging")
     schedule.start()
-    assert started.wait(5)
+    assert started.wait(60)
     schedule.close()
     assert ended.times == []
     release.set()

@@ -13,7 +13,7 @@ from agent.sdnotify import Notifier
 def systemd(request, tmp_path):
     name = str(tmp_path / "notify") if request.param == "path" else f"@paramedic-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-        channel.settimeout(5)
+        channel.settimeout(60)
         channel.bind(name.replace("@", "\0", 1))
         yield Notifier({"NOTIFY_SOCKET": name}), channel
 

@@ -124,7 +124,7 @@ def readings():
         try:
             assert any("Listening on" in line for line in exporter.stderr), "node_exporter did not start"
             before = ours()
-            with urllib.request.urlopen(f"http://{address}/metrics", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
                 theirs = parse(answer.read().decode())
             after = ours()
         finally:

@@ -42,7 +42,7 @@ def server(answer):
     finally:
         done.set()
         socket.create_connection(("127.0.0.1", port)).close()
-        thread.join(timeout=10)
+        thread.join(60)
         listener.close()
 
 

@@ -14,7 +14,7 @@ from collectors import proctable
 from collectors.processes import EAGER_LOOKS, LAZY_EVERY, SPEC, ProcessOptions, WatchedProcess
 from collectors.spec import CollectError
 
-DEADLINE_SECONDS = 20
+DEADLINE_SECONDS = 60
 unique = count(os.getpid() * 1000)
 
 

@@ -19,7 +19,7 @@ def exporter():
         yield server
 
 
-def options(exporter, *, path="", most=1 << 20, timeout=5.0, **more):
+def options(exporter, *, path="", most=1 << 20, timeout=60, **more):
     target = ScrapeTarget(job="jobs", url=f"http://{exporter.address}{path}", **more)
     return ScrapeOptions(targets=(target,), max_body_bytes=most, timeout_seconds=timeout)
 

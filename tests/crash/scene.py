@@ -31,7 +31,7 @@ printf '%s\\n' "$PARAMEDIC_RUN" >> "$1/effects"
 sleep {PATIENT_SECONDS} < /dev/null > /dev/null 2>&1 &
 printf '%s\\n' $! > "$1/patient.new" && mv "$1/patient.new" "$1/patient.pid"
 """
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 _LOOK_SECONDS = 0.004
 
 
@@ -71,7 +71,7 @@ class Nursery:
 
     def close(self) -> None:
         self._process.stdin.close()
-        self._process.wait(5)
+        self._process.wait(60)
         self._process.stdout.close()
 
 

@@ -58,7 +58,7 @@ def acknowledgement(lines: list[str], token: str) -> Acknowledgement:
 
 def _post(address: str, token: str) -> None:
     alert = {"labels": {"alertname": "Posted", "severity": "critical", "token": token}}
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=60)
     connection.request("POST", "/api/v2/alerts", json.dumps([alert]), {"Content-Type": "application/json"})
     assert connection.getresponse().status == 200
     connection.close()

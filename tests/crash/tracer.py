@@ -39,7 +39,7 @@ def traced(life: Life, calls: Sequence[str], *options: str, output: Path = Path(
     finally:
         life.kill()
         try:
-            process.wait(5)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -26,7 +26,7 @@ def frozen(tid: int) -> Iterator[None]:
     reaper = threading.Thread(target=_collect, args=(tid,), daemon=True)
     reaper.start()
     yield
-    reaper.join(10.0)
+    reaper.join(60)
 
 
 def _collect(tid: int) -> None:

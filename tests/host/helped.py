@@ -93,7 +93,7 @@ class Helped(Hosted):
     def send(self, text: str, *, uid: int | None = None) -> str:
         code = (
             "import socket,sys\n"
-            f"s=socket.socket(socket.AF_UNIX);s.settimeout(20);s.connect({SOCKET!r})\n"
+            f"s=socket.socket(socket.AF_UNIX);s.settimeout(60);s.connect({SOCKET!r})\n"
             "try:\n"
             " s.sendall(sys.argv[1].encode());s.shutdown(1)\n"
             " while c:=s.recv(65536): sys.stdout.buffer.write(c)\n"
@@ -103,7 +103,7 @@ class Helped(Hosted):
         argv = ("setpriv", f"--reuid={uid}", "--clear-groups", f"--regid={uid}", "python3", "-I", "-c", code, text)
         return self.machine.run(*argv)
 
-    def await_finished(self, run_id: str, seconds: float = 30.0) -> dict:
+    def await_finished(self, run_id: str, seconds: float = 60.0) -> dict:
         def look():
             answer = self.ask({"op": "status", "run": run_id})
             return answer if answer["answer"] == "finished" else None

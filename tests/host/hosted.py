@@ -27,14 +27,14 @@ class Hosted:
 
     def fail(self, unit: str) -> float:
         """Kill the unit's process as a crash would; return when (wall seconds)."""
-        eventually(lambda: int(self.machine.show(unit, "MainPID")), 10.0, f"a process of {unit}")
+        eventually(lambda: int(self.machine.show(unit, "MainPID")), 60.0, f"a process of {unit}")
         kill = 'pid=$(systemctl show -P MainPID -- "$1"); date +%s.%N; [ "$pid" != 0 ] && kill -KILL "$pid"'
         return float(self.machine.run("sh", "-c", kill, "sh", unit))
 
     def starts(self, unit: str) -> int:
         return self.machine.read(f"{STARTS}/{unit}").count("started")
 
-    def await_running(self, previous: int, seconds: float = 30.0) -> int:
+    def await_running(self, previous: int, seconds: float = 60.0) -> int:
         """Return the daemon's new pid once it is ready."""
 
         def look():

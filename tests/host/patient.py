@@ -117,7 +117,7 @@ class Patient(Hosted):
         """Return every ticket about the unit that Request Tracker has."""
         query = {"query": f"Queue = 'General' AND Subject LIKE '{unit}'", "fields": "Subject,Status"}
         account = (self.rt.user, self.rt.password)
-        answer = requests.get(f"{self.rt.url}/REST/2.0/tickets", params=query, auth=account, timeout=20)
+        answer = requests.get(f"{self.rt.url}/REST/2.0/tickets", params=query, auth=account, timeout=60)
         answer.raise_for_status()
         return answer.json()["items"]
 
@@ -130,14 +130,14 @@ class Patient(Hosted):
 
         def look():
             with suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=10).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=60).close()
                 return True
             return False
 
         eventually(look, 30.0, self.journal)
 
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as answer:
             return answer.read().decode()
 
     def metric(self, name: str) -> float:

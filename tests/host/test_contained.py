@@ -88,7 +88,7 @@ def limits_bite(host: Helped) -> bool:
 def ended_after(host: Helped, run_id: str, began: float) -> float:
     """Return how long it took until nothing of the run was left."""
     host.await_finished(run_id)
-    eventually(lambda: not members(host, run_id), 10.0, host.processes)
+    eventually(lambda: not members(host, run_id), 60.0, host.processes)
     return time.monotonic() - began
 
 
@@ -147,7 +147,7 @@ def test_ten_gigabytes_of_output_are_read_to_their_end(host: Helped, run):
 @pytest.mark.parametrize("brief", ["false", "true"])
 def test_a_grandchild_that_ignores_term_ends_in_time_too(host: Helped, run, brief):
     run_id = run(HANG, f'user = "root"\nbrief = {brief}\n', timeout=2.0)
-    eventually(lambda: len(members(host, run_id)) > 1, 5.0, host.processes)
+    eventually(lambda: len(members(host, run_id)) > 1, 60.0, host.processes)
     assert ended_after(host, run_id, run.began) < 2.0 + 2.0 + 1.0
     answer = host.ask({"op": "status", "run": run_id})
     assert (answer["result"], answer["output"]) == ("timeout", "hanging\n")

@@ -36,7 +36,7 @@ def test_a_run_outlives_the_daemon_and_its_result_is_collected(host: Helped, uni
     before = host.pid()
     host.fail(unit)
     host.await_incident(unit, "remediating")
-    eventually(lambda: host.machine.outcome("pgrep", "-f", f"mend.sh {unit}").returncode == 0, 10.0, host.journal)
+    eventually(lambda: host.machine.outcome("pgrep", "-f", f"mend.sh {unit}").returncode == 0, 60.0, host.journal)
     if end == "killed":
         host.machine.run("kill", "-KILL", str(before))
     else:
@@ -126,7 +126,7 @@ def test_the_helper_goes_when_it_is_idle_and_what_it_knew_stays(host: Helped, co
 def test_a_run_that_is_killed_has_a_verdict(host: Helped, counted, whom):
     run_id, _ = counted("15")
     unit = f"paramedic-run-{run_id}.service"
-    eventually(lambda: counted.count(run_id), 10.0, host.journal)
+    eventually(lambda: counted.count(run_id), 60.0, host.journal)
     if whom == "child":
         host.machine.run("pkill", "-KILL", "-f", f"count.sh {run_id}")
     else:
@@ -142,7 +142,7 @@ def test_a_verdict_that_could_not_be_written_is_lost_and_said_to_be(host: Helped
     run_id, _ = counted("0.5")
     host.await_finished(run_id)
     host.machine.run("rm", f"{RUNS}/{run_id}/verdict")
-    assert eventually(lambda: host.ask({"op": "status", "run": run_id}).get("result"), 10.0, host.journal) == "lost"
+    assert eventually(lambda: host.ask({"op": "status", "run": run_id}).get("result"), 60.0, host.journal) == "lost"
     assert counted("0.5", run_id)[1] == "duplicate"
 
 

@@ -21,7 +21,7 @@ RELAY = """
 import base64, socket, sys
 for line in sys.stdin:
     client = socket.socket(socket.AF_UNIX)
-    client.settimeout(20)
+    client.settimeout(60)
     received = b""
     try:
         client.connect(%r)
@@ -120,7 +120,7 @@ def relay(host: Helped):
 
         yield send
         process.stdin.close()
-        process.wait(20)
+        process.wait(60)
     (host.machine.root / ACTIONS.lstrip("/") / "canary.toml").unlink()
 
 

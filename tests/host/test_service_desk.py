@@ -62,7 +62,7 @@ class Desk:
 
     def fault(self, unit: str, state: str) -> dict:
         """Break a unit once what was there before is over; return its new incident in this state."""
-        eventually(lambda: not self.patient.incidents(unit), 15.0, lambda: f"{self.patient.incidents(unit)}")
+        eventually(lambda: not self.patient.incidents(unit), 60.0, lambda: f"{self.patient.incidents(unit)}")
         known = {each["id"] for each in self.closed(unit)}
         self.patient.fail(unit)
 
@@ -99,7 +99,7 @@ class Desk:
             found = self.patient.client.get("incidents", incident["id"])
             return found if right(found) else None
 
-        return eventually(look, 15.0, lambda: f"{self.patient.client.get('incidents', incident['id'])}")
+        return eventually(look, 60.0, lambda: f"{self.patient.client.get('incidents', incident['id'])}")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from remediations.exec_helper.server import Server
 from remediations.helper_runner import HelperRunner
 from remediations.plan import Plan
 from tests.remediations.exec_helper.conftest import Bench, new_id
+from tests.services.service import eventually
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def socket_path(tmp_path):
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    """Ask so often that a server which ends when idle does not end in between."""
+    """Ask often: nobody is to wait for the end of a short run."""
     monkeypatch.setattr(module, "_LOOK_SECONDS", (0.02,))
     monkeypatch.setattr(module, "_AGAIN_SECONDS", 0.05)
 
@@ -38,10 +40,13 @@ def helper(tmp_path, socket_path):
     bench = Bench(tmp_path)
     bench.path = bench.program(text='#!/bin/sh\necho "$@"\n')
     bench.sleeper = bench.program("sleeper", text="#!/bin/sh\nexec sleep $1\n")
+    os.mkfifo(bench.top / "gate")
+    bench.gated = bench.program("gated", text=f"#!/bin/sh\nread -r word < {bench.top}/gate\n")
     bench.failing = bench.program("failing", text="#!/bin/sh\nexit 3\n")
     bench.allow(f"argv = [{bench.path!r}, '{{word}}']\n[words]\nword = '[a-z]+'\n")
     bench.allow(f"argv = [{bench.sleeper!r}, '{{s}}']\n[words]\ns = '[0-9.]+'\n", "b.toml")
     bench.allow(f"argv = [{bench.failing!r}]\n", "c.toml")
+    bench.allow(f"argv = [{bench.gated!r}]\n", "d.toml")
     with serving(socket_path, bench.answers.answer):
         yield bench
     bench.starter.join()
@@ -57,12 +62,19 @@ class serving:  # noqa: N801 - read as a verb
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.path))
         listener.listen(16)
-        server = Server(listener, os.geteuid(), self.answer)
-        self.thread = threading.Thread(target=lambda: (server.serve(0.3), listener.close()))
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.serve, args=(listener,))
         self.thread.start()
 
+    def serve(self, listener):
+        server = Server(listener, os.geteuid(), self.answer)
+        with listener:
+            while not self.over.is_set():
+                server.serve(0.05)
+
     def __exit__(self, *_error):
-        self.thread.join(30)
+        self.over.set()
+        self.thread.join(60)
         self.path.unlink()
 
 
@@ -71,7 +83,7 @@ def plan(*argv, **more):
 
 
 def test_a_plan_is_run_and_its_end_told(helper, socket_path):
-    result = HelperRunner(socket_path).run(new_id(), plan(helper.path, "hello"), 10)
+    result = HelperRunner(socket_path).run(new_id(), plan(helper.path, "hello"), 60)
     assert (result.outcome, result.detail, result.output, result.exit_code) == (
         "succeeded",
         "exit status 0",
@@ -83,9 +95,9 @@ def test_a_plan_is_run_and_its_end_told(helper, socket_path):
 @pytest.mark.parametrize(
     ("argv", "timeout", "outcome", "detail"),
     [
-        (("failing",), 10, "failed", "exit status 3"),
-        (("sleeper", "30"), 0.3, "timed_out", "timed out and was ended"),
-        (("sleeper", "x"), 10, "refused", "by the helper: no policy in"),
+        (("failing",), 60, "failed", "exit status 3"),
+        (("sleeper", "600"), 0.3, "timed_out", "timed out and was ended"),
+        (("sleeper", "x"), 60, "refused", "by the helper: no policy in"),
     ],
 )
 def test_how_it_ends_is_an_outcome(helper, argv, timeout, outcome, detail):
@@ -97,17 +109,18 @@ def test_how_it_ends_is_an_outcome(helper, argv, timeout, outcome, detail):
 def test_a_run_that_is_under_way_is_collected_by_the_next(helper, socket_path):
     run_id = new_id()
     first, results = HelperRunner(socket_path), []
-    thread = threading.Thread(target=lambda: results.append(first.run(run_id, plan("sleeper", "0.5"), 10)))
+    thread = threading.Thread(target=lambda: results.append(first.run(run_id, plan(helper.gated), 60)))
     thread.start()
-    while not helper.starter.started:
-        threading.Event().wait(0.01)
+    eventually(lambda: helper.starter.started)
     first.stop()
-    thread.join(5)
+    thread.join(60)
     assert results == [None]
     second = HelperRunner(socket_path)
     assert second.began(run_id)
-    assert second.collect(run_id, 10).outcome == "succeeded"
-    assert second.run(run_id, plan("sleeper", "0.5"), 10).outcome == "succeeded"
+    with (helper.top / "gate").open("w") as gate:
+        gate.write("go\n")
+    assert second.collect(run_id, 60).outcome == "succeeded"
+    assert second.run(run_id, plan(helper.gated), 60).outcome == "succeeded"
     assert len(helper.starter.started) == 1
 
 
@@ -137,7 +150,7 @@ def test_a_helper_that_comes_back_in_time_is_asked_again(socket_path, helper, mo
         return real(request)
 
     monkeypatch.setattr(runner, "_ask", ask)
-    assert runner.run(run_id, plan(helper.path, "hello"), 10).outcome == "succeeded"
+    assert runner.run(run_id, plan(helper.path, "hello"), 60).outcome == "succeeded"
     assert len(helper.starter.started) == 1
 
 
@@ -150,12 +163,13 @@ def test_a_helper_that_falls_silent_after_the_question_leaves_the_run_in_doubt(q
     assert result.outcome == "interrupted"
 
 
-def test_a_busy_helper_is_asked_again_and_then_the_run_is_refused(quick, socket_path):
+def test_a_busy_helper_is_asked_again_and_then_the_run_is_refused(socket_path, monkeypatch):
     asked = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 5.0 * len(asked)))
     with serving(socket_path, lambda line: asked.append(line) or {"answer": "busy"}):
         result = HelperRunner(socket_path).run(new_id(), plan("x"), 10)
     assert result.outcome == "refused"
-    assert len(asked) > 3
+    assert len(asked) == 4, "for as long as it has patience"
 
 
 def test_stopping_ends_the_wait_for_a_busy_helper(socket_path):

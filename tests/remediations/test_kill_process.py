@@ -64,7 +64,7 @@ def test_the_process_in_a_pid_file_is_ended(start, program, tmp_path):
     result = run(f"--pidfile={pidfile(tmp_path, str(process.pid))}")
     assert result.returncode == 0
     assert result.stdout == f"ended: {process.pid} '{program.name}'\n"
-    assert process.wait(10) == -15
+    assert process.wait(60) == -15
 
 
 @pytest.mark.parametrize("how", ["name", "path"])
@@ -72,14 +72,14 @@ def test_the_only_process_of_a_name_or_program_is_ended(start, program, how):
     process = start(program, "600")
     eventually(lambda: kill_process.see(process.pid).program == str(program))
     assert run(f"--command={program.name if how == 'name' else program}").returncode == 0
-    assert process.wait(10) == -15
+    assert process.wait(60) == -15
 
 
 def test_a_process_that_ignores_term_is_killed_after_the_grace(start, tmp_path):
     process = start(sys.executable, "-c", STUBBORN)
     process.stdout.readline()
     assert run(f"--pidfile={pidfile(tmp_path, str(process.pid))}", grace=0.1).returncode == 0
-    assert process.wait(10) == -9
+    assert process.wait(60) == -9
 
 
 def test_several_of_a_name_are_ambiguous_and_none_is_ended(start, program):
@@ -90,7 +90,7 @@ def test_several_of_a_name_are_ambiguous_and_none_is_ended(start, program):
     assert all(str(each.pid) in result.stdout for each in processes)
     assert all(alive(each.pid) for each in processes)
     assert run(f"--command={program}", "--every").returncode == 0
-    assert [each.wait(10) for each in processes] == [-15, -15]
+    assert [each.wait(60) for each in processes] == [-15, -15]
 
 
 def test_a_pid_file_and_a_command_must_agree(start, program, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from remediations.actions.reboot_host import SCRIPT
 from remediations.plan import Plan
 from remediations.runner import Outcome
+from tests.remediations.living import cut_short, waiting_in
 
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >> {folder}/asked
@@ -31,14 +32,14 @@ def systemctl(tmp_path):
 
 
 def test_it_asks_once_respects_inhibitors_and_ends_at_its_time_out_only(systemctl, runner, tmp_path):
-    result = runner.run("a" * 32, systemctl(0), 1.0, lambda _started: None)
+    result = cut_short(runner, "a" * 32, systemctl(0), waiting_in)
     assert (tmp_path / "asked").read_text() == "--no-ask-password --check-inhibitors=yes reboot\n"
     assert result.outcome is Outcome.TIMED_OUT
     assert result.output == "asked for a restart, waiting for it\n"
 
 
 def test_a_refusal_of_systemd_is_a_failure(systemctl, runner):
-    result = runner.run("a" * 32, systemctl(4), 20.0, lambda _started: None)
+    result = runner.run("a" * 32, systemctl(4), 60.0, lambda _started: None)
     assert (result.outcome, result.exit_code) == (Outcome.FAILED, 4)
 
 
@@ -51,5 +52,5 @@ def test_without_systemd_it_fails_and_says_so(tmp_path):
 
 def test_inhibitors_count_for_nothing_only_if_that_was_asked_for(systemctl, tmp_path):
     plan = systemctl(1)
-    subprocess.run([*plan.argv, "--despite-inhibitors"], env=dict(plan.environment), check=False, timeout=20)
+    subprocess.run([*plan.argv, "--despite-inhibitors"], env=dict(plan.environment), check=False, timeout=60)
     assert (tmp_path / "asked").read_text() == "--no-ask-password --check-inhibitors=no reboot\n"

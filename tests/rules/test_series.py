@@ -373,7 +373,7 @@ def test_readers_see_whole_runs_while_the_writer_adds_more():
         if at % 100 == 0:
             store.drop_old(at / 10)
     done.set()
-    reader.join(10)
+    reader.join(60)
     assert seen
     assert errors == []
     assert all(values == [50.0] for values in seen)

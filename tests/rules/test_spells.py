@@ -195,7 +195,7 @@ def test_readers_see_whole_runs_while_sources_tell_and_are_forgotten():
         if at % 300 == 0:
             store.forget(TELLER)
     done.set()
-    reader.join(10)
+    reader.join(60)
     assert errors == []
     assert any(seen)
     assert all(len(lengths) <= 1 for lengths in seen)

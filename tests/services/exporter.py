@@ -51,5 +51,5 @@ def running_exporter(body: bytes, port: int = 0) -> Iterator[Exporter]:
         yield exporter
     finally:
         exporter.shutdown()
-        thread.join(timeout=10)
+        thread.join(60)
         exporter.server_close()

@@ -41,7 +41,7 @@ class FaultProxy:
                 opened.shutdown(socket.SHUT_RDWR)
             opened.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
     def heal(self) -> None:
         self.refuse = self.swallow = False

@@ -38,7 +38,7 @@ class Listener:
         self._client.on_message = lambda _client, _data, message: self._hear(message)
         self._client.connect(broker.host, broker.port)
         self._client.loop_start()
-        subscribed.get(timeout=20)
+        subscribed.get(timeout=60)
 
     def _hear(self, message: Any) -> None:
         self.seen.append((message.topic, message.payload.decode(), message.retain))
@@ -46,7 +46,7 @@ class Listener:
 
     def next(self) -> Heard:
         """Return the first message that has not been returned; wait for it."""
-        return self._unread.get(timeout=20)
+        return self._unread.get(timeout=60)
 
     def await_message(self, topic: str, body: str) -> Heard:
         """Pass over messages up to this one."""

@@ -93,10 +93,10 @@ class Service:
             return
         _signal_group(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
+            process.wait(60)
         # Its workers share its session; none may outlive the test.
         _signal_group(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
@@ -109,7 +109,7 @@ def pause() -> None:
     time.sleep(0.05)
 
 
-def eventually(look: Callable[[], Any], seconds: float = 20.0, what: str | Callable[[], object] = "") -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 60.0, what: str | Callable[[], object] = "") -> Any:
     """Look until something is seen, and return it; fail with what is there instead after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (seen := look()):

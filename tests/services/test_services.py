@@ -19,7 +19,7 @@ pytestmark = pytest.mark.acceptance
 
 def fetch(url: str) -> bytes:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=10) as answer:
+    with opener.open(url, timeout=60) as answer:
         return answer.read()
 
 
@@ -41,7 +41,7 @@ def test_alertmanager_answers_and_comes_back_after_a_crash():
 def publish(broker: Broker, *options: str) -> int:
     client = need("mosquitto_pub", "mosquitto-clients")
     argv = (client, "-h", broker.host, "-p", str(broker.port), "-t", "a/b", "-m", "x", "-q", "1", *options)
-    return subprocess.run(argv, check=False, capture_output=True, timeout=20).returncode
+    return subprocess.run(argv, check=False, capture_output=True, timeout=60).returncode
 
 
 def test_mosquitto_serves_anybody_when_no_users_are_given():
@@ -63,7 +63,7 @@ def status(server: Server, path: str, password: str) -> int:
     passwords.add_password(None, server.url, server.user, password, is_authenticated=True)
     handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPBasicAuthHandler(passwords))
     try:
-        with urllib.request.build_opener(*handlers).open(server.url + path, timeout=10) as answer:
+        with urllib.request.build_opener(*handlers).open(server.url + path, timeout=60) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         with error:

@@ -48,7 +48,7 @@ def test_a_signal_is_seen_while_other_threads_keep_the_interpreter_busy() -> Non
             starting.stdout.readline()
             starting.terminate()
             try:
-                assert starting.wait(20) == 0
+                assert starting.wait(60) == 0
             finally:
                 starting.kill()
 

@@ -28,11 +28,11 @@ def test_a_daemon_that_was_asked_for_its_metrics_has_loaded_no_command_line_and_
     daemon = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         address = next(found[1] for line in daemon.stderr if (found := re.search(r"metrics=(http\S+)", line)))
-        with urllib.request.urlopen(address, timeout=20) as answer:  # noqa: S310 - the daemon's
+        with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - the daemon's
             assert b"paramedic_build_info" in answer.read()
     finally:
         daemon.send_signal(signal.SIGTERM)
-        loaded, _ = daemon.communicate(timeout=20)
+        loaded, _ = daemon.communicate(timeout=60)
     modules = set(loaded.split()[1:])
     assert "uvicorn.server" in modules
     assert modules & UNUSED == set()

@@ -47,14 +47,14 @@ class FakeSystemd:
     def stop(self):
         async def stop():
             self.bus.disconnect()
-            await asyncio.wait({asyncio.ensure_future(self.bus.wait_for_disconnect())}, timeout=5)
+            await asyncio.wait({asyncio.ensure_future(self.bus.wait_for_disconnect())}, timeout=60)
 
         self._do(stop())
 
     def close(self):
         self.stop()
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self.loop.close()
 
     def change(self, unit, **properties):
@@ -90,7 +90,7 @@ class FakeSystemd:
         self.tell_all(message)
 
     def _do(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     async def _connect(self):
         self.bus = MessageBus(bus_address=self.address, bus_type=BusType.SYSTEM)

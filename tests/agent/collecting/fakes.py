@@ -26,7 +26,7 @@ class Heard:
             kept.append(item)
             self._changed.notify_all()
 
-    def until(self, condition, seconds=10):
+    def until(self, condition, seconds=60):
         """Wait until the condition holds; return its value."""
         with self._changed:
             return self._changed.wait_for(condition, seconds)

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import threading
 
 import pytest
 
@@ -53,13 +54,13 @@ def silence(folder):
 
 
 @pytest.fixture
-def poll(heard, clock, folder, tmp_path):
+def poll(heard, turned, folder, tmp_path):
     """Rounds over two mounts; the one on the folder hangs while there is silence."""
     mounts = tmp_path / "proc/1/mountinfo"
     mounts.parent.mkdir(parents=True)
     lines = (f"{number} 1 0:{number} / {point} rw - nfs4 server:/srv rw\n" for number, point in ((2, "/"), (3, folder)))
     mounts.write_text("".join(lines))
-    pool = Pool(clock)
+    pool = Pool(turned)
     collector = Collector(
         name="filesystem",
         spec=filesystem.SPEC,
@@ -67,8 +68,24 @@ def poll(heard, clock, folder, tmp_path):
         interval_seconds=15.0,
         timeout_seconds=0.5,
     )
-    yield Poll([collector], 15.0, health=Health(heard, clock, []), clock=clock, pool=pool)
+    yield Poll([collector], 15.0, health=Health(heard, turned, []), clock=turned, pool=pool)
     pool.close()
+
+
+@pytest.fixture
+def timed_out_round(poll, heard, turned):
+    """Return what goes round until the time is up for what has not answered, and it is once "/" has."""
+
+    def go():
+        read = len(heard.of("filesystem", "/"))
+        going = threading.Thread(target=poll.round)
+        going.start()
+        assert heard.until(lambda: len(heard.of("filesystem", "/")) > read)
+        turned.turn(1)
+        going.join(60)
+        assert not going.is_alive()
+
+    return go
 
 
 def errors(readings):
@@ -80,8 +97,9 @@ def errors(readings):
     }
 
 
-def test_a_mount_that_hangs_is_told_as_an_error_of_its_device_and_delays_no_other(silence, poll, heard, folder):
-    poll.round()
+@pytest.mark.usefixtures("silence")
+def test_a_mount_that_hangs_is_told_as_an_error_of_its_device_and_delays_no_other(poll, timed_out_round, heard, folder):
+    timed_out_round()
     told = heard.of("filesystem_outcome", str(folder))
     assert errors(told) == {"mountpoint timeout": 1.0}
     assert dict(told[-1].samples[0].labels)["mountpoint"] == str(folder)
@@ -93,12 +111,12 @@ def test_a_mount_that_hangs_is_told_as_an_error_of_its_device_and_delays_no_othe
     assert len(told) == 2
 
 
-def test_the_error_ends_when_the_mount_answers_again(silence, poll, heard, folder):
-    poll.round()
+def test_the_error_ends_when_the_mount_answers_again(silence, poll, timed_out_round, heard, folder):
+    timed_out_round()
     run = poll._runs[Source("filesystem", str(folder))]
     silence.lift()
     with poll._pool._changed:
-        assert poll._pool._changed.wait_for(lambda: run.over, 5)
+        assert poll._pool._changed.wait_for(lambda: run.over, 60)
     poll.round()
     assert errors(heard.of("filesystem", str(folder))) == {None: 0.0}
     assert heard.of("filesystem_outcome", str(folder))[-1].samples == ()

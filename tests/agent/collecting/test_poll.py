@@ -56,7 +56,7 @@ def host(heard, clock):
         each.pool.close()
         # What was given up ends before the next test counts such threads.
         with each.pool._changed:
-            each.pool._changed.wait_for(lambda pool=each.pool: not pool._abandoned, 5)
+            each.pool._changed.wait_for(lambda pool=each.pool: not pool._abandoned, 60)
 
 
 @pytest.fixture
@@ -160,19 +160,21 @@ def test_the_series_of_a_target_that_is_no_more_end(host, heard):
     assert len(heard.of("fs", "/mnt")) == 2
 
 
-def test_the_outcome_of_every_run_on_a_target_is_told_by_a_source_of_its_own(host, heard, hang):
+def test_the_outcome_of_every_run_on_a_target_is_told_by_a_source_of_its_own(host, heard, hang, turned):
     def collect(target):
         if target == "wrong":
             raise CollectError("no")
         if target == "hanging":
-            hang.wait(10)
+            heard.until(lambda: {"right", "wrong"} <= {each.source.target for each in heard.of("web_outcome")})
+            turned.turn(1)
+            hang.wait(60)
         return [Sample("size", 1.0), Sample("size", 2.0, (("unit", "b"),))]
 
     def outcome(_options, target, run):
         return [Sample(f"{target}_up", float(run.succeeded)), Sample(f"{target}_samples", float(run.samples))]
 
     names = ["right", "wrong", "hanging"]
-    made = host(replace(targeted("web", lambda: names, collect), outcome=outcome), timeout=0.5)
+    made = host(replace(targeted("web", lambda: names, collect), outcome=outcome), timeout=0.5, clock=turned)
     made.round()
     told = {each.source.target: [sample.value for sample in each.samples] for each in heard.of("web_outcome")}
     assert told == {"right": [1.0, 2.0], "wrong": [0.0, 0.0], "hanging": [0.0, 0.0]}
@@ -182,16 +184,17 @@ def test_the_outcome_of_every_run_on_a_target_is_told_by_a_source_of_its_own(hos
     assert heard.of("web_outcome", "wrong")[-1].samples == ()
 
 
-def test_a_hanging_target_is_given_up_and_the_others_are_read(host, heard, hang):
+def test_a_hanging_target_is_given_up_and_the_others_are_read(host, heard, hang, turned):
     def collect(target):
         if target == "/nfs":
-            over.append(hang.wait(30))
+            turned.turn(1)
+            over.append(hang.wait(60))
         return [Sample("fs", 1.0)]
 
     over = []
     before = counted("paramedic_collector_abandoned_threads")
     overlap = counted("paramedic_collector_overlapping_runs_total", collector="fs")
-    made = host(targeted("fs", lambda: ["/", "/nfs", "/var"], collect), size=1, timeout=0.5)
+    made = host(targeted("fs", lambda: ["/", "/nfs", "/var"], collect), size=1, timeout=0.5, clock=turned)
     made.round()
     assert not over, "it hangs still"
     assert {failure.source.target: failure.reason for failure in heard.failures} == {"/nfs": "given up after 0.5 s"}
@@ -203,18 +206,22 @@ def test_a_hanging_target_is_given_up_and_the_others_are_read(host, heard, hang)
     assert heard.of("fs", "/nfs") == []
 
 
-def test_a_target_that_answers_again_is_read_again_and_its_late_answer_is_dropped(host, heard, clock):
+def test_a_target_that_answers_again_is_read_again_and_its_late_answer_is_dropped(host, heard, turned):
     release, answers = threading.Event(), iter([1.0, 2.0])
-    made = host(
-        targeted("fs", lambda: ["/nfs"], lambda _target: (release.wait(30), [Sample("fs", next(answers))])[1]),
-        timeout=0.5,
-    )
+
+    def collect(_target):
+        if not release.is_set():
+            turned.turn(1)
+            release.wait(60)
+        return [Sample("fs", next(answers))]
+
+    made = host(targeted("fs", lambda: ["/nfs"], collect), timeout=0.5, clock=turned)
     made.round()
     before = counted("paramedic_collector_abandoned_threads")
     release.set()
     (run,) = made.poll._runs.values()
     with made.pool._changed:
-        assert made.pool._changed.wait_for(lambda: run.over, 5)
+        assert made.pool._changed.wait_for(lambda: run.over, 60)
     assert counted("paramedic_collector_abandoned_threads") == before - 1
     assert heard.readings == []
     made.round()
@@ -226,7 +233,7 @@ def test_the_late_answer_of_a_target_that_is_no_more_is_dropped(host, heard, han
     made = host(
         targeted("fs", lambda: mounts, lambda target: [Sample("fs", 1.0)] if target == "/" or hang.wait(30) else []),
         interval=0.2,
-        timeout=30,
+        timeout=60,
     )
     made.round()
     run = made.poll._runs[Source("fs", "/mnt")]
@@ -234,7 +241,7 @@ def test_the_late_answer_of_a_target_that_is_no_more_is_dropped(host, heard, han
     made.round()
     hang.set()
     with made.pool._changed:
-        assert made.pool._changed.wait_for(lambda: run.over, 5)
+        assert made.pool._changed.wait_for(lambda: run.over, 60)
     assert heard.of("fs", "/mnt") == []
 
 
@@ -252,27 +259,28 @@ def test_when_every_thread_hangs_a_target_fails_at_once(host, heard, hang):
 
 
 def test_a_slow_run_gets_help_and_a_quick_one_does_not(host, heard):
-    names = set()
+    names, helped = set(), threading.Event()
 
     def collect(target):
         if target == "a-slow":
-            threading.Event().wait(0.5)
+            helped.wait(60)
         names.add(threading.current_thread())
+        helped.set()
         return [Sample("probe", 1.0)]
 
-    made = host(targeted("probe", lambda: ["a-slow", *"bcd"], collect), timeout=5, size=3)
+    made = host(targeted("probe", lambda: ["a-slow", *"bcd"], collect), timeout=90, size=3, interval=100.0)
     made.round()
     assert len(heard.readings) == 4
     assert len(names) > 1
     names.clear()
-    quick = host(targeted("probe", lambda: ["a"], collect), timeout=5, size=3)
+    quick = host(targeted("probe", lambda: ["a"], collect), timeout=90, size=3)
     quick.round()
     assert len(names) == 1
 
 
 def test_a_run_longer_than_its_interval_is_left_alone_and_counted_as_overlap(host, heard, hang):
     overlap = counted("paramedic_collector_overlapping_runs_total", collector="slow")
-    made = host(polled("slow", lambda: hang.wait(30) and [], blocking=True), interval=0.1, timeout=30)
+    made = host(polled("slow", lambda: hang.wait(60) and [], blocking=True), interval=0.1, timeout=60)
     made.round()
     made.round()
     assert heard.failures == []
@@ -286,7 +294,7 @@ def test_closing_ends_the_wait_of_a_round(host, hang):
     waiting = threading.Thread(target=made.round)
     waiting.start()
     made.pool.close()
-    waiting.join(5)
+    waiting.join(60)
     assert not waiting.is_alive()
 
 

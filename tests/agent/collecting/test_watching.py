@@ -69,7 +69,7 @@ def watching(heard, clock):
         health = Health(heard, clock, ["pipe"])
         made.append(Watching([collector], sink=heard, health=health, clock=clock))
         made[-1].start()
-        assert health.ready.wait(5)
+        assert health.ready.wait(60)
         return made[-1]
 
     yield make
@@ -211,7 +211,7 @@ def test_closing_leaves_a_hanging_watch_behind(watching, heard):
     made = watching(lambda _options: watch)
     watch.snapshot = lambda: hanging.set() or release.wait(30) or []
     made.refresh()
-    assert hanging.wait(10)
+    assert hanging.wait(60)
     made.close(0.2)
     assert not watch.closed, "it hangs still"
     release.set()

@@ -38,7 +38,7 @@ def repairs(runs):
     repairs.stop()
 
 
-def ordered(run_id, *argv, timeout=10.0):
+def ordered(run_id, *argv, timeout=60):
     order = {"run_id": run_id, "argv": argv, "environment": [["GREETING", "hi"]], "resource": "r", "timeout": timeout}
     return owed(order)
 
@@ -163,7 +163,7 @@ def test_a_run_that_a_crash_kept_from_being_recorded_is_found_by_its_words_and_i
 
 def test_the_service_that_an_unrecorded_run_has_started_lives_on(repairs, runs, run_id, script):
     process, _, service = unrecorded(runs, run_id, script, "0")
-    process.wait(10)
+    process.wait(60)
     assert repairs.end_survivors(run_id) == "nothing was left of it"
     assert alive(service)
     os.kill(service, signal.SIGKILL)

@@ -110,7 +110,7 @@ def _quick(monkeypatch):
 def test_a_change_is_pushed_at_once_with_external_labels():
     with receiving() as receiver, syncing(receiver.url) as sync:
         sync.offer([ALERT])
-        path, headers, body = receiver.requests.get(timeout=5)
+        path, headers, body = receiver.requests.get(timeout=60)
         assert path == "/base/api/v2/alerts"
         assert headers["content-type"] == "application/json"
         assert body[0]["labels"] == {"alertname": "Down", "job": "node"}
@@ -120,7 +120,7 @@ def test_firing_alerts_are_pushed_again():
     with receiving() as receiver, syncing(receiver.url, resend=0.05) as sync:
         sync.offer([ALERT])
         for _ in range(3):
-            receiver.requests.get(timeout=5)
+            receiver.requests.get(timeout=60)
 
 
 @pytest.mark.parametrize("status", [302, 401, 404, 429, 500, 503])
@@ -129,7 +129,7 @@ def test_a_push_that_fails_is_repeated_until_it_works(status):
     with receiving(status, status, 200) as receiver, syncing(receiver.url) as sync:
         sync.offer([ALERT])
         for _ in range(3):
-            receiver.requests.get(timeout=5)
+            receiver.requests.get(timeout=60)
         assert pushes("failed") == before + 2
         with pytest.raises(queue.Empty):
             receiver.requests.get(timeout=0.2)
@@ -139,7 +139,7 @@ def test_what_the_alertmanager_calls_wrong_is_not_repeated():
     before = pushes("refused")
     with receiving(400) as receiver, syncing(receiver.url) as sync:
         sync.offer([ALERT])
-        receiver.requests.get(timeout=5)
+        receiver.requests.get(timeout=60)
         with pytest.raises(queue.Empty):
             receiver.requests.get(timeout=0.2)
         assert pushes("refused") == before + 1
@@ -148,7 +148,7 @@ def test_what_the_alertmanager_calls_wrong_is_not_repeated():
 def test_many_alerts_go_in_batches():
     with receiving() as receiver, syncing(receiver.url) as sync:
         sync.offer([replace(ALERT, fingerprint=str(n), labels=labels(alertname=str(n))) for n in range(150)])
-        sizes = [len(receiver.requests.get(timeout=5)[2]) for _ in range(3)]
+        sizes = [len(receiver.requests.get(timeout=60)[2]) for _ in range(3)]
         assert sizes == [64, 64, 22]
 
 
@@ -179,10 +179,10 @@ def test_the_token_is_read_anew_for_each_push(tmp_path):
     token.write_text("one\n")
     with receiving() as receiver, syncing(receiver.url, token_file=token) as sync:
         sync.offer([ALERT])
-        assert receiver.requests.get(timeout=5)[1]["authorization"] == "Bearer one"
+        assert receiver.requests.get(timeout=60)[1]["authorization"] == "Bearer one"
         token.write_text("two\n")
         sync.offer([replace(ALERT, fingerprint="f2")])
-        assert receiver.requests.get(timeout=5)[1]["authorization"] == "Bearer two"
+        assert receiver.requests.get(timeout=60)[1]["authorization"] == "Bearer two"
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", "schlüssel€".encode(), b"a\nb"])
@@ -195,14 +195,14 @@ def test_a_token_file_that_is_missing_or_odd_is_a_failed_push_and_no_dead_thread
         sync.offer([ALERT])
         eventually(lambda: pushes("failed") > before)
         token.write_text("one")
-        receiver.requests.get(timeout=5)
+        receiver.requests.get(timeout=60)
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://[::1", "//["])
 def test_an_alert_that_comes_from_no_address_is_pushed_without_one(url):
     with receiving() as receiver, syncing(receiver.url) as sync:
         sync.offer([replace(ALERT, generator_url=url)])
-        (said,) = receiver.requests.get(timeout=5)[2]
+        (said,) = receiver.requests.get(timeout=60)[2]
         assert "generatorURL" not in said
 
 
@@ -217,14 +217,14 @@ def test_a_token_that_is_no_text_is_a_failed_push_and_no_dead_thread(tmp_path):
             assert time.monotonic() < deadline
             threading.Event().wait(0.01)
         token.write_text("one")
-        receiver.requests.get(timeout=5)
+        receiver.requests.get(timeout=60)
 
 
 def test_neither_offering_nor_closing_waits_for_a_push_that_hangs():
     with receiving(delay=threading.Event()) as receiver, syncing(receiver.url, timeout=20.0) as sync:
         before = pushes("sent"), pushes("failed")
         sync.offer([ALERT])
-        receiver.requests.get(timeout=5)
+        receiver.requests.get(timeout=60)
         sync.offer([replace(ALERT, fingerprint="f2")])
         sync.close()
         assert (pushes("sent"), pushes("failed")) == before, "it hangs still"
@@ -236,7 +236,7 @@ def test_closing_sends_what_has_not_been_sent():
         with syncing(receiver.url) as sync:
             sync._not_before = sync._clock.boottime() + 60
             sync.offer([replace(ALERT, state=AlertState.RESOLVED, resolved_at=NOW)])
-        assert receiver.requests.get(timeout=5)[2][0]["labels"]["alertname"] == "Down"
+        assert receiver.requests.get(timeout=60)[2][0]["labels"]["alertname"] == "Down"
 
 
 def test_requests_is_not_loaded_before_the_start():

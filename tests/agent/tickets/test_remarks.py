@@ -83,7 +83,7 @@ def make(desk):
 
 def look(desk, times=1):
     for _ in range(times):
-        desk.looks.get(timeout=10)
+        desk.looks.get(timeout=60)
 
 
 def test_a_remark_becomes_the_word_of_its_author_at_the_ticket_system(desk, make):
@@ -91,7 +91,7 @@ def test_a_remark_becomes_the_word_of_its_author_at_the_ticket_system(desk, make
     desk.said.append(Remark(id=4, actor="ann", text=f"approve {PLAN} go"))
     make(orders.put).offer([incident()])
 
-    order = orders.get(timeout=10)
+    order = orders.get(timeout=60)
 
     assert order.incident_id == "i1"
     assert (order.event.actor, order.event.via, order.event.comment) == ("ann", "rt", "go")
@@ -105,7 +105,7 @@ def test_what_is_only_proposed_can_be_taken_up_by_a_remark_where_somebody_may_ap
     remarks = make(orders.put)
     remarks.offer([replace(proposed, proposal=replace(made, approvers=()))])
     remarks.offer([proposed])
-    assert orders.get(timeout=10).event.plan == PLAN
+    assert orders.get(timeout=60).event.plan == PLAN
 
 
 def test_a_remark_is_read_once_although_the_ticket_is_read_again(desk, make):
@@ -136,9 +136,9 @@ def test_an_asking_anew_reads_the_ticket_from_its_beginning(desk, make):
     desk.said = [Remark(id=4, actor="ann", text=f"approve {PLAN}"), Remark(id=9, actor="ann", text=f"reject {again}")]
     remarks = make(orders.put)
     remarks.offer([incident()])
-    assert orders.get(timeout=10).event.plan == PLAN
+    assert orders.get(timeout=60).event.plan == PLAN
     remarks.offer([incident(plan=again)])
-    assert orders.get(timeout=10).event.plan == again
+    assert orders.get(timeout=60).event.plan == again
 
 
 def test_a_ticket_system_that_is_down_is_asked_again(desk, make):
@@ -148,7 +148,7 @@ def test_a_ticket_system_that_is_down_is_asked_again(desk, make):
     look(desk, 2)
     desk.said.append(Remark(id=4, actor="ann", text=f"approve {PLAN}"))
     desk.error = None
-    assert orders.get(timeout=10).event.actor == "ann"
+    assert orders.get(timeout=60).event.actor == "ann"
 
 
 @pytest.mark.parametrize("changes", [{"suppressed": "maintenance"}, {"awaiting": None}])
@@ -159,7 +159,7 @@ def test_nothing_is_read_while_nothing_waits(desk, make, changes):
     look(desk)
     remarks.offer([])
     remarks.close()
-    remarks._thread.join(10)
+    remarks._thread.join(60)
     assert not remarks._thread.is_alive()
 
 
@@ -169,7 +169,7 @@ def test_a_named_person_takes_charge_of_an_incident_that_waits_for_nothing(desk,
     desk.said.append(Remark(id=4, actor="ann", text="I am on it.\nparamedic acknowledge 2h looking"))
     make(orders.put, people=lambda: (name,)).offer([replace(incident(), awaiting=None)])
 
-    order = orders.get(timeout=10)
+    order = orders.get(timeout=60)
 
     assert isinstance(order.event, Acknowledged)
     assert (order.event.actor, order.event.comment, order.remark) == ("rt:ann", "looking", ("helpdesk", 4))
@@ -190,18 +190,18 @@ def test_a_person_who_was_struck_off_the_list_is_heard_no_more(desk, make):
     orders, people = queue.Queue(), ["ann"]
     desk.said.append(Remark(id=4, actor="ann", text="paramedic ack"))
     make(orders.put, people=lambda: people).offer([replace(incident(), awaiting=None)])
-    orders.get(timeout=10)
+    orders.get(timeout=60)
     people[:] = ["bob"]
     desk.said.append(Remark(id=5, actor="ann", text="paramedic won't fix"))
     desk.said.append(Remark(id=6, actor="bob", text="paramedic release"))
-    assert isinstance(orders.get(timeout=10).event, Released)
+    assert isinstance(orders.get(timeout=60).event, Released)
 
 
 def test_what_was_heard_before_a_restart_is_not_read_again(desk, make):
     orders = queue.Queue()
     desk.said = [Remark(id=4, actor="ann", text="paramedic ack"), Remark(id=6, actor="ann", text="paramedic wontfix")]
     make(orders.put, people=lambda: ("ann",)).offer([replace(incident(), awaiting=None, heard=(("helpdesk", 4),))])
-    assert isinstance(orders.get(timeout=10).event, Declined)
+    assert isinstance(orders.get(timeout=60).event, Declined)
     assert orders.empty()
 
 
@@ -210,10 +210,10 @@ def test_a_ticket_that_somebody_closed_is_told_to_the_engine_until_it_knows(desk
     desk.state = TicketState.CLOSED
     remarks = make(orders.put, people=lambda: ("ann",))
     remarks.offer([replace(incident(), awaiting=None)])
-    assert orders.get(timeout=10) == OnIncident(incident_id="i1", event=TicketClosed(system="helpdesk"))
+    assert orders.get(timeout=60) == OnIncident(incident_id="i1", event=TicketClosed(system="helpdesk"))
     remarks.offer([])
     remarks.close()
-    remarks._thread.join(10)
+    remarks._thread.join(60)
     while not orders.empty():
         orders.get()
     known = make(orders.put, people=lambda: ("ann",))
@@ -228,8 +228,8 @@ def test_a_status_that_says_wont_fix_is_told_whatever_was_known_before_and_after
     desk.said.append(Remark(id=4, actor="ann", text="paramedic won't fix 30d"))
     known = replace(incident(), awaiting=None, closed_by_hand=("helpdesk",))
     make(orders.put, people=lambda: ("ann",)).offer([known])
-    assert isinstance(orders.get(timeout=10).event, Declined), "it says for how long"
-    assert orders.get(timeout=10).event == TicketClosed(system="helpdesk", declined=True)
+    assert isinstance(orders.get(timeout=60).event, Declined), "it says for how long"
+    assert orders.get(timeout=60).event == TicketClosed(system="helpdesk", declined=True)
 
 
 def test_calm_tickets_are_looked_at_every_third_turn_and_at_once_when_somebody_wrote(desk):

@@ -203,12 +203,12 @@ class Answer:
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=60)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(10)
+        self.sock.settimeout(60)
         self.sock.connect(str(self._path))
 
 
@@ -226,7 +226,7 @@ class Daemon:
 
     def tcp(self, method: str, path: str, body: Any = None, *, listener: int = 0, **headers: str) -> Answer:
         host, _, port = self.server.addresses[listener].rpartition(":")
-        return ask(http.client.HTTPConnection(host, int(port), timeout=10), method, path, body, headers)
+        return ask(http.client.HTTPConnection(host, int(port), timeout=60), method, path, body, headers)
 
     def unix(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         return ask(UnixConnection(self.path), method, path, body, headers)

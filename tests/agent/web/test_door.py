@@ -22,7 +22,7 @@ HEAD = b"GET /-/healthy HTTP/1.1\r\nHost: a\r\n"
 
 
 def connect(daemon):
-    client = socket.create_connection(daemon.address, timeout=10)
+    client = socket.create_connection(daemon.address, timeout=60)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client
 

@@ -381,13 +381,13 @@ def test_when_too_many_queries_wait_the_next_one_is_refused(daemon, monkeypatch)
 
     def hold(*_):
         busy.set()
-        assert release.wait(10)
+        assert release.wait(60)
         return NOW
 
     monkeypatch.setattr(type(daemon.server._clock), "now", hold)
     threads = [threading.Thread(target=daemon.tcp, args=("GET", "/api/v1/query?query=1"))]
     threads[0].start()
-    assert busy.wait(10)
+    assert busy.wait(60)
     queries = daemon.server._queries
     # What waits takes a place; the places are taken here as so many waiting queries would.
     taken = 0
@@ -400,7 +400,7 @@ def test_when_too_many_queries_wait_the_next_one_is_refused(daemon, monkeypatch)
     finally:
         queries._places.release(taken)
         release.set()
-        threads[0].join(10)
+        threads[0].join(60)
     assert daemon.tcp("GET", "/api/v1/query?query=1&time=0").status == 200
 
 

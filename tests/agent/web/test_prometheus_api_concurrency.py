@@ -55,7 +55,7 @@ class Writer(threading.Thread):
 
     def end(self):
         self._over.set()
-        self.join(10)
+        self.join(60)
         assert self.error is None, self.error
 
 

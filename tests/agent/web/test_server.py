@@ -22,7 +22,7 @@ BEARER = f"Bearer {TOKEN}"
 
 
 def connected(daemon):
-    client = socket.create_connection(daemon.address, timeout=10)
+    client = socket.create_connection(daemon.address, timeout=60)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client
 
@@ -171,7 +171,7 @@ def test_a_stuck_engine_leaves_health_and_metrics_alone_and_is_busy_for_the_rest
         assert daemon.tcp("GET", "/metrics").status == 200
         daemon.backend.hold.set()
         for thread in waiting:
-            thread.join(10)
+            thread.join(60)
         assert daemon.unix("POST", "/control/reload").status == 200
 
 

@@ -57,7 +57,7 @@ def secure(daemon, folder, method, path, *, client="", body=None):
     context = ssl.create_default_context(cafile=folder / "ca.crt")
     if client:
         context.load_cert_chain(folder / f"{client}.crt", folder / f"{client}.key")
-    connection = http.client.HTTPSConnection(*daemon.address, timeout=10, context=context)
+    connection = http.client.HTTPSConnection(*daemon.address, timeout=60, context=context)
     return ask(connection, method, path, body, {})
 
 

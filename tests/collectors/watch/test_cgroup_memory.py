@@ -15,7 +15,7 @@ from collectors.watch.cgroup_memory import METRICS, SPEC, CgroupOptions
 EVENTS, WATCHED = (metric.name for metric in METRICS)
 QUIET = {"low": 0, "high": 0, "max": 0, "oom": 0, "oom_kill": 0, "oom_group_kill": 0}
 SHOP = "system.slice/shop.service"
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 60
 V2 = Path("/sys/fs/cgroup")
 LIMIT_BYTES = 32 << 20
 GREEDY = f"block = bytearray({2 * LIMIT_BYTES}); block[::{mmap.PAGESIZE}] = b'x' * {2 * LIMIT_BYTES // mmap.PAGESIZE}"

@@ -13,7 +13,7 @@ from collectors.spec import CollectError
 from collectors.watch.files import METRICS, SPEC, FileOptions, WatchedFile
 
 CHANGES, MISSING, MTIME, SIZE = (metric.name for metric in METRICS)
-DEADLINE_SECONDS = 20
+DEADLINE_SECONDS = 60
 AS_SOMEBODY_ELSE = """
 import ctypes, os, select, sys
 from pathlib import Path

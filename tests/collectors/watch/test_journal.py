@@ -26,7 +26,7 @@ FAILED = JournalPattern(name="failed", match="(?i)failed to")
 KILLED = JournalPattern(name="killed", match=r"[Oo]ut of memory: Killed process \d+", kernel=True)
 OUT_OF_MEMORY = "Memory cgroup out of memory: Killed process 4711 (shop) total-vm:2097152kB, anon-rss:1048576kB"
 OF_UNIT = JournalPattern(name="web", match="refused", unit="web.service")
-DEADLINE_SECONDS = 20
+DEADLINE_SECONDS = 60
 JOURNALD = Path("/lib/systemd/systemd-journald")
 UNSHARED = """
 set -e

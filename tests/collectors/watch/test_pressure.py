@@ -53,7 +53,7 @@ def contention():
     yield
     for process in burning:
         process.kill()
-        process.wait(timeout=20)
+        process.wait(60)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def shortage():
     reading = subprocess.Popen([sys.executable, "-IS", "-c", READ_TOO_MUCH, str(folder)])
     yield
     reading.kill()
-    reading.wait(timeout=20)
+    reading.wait(60)
     folder.rmdir()
 
 

@@ -59,7 +59,7 @@ class LocalStarter:
 
     def join(self):
         for thread in self.threads:
-            thread.join(20)
+            thread.join(60)
 
 
 def program(*words):
@@ -104,7 +104,7 @@ class Bench:
     def ask(self, op, run_id, **more):
         return self.answers.answer(json.dumps({"op": op, "run": run_id, **more}).encode())
 
-    def run(self, *argv, run_id=None, timeout=10.0):
+    def run(self, *argv, run_id=None, timeout=60):
         return self.ask("run", run_id or new_id(), argv=list(argv), timeout=timeout)
 
     def finish(self, run_id):

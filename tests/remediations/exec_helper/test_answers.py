@@ -1,5 +1,6 @@
 """What the helper answers: it starts each run once, what root allows, and tells how it ended."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -167,14 +168,16 @@ def test_the_policy_bounds_the_time_that_is_asked_for(bench):
 
 
 def test_more_runs_at_once_than_can_be_had_are_not_refused_but_put_off(bench):
-    path = bench.program()
-    bench.allow(f"argv = [{path!r}, 'sleep', '{{s}}']\nhost_runs_per_hour = 100\n[words]\ns = '[0-9.]+'\n")
-    for number in range(module.MOST_RUNNING):
-        assert bench.run(path, "sleep", f"1.{number}")["answer"] == "started"
-    run_id = new_id()
-    assert bench.run(path, "sleep", "0", run_id=run_id) == {"answer": "busy"}
+    gate, run_id = bench.top / "gate", new_id()
+    path = bench.program(text=f"#!/bin/sh\nexec flock --shared {gate} true\n")
+    bench.allow(f"argv = [{path!r}, '{{n}}']\nhost_runs_per_hour = 100\n[words]\nn = '[0-9]+'\n")
+    with gate.open("w") as closed:
+        fcntl.flock(closed, fcntl.LOCK_EX)
+        for number in range(module.MOST_RUNNING):
+            assert bench.run(path, str(number))["answer"] == "started"
+        assert bench.run(path, "100", run_id=run_id) == {"answer": "busy"}
     bench.starter.join()
-    assert bench.run(path, "sleep", "0", run_id=run_id)["answer"] == "started"
+    assert bench.run(path, "100", run_id=run_id)["answer"] == "started"
 
 
 def test_what_systemd_does_not_take_is_refused_and_has_ended(echo):

@@ -72,12 +72,12 @@ def systemd(tmp_path, *parts, greeting=b"OK 0123456789abcdef\r\n"):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(1)
-        listener.settimeout(20)
+        listener.settimeout(60)
 
         def play():
             client, _ = listener.accept()
             with client:
-                client.settimeout(20)
+                client.settimeout(60)
                 assert client.recv(256).endswith(b"\r\nBEGIN\r\n")
                 client.sendall(greeting)
                 if client.recv(65536):
