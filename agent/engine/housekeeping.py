@@ -102,7 +102,9 @@ def _report_refused(parts: Parts) -> None:
     before, parts.crowded = parts.crowded, frozenset(refused)
     metrics.SAMPLES_REFUSED.set(sum(refused.values()))
     if parts.crowded - before:
-        _log.warning("no room for more series", collectors=sorted(parts.crowded), left_out=sum(refused.values()))
+        _log.warning(
+            "no room for more series", collectors=" ".join(sorted(parts.crowded)), left_out=sum(refused.values())
+        )
 
 
 def _report_muting(parts: Parts, now: float) -> None:

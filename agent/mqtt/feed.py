@@ -107,7 +107,7 @@ class Feed:
         if known.samples:
             self._samples(batch, known, payload)
         for subscription, labels in known.alerts:
-            self._alerts(batch, subscription, labels, payload)
+            self._alerts(batch, subscription, labels, topic, payload)
 
     def _samples(self, batch: Batch, topic: _Topic, payload: bytes) -> None:
         at = self._clock.now()
@@ -131,16 +131,16 @@ class Feed:
         else:
             batch.failures.append(Failure(source=topic.source, at=at, reason=f"the last message is malformed: {wrong}"))
 
-    def _alerts(self, batch: Batch, subscription: Subscription, labels: Labels, payload: bytes) -> None:
+    def _alerts(self, batch: Batch, subscription: Subscription, labels: Labels, topic: str, payload: bytes) -> None:
         if not payload:  # a retained message was taken away
             return
         try:
             posted = messages.alerts(payload, dict(labels))
         except IntakeError as error:
-            self._refused(subscription, "malformed", str(error), "")
+            self._refused(subscription, "malformed", str(error), topic)
             return
         if posted.errors:
-            self._refused(subscription, "malformed", posted.errors[0], "")
+            self._refused(subscription, "malformed", posted.errors[0], topic)
         if posted.alerts:
             batch.alerts.append(PostAlerts(alerts=posted.alerts, origin=Origin.MQTT))
             self._accepted[subscription.name]()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from agent.intake.decoding import IntakeError, decode
@@ -52,6 +52,8 @@ async def body_of(request: Request) -> bytes:
             body = await _read(request)
     except TimeoutError as error:
         raise RequestError(408, f"the body did not arrive within {BODY_SECONDS:g} s") from error
+    except ClientDisconnect as error:
+        raise RequestError(400, "the client hung up before the body was there") from error
     return _unpacked(body) if encoding == "gzip" else body
 
 

@@ -2,7 +2,7 @@
 
 Each trigger (Documentation/accounting/psi.rst) costs nothing while there is no pressure and wakes at most once in a
 window. Where the kernel refuses one (old kernels want a capability for it, newer ones a window of whole multiples of
-two seconds), or /proc is a copy, the share of the last ten seconds is compared at each snapshot instead.
+two seconds), or /proc is a copy, the share of the last ten seconds is compared every ten seconds instead.
 """
 
 import os
@@ -24,6 +24,8 @@ KINDS = {"cpu": ("some",), "io": ("some", "full"), "memory": ("some", "full")}
 """Whether some task waits or all do; a CPU that runs one of them never keeps all waiting."""
 SHORTEST_WINDOW_SECONDS, LONGEST_WINDOW_SECONDS = 0.5, 10.0
 MICROSECONDS = 1_000_000
+POLL_SECONDS = 10.0
+"""How often what has no trigger is looked at: as far back as the kernel's share goes, so that nothing is missed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +67,6 @@ class _Trigger:
 class PressureWatch:
     """The watch over all of them: see `Watch` in collectors/spec.py."""
 
-    pending = False
-
     def __init__(self, options: TriggerOptions) -> None:
         folder = options.procfs / "pressure"
         if not folder.is_dir():
@@ -92,6 +92,11 @@ class PressureWatch:
     @property
     def fds(self) -> Sequence[tuple[int, int]]:
         return [(trigger.fd, select.EPOLLPRI) for trigger in self._triggers if trigger.fd is not None]
+
+    @property
+    def pending(self) -> bool:
+        """True while something is polled."""
+        return any(trigger.fd is None for trigger in self._triggers)
 
     def read(self, fd: int) -> list[Sample]:
         """Say that there was pressure, if the kernel's total agrees.
@@ -152,5 +157,10 @@ def _samples(trigger: _Trigger, ratio: float) -> Iterator[Sample]:
 
 
 SPEC = WatchSpec(
-    name="pressure_events", options=TriggerOptions, open=PressureWatch, metrics=METRICS, interval_seconds=60.0
+    name="pressure_events",
+    options=TriggerOptions,
+    open=PressureWatch,
+    metrics=METRICS,
+    interval_seconds=60.0,
+    retry_seconds=POLL_SECONDS,
 )

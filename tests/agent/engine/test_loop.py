@@ -10,6 +10,7 @@ from agent.engine.commands import CommandError, OnIncident, SetMaintenance, SetS
 from agent.incidents import policy
 from agent.incidents.events import Acknowledged, EffectSettled
 from agent.store.database import StoreError
+from agent.telemetry import metrics
 from collectors.sample import Origin, Reading, Sample, Source, labels
 from remediations.plan import Plan
 from tests.agent.engine.conftest import RULES
@@ -491,3 +492,23 @@ def test_what_is_owed_while_nothing_can_be_written_is_told_once_it_can(make_benc
             told.append(row.payload["op"])
             bench.settle(row, id="7", state="open")
     assert (told[0], told[-1], told.count("open"), told.count("close")) == ("open", "close", 1, 2)
+
+
+def test_the_time_from_an_event_to_its_record_is_measured(bench):
+    def measured():
+        return round(metrics.DETECTION_SECONDS._sum.get(), 3), sum(b.get() for b in metrics.DETECTION_SECONDS._buckets)
+
+    def tell(name, *, up, pushed):
+        sample = Sample("paramedic_process_up", up, labels(name=name))
+        source = Source("processes", name)
+        bench.engine.read(Reading(source=source, at=bench.clock.now(), samples=[sample], pushed=pushed))
+        bench.clock.advance(0.125)
+        bench.turn()
+
+    seconds, count = measured()
+    tell("web", up=1.0, pushed=True)
+    tell("polled", up=0.0, pushed=False)
+    assert measured() == (seconds, count), "one led to nothing, the other was no event"
+    tell("web", up=0.0, pushed=True)
+    assert len(bench.incidents()) == 2
+    assert measured() == (seconds + 0.125, count + 1)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from agent.intake import topics
 from agent.mqtt.feed import Batch, Feed, Subscription
@@ -150,6 +151,15 @@ def test_alerts_get_the_topic_s_labels(clock):
     assert posted.origin == Origin.MQTT
     (alert,) = posted.alerts
     assert alert.labels == {"alertname": "SiteAlarm", "severity": "critical", "site": "berlin"}
+
+
+@pytest.mark.parametrize("payload", [b"nonsense", b'{"labels": {"severity": "critical"}}'])
+def test_a_malformed_alert_is_counted_and_the_log_names_its_topic(clock, payload):
+    alarms = feed(clock, subscription("alarm/{site}", name=f"odd {len(payload)}"))
+    with capture_logs() as lines:
+        assert taken(alarms, ("alarm/berlin", payload)).ingest() is None
+    assert counted(f"odd {len(payload)}", "malformed") == 1
+    assert [line["topic"] for line in lines] == ["alarm/berlin"]
 
 
 @given(st.text(max_size=30) | st.sampled_from(["s/a", "a/b/c"]), st.binary(max_size=40))

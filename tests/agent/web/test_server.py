@@ -1,5 +1,6 @@
 """The server's life: addresses that are taken, stale sockets, slow clients, its end."""
 
+import asyncio
 import socket
 import stat
 import subprocess
@@ -8,6 +9,7 @@ import threading
 import time
 
 import pytest
+from starlette.requests import Request
 
 from agent.clock import SystemClock
 from agent.web import caller, listening, request, serving
@@ -222,3 +224,12 @@ def test_an_idle_server_does_not_wake(tmp_path):
         del loop._run_once
     # One turn begins the wait, one may end a connection; the stock server makes six and more.
     assert len(turns) <= 4
+
+
+def test_a_client_that_hangs_up_in_the_middle_of_a_body_is_no_error_of_ours():
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    head = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    with pytest.raises(request.RequestError, match="hung up"):
+        asyncio.run(request.body_of(Request(head, receive)))

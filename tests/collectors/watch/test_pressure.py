@@ -109,6 +109,7 @@ def test_every_kind_has_a_trigger_unless_its_resource_is_left_out(drive):
     active = {tuple(labels): value for (name, *labels), value in driver.values.items() if name == ACTIVE}
     assert active == {("some", "cpu"): 1, ("some", "memory"): 1, ("full", "memory"): 1}
     assert len(driver.watch.fds) == 3
+    assert not driver.watch.pending, "nothing has to be looked at before something happens"
 
 
 def test_a_copy_of_proc_is_polled_and_never_written_to(drive, captured):
@@ -116,6 +117,8 @@ def test_a_copy_of_proc_is_polled_and_never_written_to(drive, captured):
     driver = drive(SPEC, TriggerOptions(procfs=captured))
     assert driver.watch.fds == []
     assert driver.values[ACTIVE, *MEMORY] == 0
+    assert driver.watch.pending
+    assert SPEC.retry_seconds <= 10.0, "the kernel's share goes no further back"
     assert {path: path.read_text() for path in (captured / "pressure").iterdir()} == before
 
 
