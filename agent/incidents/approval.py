@@ -9,7 +9,7 @@ from agent.incidents import advance
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import Approved, PlanWord, Rejected
-from agent.incidents.incident import ACTIVE, Approval, Incident, State
+from agent.incidents.incident import ACTIVE, Approval, Awaiting, Incident, Proposal, State
 from remediations.guards import may_be_taken_up
 from remediations.mode import Mode
 
@@ -54,13 +54,20 @@ def objection(incident: Incident, event: PlanWord, context: Context) -> str:
         return "the time to approve is over"
     if incident.awaiting is None and not _may_be_taken_up(incident, context):
         return "what is only proposed here may not be run: its service, its action or the age of its rule forbids it"
-    if not asked.approvers:
+    approvers = _approvers(asked, context)
+    if not approvers:
         return "nobody may approve: there are no [approvals] approvers"
-    if event.actor not in asked.approvers and event.channelled not in asked.approvers:
-        return f"{event.channelled} is not among the approvers ({', '.join(asked.approvers)})"
+    if event.actor not in approvers and event.channelled not in approvers:
+        return f"{event.channelled} is not among the approvers ({', '.join(approvers)})"
     if event.plan != asked.plan:
         return f"it is for another plan: {asked.plan} waits, not {event.plan or 'one that is not named'}"
     return ""
+
+
+def _approvers(asked: Awaiting | Proposal, context: Context) -> tuple[str, ...]:
+    """Return who may approve now: a reload may have named others since it was asked."""
+    ladder = context.policy.ladder(context.situation.remediation)
+    return ladder.approvers if ladder is not None else asked.approvers
 
 
 def _may_be_taken_up(incident: Incident, context: Context) -> bool:
@@ -78,7 +85,8 @@ def waited(incident: Incident, context: Context) -> Decision:
     if now < asked.remind_at:
         return Decision(incident=replace(incident, wake_at=min(asked.until, asked.remind_at)), reason=Reason.UNCHANGED)
     remind_at = now + context.policy.approval_reminder
-    again = replace(incident, awaiting=replace(asked, remind_at=remind_at), wake_at=min(asked.until, remind_at))
+    asked = replace(asked, remind_at=remind_at, approvers=_approvers(asked, context))
+    again = replace(incident, awaiting=asked, wake_at=min(asked.until, remind_at))
     left = f"{asked.until - now:.0f} s are left to approve"
     return Decision(incident=again, reason=Reason.APPROVAL_REMINDER, detail=left)
 

@@ -118,6 +118,20 @@ def test_nobody_can_approve_where_no_approver_is_named(world):
     assert "there are no [approvals] approvers" in act(world, incident, word(incident)).detail
 
 
+def test_whoever_was_struck_off_the_list_since_it_was_asked_is_heard_no_more_and_a_newcomer_is(world):
+    incident = world.opened().incident
+    world.policy = replace(world.policy, ladders=(replace(world.ladder, approvers=("carl",)),))
+
+    refused = act(world, incident, word(incident, via="mqtt"))
+
+    assert runs(refused) == []
+    assert refused.detail == "mqtt:ann is not among the approvers (carl)"
+    assert act(world, incident, word(incident, Rejected)).incident.state is State.AWAITING_APPROVAL
+    assert runs(act(world, incident, word(incident, actor="carl"))) == [["/bin/true", "0"]]
+    world.now = incident.awaiting.remind_at
+    assert act(world, incident, TimerDue()).incident.awaiting.approvers == ("carl",), "a reminder names who it is now"
+
+
 def test_a_rejection_calls_a_person(world):
     incident = world.opened().incident
 

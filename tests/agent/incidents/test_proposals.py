@@ -168,6 +168,7 @@ def test_a_word_that_does_not_count_runs_nothing_and_proves_nothing(proposing, m
 @pytest.mark.parametrize("mode", PLANNING)
 def test_where_nobody_may_approve_nothing_proposed_is_ever_run(proposing, mode):
     world, incident = proposing(mode)
+    world.policy = replace(world.policy, ladders=tuple(replace(each, approvers=()) for each in world.policy.ladders))
     nobody = replace(incident, proposal=replace(incident.proposal, approvers=()))
     assert nobody.plan_asked == ""
     assert runs(act(world, nobody, approval(nobody))) == []
