@@ -182,7 +182,12 @@ def _channel(config: Config, options: ChannelOptions, client: MqttClient | None)
         assert client is not None, "the configuration is refused without a broker"  # noqa: S101
         topic = options.topic or notices_topic(config.mqtt.prefix, host_name(config), options.name)
         return notifying.publisher(client.publish, topic)
-    return notifying.performer(_CHANNELS[options.kind](options))
+    perform = notifying.performer(_CHANNELS[options.kind](options))
+    if options.kind not in _BOUNDED_BY_STEPS:
+        return perform
+    from agent.executor.overdue import Bounded  # noqa: PLC0415 - same
+
+    return Bounded(perform, STEPS * options.timeout).perform
 
 
 def _mail(options: ChannelOptions) -> "Channel":
@@ -229,6 +234,11 @@ _CHANNELS: Mapping[str, Callable[[ChannelOptions], "Channel"]] = {
     "webhook": _hook,
     "apprise": _apprised,
 }
+
+
+_BOUNDED_BY_STEPS = frozenset({"email", "apprise"})
+"""The libraries behind these have a time-out for each step of a delivery, and none for the whole of it."""
+STEPS = 6
 
 
 def _secret(path: Path | None) -> Callable[[], str]:

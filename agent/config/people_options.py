@@ -50,7 +50,10 @@ class ChannelOptions:
     topic: str = option(
         "", "mqtt: the topic; default: PREFIX/HOST/notices/NAME.", example="ops/alerts", check=check_topic
     )
-    timeout: Seconds = option(Seconds(10.0), "How long one step of a delivery may take.")
+    timeout: Seconds = option(
+        Seconds(10.0),
+        "How long a delivery may take; by e-mail and Apprise: a step of one, and six times as long the whole.",
+    )
 
     def __post_init__(self) -> None:
         if self.kind == "email" and not (self.host and self.sender and self.to):

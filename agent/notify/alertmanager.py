@@ -96,10 +96,9 @@ class AlertmanagerSync:
             self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
-        import requests  # noqa: PLC0415 - loaded only where an Alertmanager is configured
+        from agent import outgoing  # noqa: PLC0415 - loaded only where an Alertmanager is configured
 
-        with requests.Session() as session:
-            session.trust_env = False
+        with outgoing.session() as session:
             while self._wait():
                 self._push(session, self._due(), self._target.timeout)
             self._push(session, self._unsent(), min(self._target.timeout, LAST_PUSH_SECONDS))
@@ -138,30 +137,30 @@ class AlertmanagerSync:
                 self._outstanding.delivered(batch, self._clock.boottime())
 
     def _post(self, session: "requests.Session", batch: Sequence[Entry], timeout_seconds: float) -> Result:
-        import requests  # noqa: PLC0415 - loaded already
+        from agent import outgoing  # noqa: PLC0415 - loaded already
 
         try:
-            with session.post(
-                f"{self._target.url.rstrip('/')}/api/v2/alerts",
-                data=self._body(batch),
-                headers={"content-type": "application/json", **self._authorization()},
-                timeout=timeout_seconds,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return self._judged(response)
-        except requests.RequestException as error:
-            # What it says names an object in memory, another one each time: a log line each time.
-            return self._note(Result.FAILED, f"not reached ({type(error).__name__})")
+            headers = {"content-type": "application/json", **self._authorization()}
         except (OSError, ValueError) as error:
             return self._note(Result.FAILED, f"its token cannot be used ({type(error).__name__}: {error})")
+        try:
+            with outgoing.answered(
+                session,
+                "POST",
+                f"{self._target.url.rstrip('/')}/api/v2/alerts",
+                timeout_seconds=timeout_seconds,
+                headers=headers,
+                body=self._body(batch),
+            ) as response:
+                if response.ok and not response.is_redirect:
+                    return self._note(Result.SENT, "")
+                return self._refused(response.status_code, outgoing.content(response))
+        except outgoing.UnansweredError as error:
+            return self._note(Result.FAILED, str(error))
 
-    def _judged(self, response: "requests.Response") -> Result:
-        if response.ok and not response.is_redirect:
-            return self._note(Result.SENT, "")
-        said = (response.raw.read(MAX_REASON, decode_content=True) or b"").decode(errors="replace").strip()
-        result = Result.REFUSED if response.status_code in {400, 413, 422} else Result.FAILED
-        return self._note(result, f"HTTP {response.status_code}: {said}")
+    def _refused(self, status: int, said: bytes) -> Result:
+        result = Result.REFUSED if status in {400, 413, 422} else Result.FAILED
+        return self._note(result, f"HTTP {status}: {said[:MAX_REASON].decode(errors='replace').strip()}")
 
     def _body(self, batch: Sequence[Entry]) -> bytes:
         shape = partial(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.notify.contract import NotifyError
 
@@ -19,8 +19,9 @@ _PATIENT = frozenset({408, 425, 429})
 
 def post(url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float) -> None:
     """Post JSON. Raise NotifyError unless it was taken."""
-    with _asked("POST", url, timeout_seconds, data=body, headers={"Content-Type": "application/json", **headers}) as it:
-        judge(it.status_code, it.headers.get("Retry-After", ""))
+    sent = {"Content-Type": "application/json", **headers}
+    with _asked("POST", url, timeout_seconds, headers=sent, body=body) as answer:
+        judge(answer.status_code, answer.headers.get("Retry-After", ""))
 
 
 def reach(url: str, timeout_seconds: float) -> None:
@@ -30,20 +31,23 @@ def reach(url: str, timeout_seconds: float) -> None:
 
 
 @contextmanager
-def _asked(method: str, url: str, timeout_seconds: float, **more: Any) -> Iterator["Response"]:  # noqa: ANN401 - of requests
-    import requests  # noqa: PLC0415 - loaded only where somebody is told so
+def _asked(
+    method: str, url: str, timeout_seconds: float, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> Iterator["Response"]:
+    from agent import outgoing  # noqa: PLC0415 - loaded only where somebody is told so
 
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
         raise NotifyError("url_file holds no address that begins with https://", retry_after=RETRY_SECONDS)
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            with session.request(
-                method, url, timeout=timeout_seconds, allow_redirects=False, stream=True, **more
-            ) as answer:
-                yield answer
-    except requests.RequestException as error:
-        raise NotifyError(f"not reached ({type(error).__name__})", retry_after=RETRY_SECONDS) from None
+        with (
+            outgoing.session() as session,
+            outgoing.answered(
+                session, method, url, timeout_seconds=timeout_seconds, headers=headers, body=body
+            ) as answer,
+        ):
+            yield answer
+    except outgoing.UnansweredError as error:
+        raise NotifyError(str(error), retry_after=RETRY_SECONDS) from None
 
 
 def judge(status: int, retry_after: str = "") -> None:

@@ -1,25 +1,20 @@
 """JSON over HTTP with a ticket server: bounded in time and size, no redirects, and errors that say nothing secret."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from agent.tickets.contract import TicketError
 from agent.tickets.credentials import Login, LoginSource, nobody
 from agent.tickets.plaintext import one_line
 
-if TYPE_CHECKING:
-    import requests
-
 Json = Any
 
-MAX_BODY_BYTES = 1024 * 1024
 MAX_RETRY_AFTER_SECONDS = 3600.0
 EXCERPT_LENGTH = 200
 
@@ -118,48 +113,25 @@ class RestClient:
     def _exchange(
         self, method: str, url: str, query: Mapping[str, str] | None, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
-        import requests  # noqa: PLC0415 - 6 MiB that only a daemon with a ticket server needs
+        from agent import outgoing  # noqa: PLC0415 - 6 MiB that only a daemon with a ticket server needs
 
-        deadline = time.monotonic() + self.timeout_seconds
         try:
-            with requests.Session() as session:
-                # Neither proxies nor passwords from the environment or ~/.netrc.
-                session.trust_env = False
-                response = session.request(
+            with (
+                outgoing.session() as session,
+                outgoing.answered(
+                    session,
                     method,
                     url,
-                    params=query,
-                    data=body,
-                    headers=dict(headers),
-                    timeout=self.timeout_seconds,
-                    verify=str(self.ca_file) if self.ca_file else True,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                content = b"".join(bounded(response, deadline))
-                return Answer(status=response.status_code, headers=response.headers, body=content)
-        except requests.Timeout:
-            raise self._unreachable(f"no answer within {self.timeout_seconds:g} s") from None
-        except requests.exceptions.SSLError:
-            raise self._unreachable("its certificate is not trusted, or TLS failed") from None
-        except (OSError, ValueError) as error:
-            # requests quotes headers and addresses in its messages, so only the kind of error is told.
-            raise self._unreachable(f"connection failed ({type(error).__name__})") from None
-
-    def _unreachable(self, reason: str) -> TicketError:
-        return TicketError(f"{urlsplit(self.url).netloc}: {reason}")
-
-
-def bounded(response: "requests.Response", deadline: float) -> Iterator[bytes]:
-    """Yield the body in pieces until it ends, is too long or takes too long."""
-    size = 0
-    for piece in response.iter_content(64 * 1024):
-        size += len(piece)
-        if size > MAX_BODY_BYTES:
-            raise TicketError("the answer is longer than 1 MiB")
-        if time.monotonic() > deadline:
-            raise TicketError("the answer takes too long")
-        yield piece
+                    timeout_seconds=self.timeout_seconds,
+                    headers=headers,
+                    query=query,
+                    body=body,
+                    ca_file=self.ca_file,
+                ) as response,
+            ):
+                return Answer(status=response.status_code, headers=response.headers, body=outgoing.content(response))
+        except outgoing.UnansweredError as error:
+            raise TicketError(f"{urlsplit(self.url).netloc}: {error}") from None
 
 
 def refusal(answer: Answer, login: Login) -> TicketError:

@@ -5,6 +5,7 @@ Exit status: 0 the answer is 2xx, 1 it is another or there is none, 2 refused.
 
 import argparse
 import http.client
+import signal
 import sys
 import urllib.error
 import urllib.request
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 TIMEOUT_SECONDS = 20.0
+"""For all of it: looking up the name, connecting, and an answer that comes drop by drop."""
 ANSWER_BYTES = 2048
 TOKEN_BYTES = 4096
 
@@ -33,8 +35,10 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     # No proxy of the environment has a say in this.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
+    signal.signal(signal.SIGALRM, too_late)
+    signal.setitimer(signal.ITIMER_REAL, options.timeout_seconds)
     try:
-        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+        with opener.open(request) as answer:
             return told(answer.status, answer.read(ANSWER_BYTES))
     except urllib.error.HTTPError as error:
         with error:
@@ -44,10 +48,15 @@ def main(arguments: Sequence[str]) -> int:
         return 1
 
 
+def too_late(_signal: int, _frame: object) -> None:
+    raise TimeoutError("it takes too long")
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Send one HTTP request.", allow_abbrev=False)
     parser.add_argument("--method", default="POST")
     parser.add_argument("--token-file", default="")
+    parser.add_argument("--timeout-seconds", type=float, default=TIMEOUT_SECONDS)
     parser.add_argument("url")
     return parser.parse_args(arguments)
 

@@ -14,6 +14,7 @@ from remediations.actions import http_call, restart_container
 from remediations.plan import PlanError
 from remediations.registry import plan
 from remediations.spec import Context
+from tests.services.dripping import ENDLESS, dripping
 
 
 class Answering(http.server.BaseHTTPRequestHandler):
@@ -121,6 +122,13 @@ def test_a_redirect_is_not_followed(service):
     service.says = (302, b"", {"Location": "/elsewhere"})
     assert call(service).returncode == 1
     assert [path for _, path, _ in service.asked] == ["/flush"]
+
+
+@pytest.mark.parametrize("where", ["in its headers", "in its body"])
+def test_a_service_that_drips_its_answer_is_not_waited_for(where):
+    with dripping(*ENDLESS[where]) as port:
+        result = run(http_call.SCRIPT, "--timeout-seconds=0.5", "--", f"http://127.0.0.1:{port}/")
+    assert (result.returncode, "takes too long" in result.stdout) == (1, True), result
 
 
 def test_no_answer_is_a_failure_and_a_missing_token_a_refusal(service, tmp_path):

@@ -11,12 +11,14 @@ from agent.app import outward
 from agent.config.options import Config
 from agent.config.people_options import ChannelOptions
 from agent.executor import notifying
+from agent.executor.overdue import Bounded
 from agent.mqtt.link import PublishError
 from agent.notify.contract import Notice, NotifyError
 from agent.notify.hook import Hook, Receiver
 from agent.tickets.credentials import signature
 from tests.agent.notify.servers import web_server
 from tests.agent.outbox import owed
+from tests.services.dripping import ENDLESS, dripping
 
 CANARY = "canary-secret"
 NOTICE = Notice(
@@ -179,3 +181,10 @@ def test_two_deliveries_at_once_do_not_hear_each_others_refusals():
         for thread in threads:
             thread.join()
     assert outcomes == {"gone": "answered 404", "busy": "answered 500"}
+
+
+def test_a_service_behind_apprise_that_drips_does_not_hold_its_worker():
+    with dripping(*ENDLESS["in its headers"]) as port:
+        bounded = Bounded(notifying.performer(apprised(f"json://127.0.0.1:{port}/", seconds=10.0)), 0.5)
+        settled = bounded.perform(row())
+    assert (settled.done, settled.dead, settled.reason) == (False, False, "not delivered within 0.5 s")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from agent.outgoing import MAX_ANSWER_BYTES
 from agent.tickets.contract import TicketError, TicketRef, TicketState, TicketSystem
 from agent.tickets.registry import ADAPTERS
-from agent.tickets.rest import MAX_BODY_BYTES
 from tests.agent.tickets.contract_suite import fresh_draft, note
 from tests.agent.tickets.fakes.site import Reply, Request, reply, serving
 from tests.agent.tickets.test_rest import HTML, OPTIONS
@@ -65,7 +65,7 @@ BAD: Mapping[str, Bad] = {
     "an answer that breaks off": Bad(
         answer=Reply(body=b"{}", headers=JSON | {"Content-Length": "100"}), permanent=False
     ),
-    "a huge answer": Bad(answer=Reply(body=b" " * (MAX_BODY_BYTES + 1), headers=JSON), permanent=False),
+    "a huge answer": Bad(answer=Reply(body=b" " * (MAX_ANSWER_BYTES), headers=JSON), permanent=False),
 }
 
 
