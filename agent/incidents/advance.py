@@ -275,7 +275,7 @@ def escalate(incident: Incident, why: str, reason: Reason, context: Context) -> 
     """Hand the incident to a person."""
     lost = replace(incident, state=State.ESCALATED, escalated_reason=why, wake_at=_ack_expiry(incident), work=None)
     del context
-    return Decision(incident=lost, reason=reason, detail=why)
+    return Decision(incident=replace(lost, handed_over=True), reason=reason, detail=why)
 
 
 def woken(incident: Incident, at: float | None) -> Incident:

@@ -239,6 +239,8 @@ class Incident:
     """By ticket system: the last remark that was taken as a word."""
     retry: bool = False
     escalated_reason: str = ""
+    handed_over: bool = False
+    """Whether it was handed to a person at some time, whatever came of it later."""
     resolution: Resolution | None = None
     resolved_at: float | None = None
     reopened: int = 0

@@ -148,7 +148,7 @@ def measures(evidence: Evidence) -> Measures:
         verified=Share(of=len(judged), count=sum(judged)),
         recurred=_recurred(opened),
         false=Share(of=len(over), count=sum(map(is_false, over))),
-        escalated=Share(of=len(opened), count=sum(bool(each.escalated_reason) for each in opened)),
+        escalated=Share(of=len(opened), count=sum(each.handed_over for each in opened)),
         promises=_promises(opened),
         ticket_age=spread(end - each.opened_at for each in known if each.tickets and each.state in ACTIVE),
         labour_saved=sum(labour(each.attempts, evidence.worth) for each in opened),

@@ -110,7 +110,7 @@ _SERVICES = ("service", "incidents", "down", "in business hours", "availability"
 _CAPACITY = ("resource", "used", "of", "growth a day", "full", "between", "fit", "remark")
 _CHANGES = ("changes", "done", "failed", "rejected", "expired", "success", "to be reviewed")
 _ACTIONS = ("remediation", "attempts", "helped", "time", "people's time saved")
-_PROBLEMS = ("problem", "state", "service", "why", "workaround")
+_PROBLEMS = ("problem", "alert", "symptom", "service", "state", "why", "workaround")
 _RULES = ("rule", "incidents", "false", "noise", "returned", "mended")
 _DRILLS = ("held", "scenario", "result", "points", "acknowledged by", "certified")
 _POINTS = ("id", "about", "what", "suggestion", "owner", "due", "found")
@@ -207,7 +207,8 @@ def _actions(figures: Measures) -> Iterator[Sequence[str]]:
 
 def _problems(problems: Sequence[Problem]) -> Iterator[Sequence[str]]:
     for each in problems:
-        yield each.id, each.state, _one(each.service), _one(each.why), _one(each.workaround) or "-"
+        about = (_one(each.alertname), _one(each.symptom), _one(each.service))
+        yield (each.id, *about, each.state, _one(each.why), _one(each.workaround) or "-")
 
 
 def _rules(figures: Measures) -> Iterator[Sequence[str]]:

@@ -161,7 +161,8 @@ def _forecasts(evidence: Evidence) -> Iterator[Point]:
 
 def _problems(problems: Iterable[Problem]) -> Iterator[Point]:
     for problem in problems:
+        about = f"{problem.alertname} on {problem.service}"
         if problem.masked:
-            yield _point("masked", problem.id, problem.why, problem.owner)
+            yield _point("masked", problem.id, f"{about}: {problem.why}", problem.owner)
         elif not problem.owner:
-            yield _point("unowned_problem", problem.id, "nobody owns it")
+            yield _point("unowned_problem", problem.id, f"{about}: nobody owns it")

@@ -4,7 +4,7 @@ import pytest
 
 from agent.app.reporting import evidence
 from agent.engine.commands import OnIncident
-from agent.incidents.events import Acknowledged
+from agent.incidents.events import Acknowledged, MajorDeclared
 from agent.itsm.catalogue import Catalogue, Criticality, Service, Target
 from agent.itsm.report import report
 from remediations.mode import Mode
@@ -114,6 +114,29 @@ def test_somebody_who_acknowledges_has_responded(idle):
     respond, resolve = by_service(idle)["shop"]["clocks"]
     assert (respond["met"], respond["spent"]) == (True, 10.0)
     assert resolve["met"] is None
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_only_a_higher_priority_promises_is_promised_from_the_begin(make_bench, taken):
+    targets = {"P2": Target(resolve=400.0), "P1": Target(respond=60.0, resolve=300.0)}
+    bench = make_bench(
+        ladders=(), catalogue=Catalogue([service("shop", "web", criticality=Criticality.LOW, targets=targets)])
+    )
+    bench.process(up=0)
+    incident = by_service(bench)["shop"]
+    assert [(each["kind"], each["target"]) for each in incident["clocks"]] == [("resolve", 400.0)]
+    bench.pass_time(10)
+    if taken:
+        bench.order(OnIncident(incident_id=incident["id"], event=Acknowledged(actor="ada")))
+    bench.pass_time(100)
+    bench.order(OnIncident(incident_id=incident["id"], event=MajorDeclared(actor="ada", major=True)))
+    resolve, respond = by_service(bench)["shop"]["clocks"]
+    assert (resolve["kind"], resolve["target"], resolve["met"]) == ("resolve", 300.0, None)
+    assert (respond["kind"], respond["met"]) == ("respond", True if taken else None)
+    assert respond["breached_at"] == (None if taken else incident["opened_at"] + 60.0)
+    assert [row for row in timeline(bench) if row[0].startswith("promise")] == (
+        [] if taken else [("promise_broken", "respond breach")]
+    )
 
 
 def test_an_action_is_a_response_and_the_end_keeps_the_promise(bench):
