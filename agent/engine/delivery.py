@@ -84,13 +84,8 @@ class Delivery:
         metrics.EFFECTS.labels(effect.target, "done").inc()
         return write
 
-    def claim(self, batch: Batch, connection: sqlite3.Connection, *, held: str = "") -> None:
-        """Mark everything that may be performed now as running; it is handed over once that is durable.
-
-        While nothing can be made durable (`held` says why) all of it waits: it is not even in the database yet.
-        """
-        if held:
-            return
+    def claim(self, batch: Batch, connection: sqlite3.Connection) -> None:
+        """Mark everything that may be performed now as running; it is handed over once that is durable."""
         for owed in self.outbox.claim(batch.now, claim := f"{self._start}-{next(self._claims)}"):
             fresh = self._fresh.pop(owed.id, None)
             row = _row(owed.id, claim, *fresh, batch.now) if fresh is not None else _load(connection, owed, claim)

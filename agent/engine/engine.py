@@ -117,7 +117,7 @@ class Engine:
         began = time.perf_counter()
         self._take_all(batch, items)
         self._due(batch)
-        self._p.delivery.claim(batch, self._p.database.connection, held=self._p.situations.degraded)
+        self._claim(batch)
         wrote = bool(batch.writes)
         self._finish(batch)
         if wrote:
@@ -246,7 +246,12 @@ class Engine:
         self._finish(batch)
         batch.begin_again(self._p.clock.now())
         self._take_all(batch, self.queue.take(0.0, _BATCH))
-        self._p.delivery.claim(batch, self._p.database.connection, held=self._p.situations.degraded)
+        self._claim(batch)
+
+    def _claim(self, batch: Batch) -> None:
+        """Let go what is owed, unless nothing can be made durable: then it is not even in the database yet."""
+        if not self._p.situations.degraded:
+            self._p.delivery.claim(batch, self._p.database.connection)
 
     def _wake(self, batch: Batch, incident: Incident) -> None:
         if incident.wake_at is None or incident.wake_at > batch.now:
