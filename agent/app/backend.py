@@ -82,7 +82,7 @@ class DaemonBackend:
         """Return why no drill may be held now, empty if one may."""
         from agent.app.drills.occupied import objection  # noqa: PLC0415 - once in a while
 
-        return objection(self._parts.situations, self._reader, self._parts.clock.now())
+        return objection(self._parts.situations, self._parts.casebook.active(), self._parts.clock.now())
 
     def incidents(self, state: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Return incidents, newest first: of one state, "active" ones, or ("") all that are not closed."""

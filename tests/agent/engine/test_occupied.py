@@ -15,7 +15,7 @@ from tests.agent.engine.conftest import RULES
 
 
 def why(bench):
-    return objection(bench.parts.situations, bench.reader, bench.clock.now())
+    return objection(bench.parts.situations, bench.parts.casebook.active(), bench.clock.now())
 
 
 def freeze(bench, matching="{}"):
