@@ -29,9 +29,8 @@ def ended(incident: Incident, worth: Mapping[str, Worth]) -> None:
     for clock in incident.clocks:
         kept = bool(clock.met) and clock.breached_at is None
         metrics.PROMISES_ENDED.labels(service, clock.kind, "kept" if kept else "broken").inc()
-    labour, avoided = figures.saved([incident], worth)
-    metrics.LABOUR_SAVED.inc(labour)
-    metrics.OUTAGE_AVOIDED.inc(avoided)
+    metrics.LABOUR_SAVED.inc(figures.labour(incident.attempts, worth))
+    metrics.OUTAGE_AVOIDED.inc(figures.avoided(incident, worth))
 
 
 def _result(incident: Incident) -> str:

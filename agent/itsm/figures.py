@@ -47,20 +47,16 @@ def is_false(incident: Incident) -> bool:
     return by_itself and (incident.resolved_at or 0.0) - incident.opened_at < SHORT_SECONDS
 
 
-def saved(incidents: Iterable[Incident], worth: Mapping[str, Worth]) -> tuple[float, float]:
-    """Return the seconds of labour saved and of outage avoided by what mended these incidents.
+def avoided(incident: Incident, worth: Mapping[str, Worth]) -> float:
+    """Return the seconds of outage that were avoided by what mended an incident.
 
-    Labour: the sum over all attempts that helped. Outage: for each mended incident what is declared for the action that
-    helped, less the time it was down; never less than nothing.
+    It is what is declared for the action that helped, less the time it was down; never less than nothing.
     """
-    work = avoided = 0.0
-    for incident in incidents:
-        helped = [worth.get(each.action, Worth()) for each in incident.attempts if each.verified]
-        work += labour(incident.attempts, worth)
-        if incident.resolution is Resolution.FIXED and helped and any(span.down for span in incident.spans):
-            down = length((each.start, each.end or each.start) for each in incident.spans if each.down)
-            avoided += max(0.0, helped[-1].outage - down)
-    return work, avoided
+    helped = [worth.get(each.action, Worth()) for each in incident.attempts if each.verified]
+    if incident.resolution is not Resolution.FIXED or not helped or not any(span.down for span in incident.spans):
+        return 0.0
+    down = length((each.start, each.end or each.start) for each in incident.spans if each.down)
+    return max(0.0, helped[-1].outage - down)
 
 
 def labour(attempts: Iterable[Attempt], worth: Mapping[str, Worth]) -> float:

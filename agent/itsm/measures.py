@@ -15,7 +15,7 @@ from agent.itsm.availability import ServiceFigures, services
 from agent.itsm.catalogue import Worth
 from agent.itsm.change_figures import ChangeFigures
 from agent.itsm.evidence import Evidence
-from agent.itsm.figures import PHASES, at_once, began, counts, is_false, labour, lasted, phases, saved
+from agent.itsm.figures import PHASES, at_once, avoided, began, counts, is_false, labour, lasted, phases
 from agent.itsm.stretches import length
 
 
@@ -131,7 +131,6 @@ def measures(evidence: Evidence) -> Measures:
     over = [each for each in opened if each.resolved_at is not None]
     judged = [attempt.verified for each in opened for attempt in each.attempts if attempt.verified is not None]
     tried = [each for each in over if each.attempts]
-    _, avoided = saved(over, evidence.worth)
     done, ended = changes.success(evidence.changes, start, end)
     return Measures(
         start=start,
@@ -152,7 +151,7 @@ def measures(evidence: Evidence) -> Measures:
         promises=_promises(opened),
         ticket_age=spread(end - each.opened_at for each in known if each.tickets and each.state in ACTIVE),
         labour_saved=sum(labour(each.attempts, evidence.worth) for each in opened),
-        outage_avoided=avoided,
+        outage_avoided=sum(avoided(each, evidence.worth) for each in over),
         services=services(evidence),
         rules=_rules(opened),
         actions=_actions(opened, evidence.worth),
