@@ -265,8 +265,7 @@ class Desk:
         if decision.reason in (Reason.ATTEMPT_STARTED, Reason.COMPENSATION_STARTED):
             self.tally.started(batch, after)
         self.tally.judged(batch, before, after)
-        if before is not None and decision.proof is not None:
-            self.tally.weighed(batch, before, decision)
+        self.tally.weighed(batch, before, decision)
         self.tally.promised(batch, decision, event)
         self.problems.happened(batch, before, after)
         if self.changes.concern(after):

@@ -102,15 +102,16 @@ class Tally:
         self._demote(batch, attempt, incident)
         self.report(batch.now)
 
-    def weighed(self, batch: Batch, before: Incident, decision: Decision) -> None:
+    def weighed(self, batch: Batch, before: Incident | None, decision: Decision) -> None:
         """Count what is proven now about a proposal, unless it was made in a drill or by what is configured no more."""
-        made, proof = before.proposal, decision.proof
+        made, proof = before.proposal if before is not None else None, decision.proof
         if made is None or proof is None:
             return
-        said = replace(decision, reason=Reason.PROPOSAL_JUDGED, detail=f"{proof}: {decision.proof_says}")
-        batch.writes.append(writes.audit(batch.now, "Standing", replace(said, actor="", guard=None)))
+        said = f"{proof}: {decision.proof_says}"
+        judged = Decision(incident=decision.incident, reason=Reason.PROPOSAL_JUDGED, detail=said)
+        batch.writes.append(writes.audit(batch.now, "Standing", judged))
         ladder = self._policy().ladder(made.remediation)
-        if before.drill or ladder is None or made.version != ladder.version:
+        if decision.incident.drill or ladder is None or made.version != ladder.version:
             return
         metrics.PROPOSALS.labels(ladder.name, proof).inc()
         own = subject(ladder.name, drill=False)
@@ -221,7 +222,6 @@ class Tally:
 
 def _proposals(standing: Standing, ladder: Ladder) -> Mapping[str, Any]:
     """Return what is known about its proposals on this rung, and what the next one needs."""
-    standing = about(standing, ladder.rungs, 0.0)
     right = correct(standing)
     return {
         "correct": right,

@@ -280,12 +280,14 @@ class Incident:
     def may_take_up(self) -> Proposal | None:
         """What nobody waits for, and a person may let run all the same; None: there is no such thing."""
         made = self.proposal
-        proposed = self.state is State.OPEN and bool(self.would_run) and made is not None
-        return made if proposed and made is not None and made.proof is None else None
+        if made is None or made.proof is not None or self.state is not State.OPEN or not self.would_run:
+            return None
+        return made
 
     @property
     def plan_asked(self) -> str:
         """The id of the plan that a person may say a word on; empty: there is none."""
         if self.awaiting is not None:
             return self.awaiting.plan
-        return self.may_take_up.plan if self.may_take_up is not None and self.may_take_up.approvers else ""
+        made = self.may_take_up
+        return made.plan if made is not None and made.approvers else ""

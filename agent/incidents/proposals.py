@@ -28,9 +28,11 @@ def weighed(before: Incident, decision: Decision, context: Context) -> Decision:
 def _taken_up(made: Proposal, before: Incident, after: Incident) -> Proposal:
     """Return the proposal with the attempt that a person let run by approving exactly this plan."""
     seen = {attempt.run_id for attempt in before.attempts}
-    begun = (a for a in after.attempts if a.run_id not in seen and a.approval is not None and not a.compensates)
-    run_id = next((a.run_id for a in begun if a.approval is not None and a.approval.plan == made.digest), made.run_id)
-    return replace(made, run_id=run_id)
+    for attempt in after.attempts:
+        given = attempt.approval if attempt.run_id not in seen and not attempt.compensates else None
+        if given is not None and given.plan == made.digest:
+            return replace(made, run_id=attempt.run_id)
+    return made
 
 
 def _proof(made: Proposal, before: Incident, decision: Decision, context: Context) -> tuple[Proof | None, str]:
