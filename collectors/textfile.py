@@ -60,7 +60,7 @@ def _files(options: TextfileOptions) -> list[Path]:
 
 
 def _is_named_in_text(path: Path) -> bool:
-    """Return whether the file can be told by its name: labels are text, and a name may be any bytes."""
+    """Tell whether the file can be told by its name: labels are text, and a name may be any bytes."""
     return shown(str(path)) == str(path)
 
 

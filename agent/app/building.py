@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from agent.app import attaching, host, planning, presenting, quieting
 from agent.app.drills import preparing
@@ -34,9 +33,6 @@ from rules import matchers
 from rules.group import RuleGroup
 from rules.ruleset import Ruleset
 from rules.series import Room, SeriesStore
-
-if TYPE_CHECKING:
-    pass
 
 
 def groups(config: Config) -> list[RuleGroup]:

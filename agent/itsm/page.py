@@ -70,7 +70,8 @@ def _chart(name: str, bars: Sequence[Bar]) -> str:
 
 
 def _bar(row: int, bar: Bar, greatest: float) -> str:
-    label, length, says = visible(bar[0]), *bar[1:]
+    name, length, says = bar
+    label = visible(name)
     top, width = _ROW * row, _WIDTH * length / greatest
     shown = label if len(label) <= _LABEL_LENGTH else label[: _LABEL_LENGTH - 1] + "…"
     return (

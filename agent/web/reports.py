@@ -85,7 +85,8 @@ class ReportsApi:
         """Answer with the report on the period from `from` to `to` (wall seconds) as `form`."""
         form = choice_of(request.query_params, "form", FORMS)
         start, end = (seconds_of(request.query_params, name) for name in ("from", "to"))
-        period = _period(start, self._past(end), request.query_params.get("zone", "UTC"))
+        # Nobody knows what goes on until an end that has yet to come.
+        period = _period(start, min(end, self._clock.now()), request.query_params.get("zone", "UTC"))
         text = await self._told(lambda desk: desk.text(period, form))
         return answer({"form": form, "text": text})
 
@@ -95,7 +96,7 @@ class ReportsApi:
 
     async def publish(self, request: Request, peer: Peer) -> Response:
         asked = await fields_of(request, _Publication)
-        if asked.end != self._past(asked.end):
+        if asked.end > self._clock.now():
             raise RequestError(400, "this period is not over: what is published stays as it is")
         period = _period(asked.start, asked.end, asked.zone)
         if not all(re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text) for text in (asked.id, asked.name)):
@@ -187,10 +188,6 @@ class ReportsApi:
 
     async def end_override(self, request: Request, peer: Peer) -> Response:
         return await self._ask(EndOverride(actor=peer.actor, override_id=request.path_params["id"]))
-
-    def _past(self, at: float) -> float:
-        """Return the instant, or now if it has yet to come: nobody knows what goes on until then."""
-        return min(at, self._clock.now())
 
     async def _told(self, ask: Callable[[Reports], T]) -> T:
         """Return what the desk says; it is made on the caller's thread, for its first use takes a while."""

@@ -13,7 +13,7 @@ class Horizon:
 
     metrics: frozenset[str] | None
     seconds_by_metric: Mapping[str, float]
-    """The furthest it may look, look-back included: what must be kept."""
+    """The furthest it may look for each, look-back included: what must be kept."""
     range_seconds: float
     """The furthest its ranges and offsets reach, look-back left out: what must be there for a full answer."""
 
