@@ -2,7 +2,6 @@
 
 import heapq
 import math
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -323,11 +322,7 @@ class Engine:
             self.queue.report()
             for settled in self._p.delivery.overdue(now):
                 self.queue.settled(settled)
-            try:
-                housekeeping.report(self._p, now)
-                self._durable.unwritten += housekeeping.routine(self._p, now)
-            except sqlite3.Error as error:  # a disk that fails is no reason to stop watching
-                _log.error("the record cannot be read", error=str(error))
+            self._durable.unwritten += housekeeping.look_round(self._p, now)
             self._next_report = now + housekeeping.REPORT_SECONDS
 
 

@@ -1,5 +1,6 @@
 """What the engine does beside deciding: move intervals when the clock steps, keep gauges true, forget what is old."""
 
+import sqlite3
 from collections import Counter
 from contextlib import suppress
 
@@ -60,8 +61,24 @@ def anchor(clock: Clock) -> list[Write]:
     return [set_meta("boot_id", clock.boot_id), set_meta("anchor", repr(clock.now() - clock.boottime()))]
 
 
-def report(parts: Parts, now: float) -> None:
-    """Bring the gauges about incidents, alerts, outbox and store up to date."""
+def look_round(parts: Parts, now: float) -> list[Write]:
+    """Bring the gauges up to date, and let go of what is old. Return what must be written."""
+    _report(parts, now)
+    due = _stay_alive(parts, now)
+    try:
+        _report_record(parts, now)
+        due += _prune(parts, now)
+    except sqlite3.Error as error:  # a disk that fails is no reason to stop watching
+        if not parts.unreadable:
+            _log.error("the record cannot be read", error=str(error))
+        parts.unreadable = True
+    else:
+        parts.unreadable = False
+    return due
+
+
+def _report(parts: Parts, now: float) -> None:
+    """Bring the gauges about incidents, alerts and series up to date."""
     metrics.INCIDENTS.clear()
     active = parts.casebook.active()
     for incident in parts.casebook:
@@ -81,12 +98,12 @@ def report(parts: Parts, now: float) -> None:
     parts.desk.tally.report(now)
     metrics.POSTED.set(len(parts.intake))
     _report_alerts(parts, now)
-    _report_outbox(parts, now)
+    for target, failing in parts.delivery.outbox.failing().items():
+        metrics.DELIVERY_FAILING.labels(target).set(1.0 if failing else 0.0)
     metrics.SERIES.set(parts.series.series_count)
     _report_refused(parts)
     with suppress(OSError):  # somebody has moved the file away; what is written still goes there
         metrics.STATE_BYTES.set(parts.database.path.stat().st_size)
-    metrics.STATE_USED.set(parts.database.used_bytes())
 
 
 def _report_changes(parts: Parts) -> None:
@@ -124,7 +141,9 @@ def _report_alerts(parts: Parts, now: float) -> None:
         parts.series.tell(source, now, told, origin=origin)
 
 
-def _report_outbox(parts: Parts, now: float) -> None:
+def _report_record(parts: Parts, now: float) -> None:
+    """Bring those up to date that only the database can tell."""
+    metrics.STATE_USED.set(parts.database.used_bytes())
     metrics.OUTBOX.clear()
     oldest = now
     query = (
@@ -134,22 +153,23 @@ def _report_outbox(parts: Parts, now: float) -> None:
         metrics.OUTBOX.labels(kind, state).set(count)
         oldest = min(oldest, created)
     metrics.OUTBOX_OLDEST.set(now - oldest)
-    for target, failing in parts.delivery.outbox.failing().items():
-        metrics.DELIVERY_FAILING.labels(target).set(1.0 if failing else 0.0)
 
 
-def routine(parts: Parts, now: float) -> list[Write]:
-    """Let go of old samples and records, and note now and then that we are alive. Return what must be written."""
+def _stay_alive(parts: Parts, now: float) -> list[Write]:
+    """Let go of old samples, and note now and then that we are alive."""
     schedule = parts.orders.schedule
-    due: list[Write] = []
-    if now >= schedule.alive:
-        schedule.alive = now + ALIVE_SECONDS
-        due.append(set_meta(ALIVE, repr(now)))
-        parts.series.drop_old(now)
-        if parts.overrides is not None:
-            due += parts.overrides.expire(now)
-    if now >= schedule.prune:
-        forgotten, again = pruning.prune(parts, now)
-        schedule.prune = now + again
-        due += forgotten
-    return due
+    if now < schedule.alive:
+        return []
+    schedule.alive = now + ALIVE_SECONDS
+    parts.series.drop_old(now)
+    over = parts.overrides.expire(now) if parts.overrides is not None else []
+    return [set_meta(ALIVE, repr(now)), *over]
+
+
+def _prune(parts: Parts, now: float) -> list[Write]:
+    schedule = parts.orders.schedule
+    if now < schedule.prune:
+        return []
+    forgotten, again = pruning.prune(parts, now)
+    schedule.prune = now + again
+    return forgotten

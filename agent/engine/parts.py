@@ -82,3 +82,5 @@ class Parts:
     appointments: Appointments = field(default_factory=Appointments)
     crowded: frozenset[str] = frozenset()
     """Collectors for which there was no room in the series store."""
+    unreadable: bool = False
+    """Whether the last look into the database failed."""

@@ -471,6 +471,18 @@ def test_a_disk_that_fails_stops_every_action_and_no_watching(bench):
     assert bench.incident()["state"] == "remediating"
 
 
+def test_while_a_disk_fails_that_is_said_once_and_old_samples_are_let_go(bench, monkeypatch):
+    bench.pass_time(16)
+    monkeypatch.setattr(bench.database, "connection", Failing())
+    dropped = []
+    monkeypatch.setattr(bench.parts.series, "drop_old", dropped.append)
+    with capture_logs() as lines:
+        for _ in range(10):
+            bench.pass_time(20)
+    assert sum("the record cannot be read" in line["event"] for line in lines) == 1
+    assert len(dropped) >= 3
+
+
 def test_what_is_owed_while_nothing_can_be_written_is_told_once_it_can(make_bench):
     bench = make_bench(ladders=())
     bench.pass_time(16)
