@@ -147,7 +147,10 @@ def _item(comment: Failed | Posted | Order | Phase) -> Item:
 
 
 def _plain(numbered: Iterable[tuple[int, str]]) -> list[Taken]:
-    """Return the samples of a file without our comments, those of one millisecond as one reading."""
+    """Return the samples of a file without our comments, those of one millisecond as one reading.
+
+    The last one is judged at once, as what is pushed is: no later time is known at which rules would be evaluated.
+    """
     known = exposition.Series()
     by_stamp: dict[int, list[Sample]] = {}
     for number, line in numbered:
@@ -156,8 +159,9 @@ def _plain(numbered: Iterable[tuple[int, str]]) -> list[Taken]:
             by_stamp.setdefault(stamp, []).append(sample)
     if not by_stamp:
         raise RecordingError("the file holds no samples")
-    return [_run(stamp / 1000, samples) for stamp, samples in sorted(by_stamp.items())]
+    last = max(by_stamp)
+    return [_run(stamp / 1000, samples, last=stamp == last) for stamp, samples in sorted(by_stamp.items())]
 
 
-def _run(at: float, samples: list[Sample]) -> Taken:
-    return Taken(at=at, items=(Reading(source=PLAIN, at=at, samples=samples, complete=False),))
+def _run(at: float, samples: list[Sample], *, last: bool) -> Taken:
+    return Taken(at=at, items=(Reading(source=PLAIN, at=at, samples=samples, complete=False, pushed=last),))

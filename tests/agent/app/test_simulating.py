@@ -270,6 +270,12 @@ def test_prometheus_text_with_timestamps_is_a_recording_in_any_order(config, tmp
     assert in_order[-1].reason == "fixed"
 
 
+@pytest.mark.parametrize("ups", [{0: 0}, {0: 1, 15: 1, 30: 0}])
+def test_what_prometheus_text_says_last_is_judged_too(config, tmp_path, ups):
+    happenings, _ = simulated(config, prometheus_text(ups).splitlines(keepends=True), tmp_path / "simulated")
+    assert [(each.at, each.reason) for each in happenings] == [(START + max(ups), "attempt_started")]
+
+
 @pytest.fixture
 def hour(live, tmp_path):
     an_hour(live, 1)
