@@ -1,6 +1,7 @@
 """Scraping real servers: what arrives, under which labels, and what is refused."""
 
 import gzip
+import tracemalloc
 
 import pytest
 
@@ -103,6 +104,18 @@ def test_what_is_no_page_of_metrics_is_a_failure_that_says_why(exporter, spoil, 
     spoil(exporter)
     with pytest.raises(CollectError, match=reason):
         scraped(options(exporter, timeout=2.0))
+
+
+def test_a_bomb_is_not_unpacked_further_than_the_limit(exporter):
+    exporter.body, exporter.headers = gzip.compress(b"\n" * 50_000_000), {"Content-Encoding": "gzip"}
+    tracemalloc.start()
+    try:
+        with pytest.raises(CollectError, match="larger than"):
+            scraped(options(exporter))
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 10 << 20
 
 
 def test_nobody_there_is_a_failure():

@@ -283,6 +283,22 @@ def test_a_lost_bus_is_a_failure_and_everything_is_told_again_when_it_is_back(co
     assert heard.until(lambda: changes(heard))
 
 
+def test_a_bus_that_stays_away_is_asked_ever_more_rarely_and_each_time_is_counted(collecting, systemd, daemon, heard):
+    def counted():
+        return metrics.REGISTRY.get_sample_value("paramedic_watch_reconnects_total", {"watch": "systemd"}) or 0.0
+
+    before = counted()
+    collecting()
+    assert heard.until(lambda: listings(heard))
+    daemon.stop()
+    assert heard.until(lambda: len(heard.failed("systemd")) == 5)
+    at = [failure.at for failure in heard.failed("systemd")]
+    assert at[4] - at[3] >= 0.05 * 2**3
+    assert counted() - before >= 4
+    daemon.start()
+    systemd.start()
+
+
 def test_a_bus_without_systemd_turns_the_collector_off(collecting, daemon, heard, phases):
     made = collecting()
     assert made.ready.wait(60)

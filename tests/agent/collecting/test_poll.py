@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.collecting.collector import Collector
-from agent.collecting.health import REMIND_SECONDS, Health
+from agent.collecting.health import LOOK_AGAIN_SECONDS, REMIND_SECONDS, Health
 from agent.collecting.poll import Poll
 from agent.collecting.pool import Pool, Run
 from agent.telemetry.metrics import REGISTRY
@@ -107,6 +107,25 @@ def test_what_does_not_exist_on_this_host_is_asked_once(host, heard):
     assert len(asked) == len(heard.failures) == 1
     assert made.told("node_scrape_collector_success", collector="absent") == [0.0]
     assert made.health.ready.is_set()
+
+
+def test_what_did_not_exist_is_looked_for_again_after_a_while(host, heard, turned):
+    found = []
+
+    def perhaps():
+        if not found:
+            raise NotAvailableError("no such thing here")
+        return [Sample("found", 1.0)]
+
+    made = host(polled("perhaps", perhaps), clock=turned)
+    made.round()
+    found.append(1)
+    turned.turn(LOOK_AGAIN_SECONDS - 1)
+    made.round()
+    assert heard.of("perhaps") == []
+    turned.turn(1)
+    made.round()
+    assert [list(reading.samples) for reading in heard.of("perhaps")] == [[Sample("found", 1.0)]]
 
 
 def test_a_failure_is_logged_first_then_hourly_and_at_its_end(host, turned):

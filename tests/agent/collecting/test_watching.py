@@ -94,9 +94,11 @@ def test_opening_gives_a_complete_pushed_reading(watching, heard):
 def test_an_event_is_an_incomplete_pushed_reading_and_waits_for_no_snapshot(watching, heard):
     watch = PipeWatch()
     watching(lambda _options: watch, interval=600.0)
+    before = REGISTRY.get_sample_value("paramedic_watch_events_total", {"watch": "pipe"}) or 0.0
     for count in range(1, 21):
         watch.write(b"x" * count)
         assert heard.until(lambda count=count: len(events(heard)) == count)
+    assert REGISTRY.get_sample_value("paramedic_watch_events_total", {"watch": "pipe"}) >= before + 19
     assert watch.snapshots == 1
     assert [reading.samples for reading in events(heard)][-1] == (Sample("piped", 20.0),)
     assert all(reading.pushed for reading in events(heard))

@@ -120,6 +120,24 @@ def test_alerts_are_filtered_as_alertmanager_filters_them(daemon, query, expecte
     assert listed(daemon, query) == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["f-Down-mail", "f-Down-web", "f-Slow-web"]),
+        ("?inhibited=false", ["f-Slow-web"]),
+        ("?muted=false", ["f-Down-web", "f-Slow-web"]),
+    ],
+)
+def test_what_another_alert_or_a_window_mutes_can_be_left_out(daemon, query, expected):
+    slow, down, mail = (matchers.parse_all(text) for text in ("{alertname=Slow}", "{alertname=Down}", "{name=mail}"))
+    always = windows.parse(Recurrence(times=("00:00-24:00",)))
+    rule = Inhibition(name="slow", source=slow, target=down)
+    daemon.backend.muting.configure([Freeze(name="night", matchers=mail, window=always)], [rule])
+    daemon.backend.muting.note(daemon.backend.listed, NOW)
+
+    assert listed(daemon, query) == expected
+
+
 @pytest.mark.parametrize("path", ["alerts", "alerts/groups"])
 @pytest.mark.parametrize("query", ["filter=x", "filter=a%3D~%22(%22", "receiver=(", "active=perhaps"])
 def test_a_bad_query_is_400_with_a_text(daemon, path, query):
@@ -185,6 +203,13 @@ def test_a_posted_silence_reaches_the_engine(daemon):
     assert made.starts_at == datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     assert made.ends_at == datetime(2026, 1, 2, tzinfo=UTC).timestamp()
     assert (made.id, made.created_by, made.comment) == ("", "ann", "deploy")
+
+
+def test_a_silence_without_an_author_is_of_whoever_posted_it(daemon):
+    daemon.tcp("POST", f"{V2}/silences", posted(createdBy=""), authorization=BEARER)
+
+    (command,) = daemon.backend.commands
+    assert command.silence.created_by == command.actor != ""
 
 
 @pytest.mark.parametrize(

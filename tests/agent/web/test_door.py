@@ -1,6 +1,7 @@
 """Crowds at the door: slow clients make room for others, and those who hurry are told to slow down."""
 
 import asyncio
+import hashlib
 import socket
 import statistics
 import threading
@@ -10,8 +11,9 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from agent.web import door
-from agent.web.access import Access, AccessError, Need, tcp_peer
+from agent.web.access import EVERY_SCOPE, Access, AccessError, Need, Token, tcp_peer
 from agent.web.rates import Rates
+from collectors.sample import Reading, Sample, Source
 from tests.agent.web.daemon import running
 
 SLOW = 500
@@ -125,6 +127,19 @@ def test_whoever_keeps_us_waiting_longest_makes_room(tmp_path, monkeypatch, unfi
         is_answered(other)
 
 
+def test_whoever_does_not_read_its_answer_makes_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(door, "MAX_CONNECTIONS", 1)
+    many = [Sample("crowd", 1.0, (("n", f"{number:0100}"),)) for number in range(50_000)]
+    with running(tmp_path) as daemon, socket.socket() as deaf:
+        daemon.backend.store.append(Reading(source=Source("crowd"), at=time.time(), samples=many))
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(daemon.address)
+        deaf.sendall(2 * b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert deaf.recv(9) == b"HTTP/1.1 "
+        with connect(daemon) as other:
+            is_answered(other)
+
+
 class Clock:
     now = 1000.0
 
@@ -142,6 +157,18 @@ def test_an_address_that_asks_too_often_is_told_when_to_come_again():
     assert (rates.wait("a"), rates.wait("a")) == (0, 1)
     clock.now += 1000
     assert [rates.wait("a") for _ in range(20)] == [0] * 20
+
+
+def test_whoever_asks_from_many_addresses_with_one_token_is_slowed_down():
+    token = Token(name="farm", scopes=EVERY_SCOPE, sha256=hashlib.sha256(b"secret").hexdigest())
+    access = Access(tokens=[token], rates=Rates(1, Clock()))
+
+    async def ask():
+        for number in range(100):
+            await access.admit(Need.READ, tcp_peer(f"192.0.2.{number}"), "Bearer secret")
+
+    with pytest.raises(AccessError, match="too many requests"):
+        asyncio.run(ask())
 
 
 def test_others_are_slowed_down_and_loopback_is_not():

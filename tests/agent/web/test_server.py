@@ -1,12 +1,14 @@
 """The server's life: addresses that are taken, stale sockets, slow clients, its end."""
 
 import asyncio
+import gzip
 import socket
 import stat
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 
 import pytest
 from starlette.requests import Request
@@ -233,3 +235,15 @@ def test_a_client_that_hangs_up_in_the_middle_of_a_body_is_no_error_of_ours():
     head = {"type": "http", "method": "POST", "path": "/", "headers": []}
     with pytest.raises(request.RequestError, match="hung up"):
         asyncio.run(request.body_of(Request(head, receive)))
+
+
+def test_a_bomb_is_not_unpacked_further_than_the_limit():
+    bomb = gzip.compress(b" " * 50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(request.RequestError, match="larger than"):
+            request._unpacked(bomb)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 5 * request.MAX_BODY

@@ -1,6 +1,7 @@
 """Pressure: real contention for a CPU fires the kernel's triggers, and a host without them is polled."""
 
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,16 @@ def test_programs_that_wait_for_memory_are_an_event(drive, shortage):
     driver = drive(SPEC, TriggerOptions(memory_stall_seconds=0.01))
     driver.until(lambda values: values[EVENTS, "some", "memory"] >= 1)
     assert driver.values[RATIO, "some", "memory"] > 0
+
+
+@needs_triggers
+def test_a_trigger_wakes_for_pressure_only_and_not_all_the_time(drive):
+    driver = drive(SPEC, TriggerOptions())
+    with select.epoll() as waiting:
+        for fd, mask in driver.watch.fds:
+            waiting.register(fd, mask)
+        woken = sum(bool(waiting.poll(0.0)) for _ in range(1000))
+    assert woken < 1000
 
 
 @needs_triggers
