@@ -10,6 +10,10 @@ class PlanError(Exception):
     """The action cannot be planned with these parameters; the message names the parameter and why."""
 
 
+class NotReadyError(PlanError):
+    """The host lacks what the action needs, as it is now. It may be mended without touching the configuration."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """An argv and the thing it acts on.

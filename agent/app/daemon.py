@@ -273,6 +273,7 @@ class Daemon:
 
     def _announce(self) -> None:
         """Say where the daemon can be found and what it does."""
+        self._reloading.warn()
         _log.info(
             "running",
             version=VERSION,

@@ -8,9 +8,11 @@ from typing import Any
 
 from agent.app import attaching, building, host, planning, quieting
 from agent.app.configuration_changes import ConfigurationRecord, sections
+from agent.config import ladders
 from agent.config.load import load
 from agent.config.options import Config
 from agent.config.problems import ConfigError
+from agent.config.registries import shipped
 from agent.engine.batch import Batch
 from agent.engine.commands import CommandError
 from agent.engine.engine import Engine
@@ -104,7 +106,16 @@ class Reloading:
         self._tell(batch, changed)
         metrics.RELOAD_OK.set(1)
         metrics.RELOAD_TIME.set(batch.now)
-        return {"changed": sorted(changed), "restart_required": sorted(waiting)}
+        lacking = self.warn()
+        answer = {"changed": sorted(changed), "restart_required": sorted(waiting)}
+        return answer | {"not_ready": lacking} if lacking else answer
+
+    def warn(self) -> list[str]:
+        """Say once in the log which steps will be refused because the host lacks what they need. Return it."""
+        lacking = [str(problem) for problem in ladders.unready(self._config, shipped())]
+        for each in lacking:
+            _log.warning("a step of a remediation will be refused", reason=each)
+        return lacking
 
     def _tell(self, batch: Batch, changed: set[str]) -> None:
         """Let those hear of what is open whom routes and chains name from now on."""

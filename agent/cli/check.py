@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.app import doors, units
 from agent.app.planning import listed_units
 from agent.cli import online, screen
-from agent.config import articles, paths, people_checks, rulefiles
+from agent.config import articles, ladders, paths, people_checks, rulefiles
 from agent.config.checks import errors, findings, is_public
 from agent.config.finding import Finding, Level
 from agent.config.load import load
@@ -17,6 +17,7 @@ from agent.config.options import Config
 from agent.config.problems import ConfigError
 from agent.config.registries import shipped
 from agent.install.inspecting import inspected
+from remediations.runner import SEARCH_PATH
 from rules.rulefile import RuleFile
 
 
@@ -41,6 +42,8 @@ def _checked(path: Path | None, *, asking: bool) -> tuple[list[Finding], dict[st
         return errors(error.problems), {}
     rules, problems = rulefiles.load(config.rules)
     found = errors(problems) + findings(config, rules, registries, _start_seconds(config)) + _missing_units(config)
+    found += errors(list(ladders.unready(config, registries)))
+    found += [Finding(Level.WARNING, lack.path, lack.message) for lack in ladders.programs(config, SEARCH_PATH)]
     found += people_checks.findings(config, time.time())
     found += _idle_patterns(config)
     found += _doors(config) + _privilege(config)

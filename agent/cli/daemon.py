@@ -34,7 +34,8 @@ def _summary(command: str, answer: Mapping[str, Any]) -> str:
         return f"{said}, until {screen.moment(answer['until'])}" if said else "no maintenance"
     changed, restart = answer.get("changed", []), answer.get("restart_required", [])
     text = f"changed: {screen.text(changed) or 'nothing'}"
-    return text + (f"; takes effect after a restart only: {screen.text(restart)}" if restart else "")
+    text += f"; takes effect after a restart only: {screen.text(restart)}" if restart else ""
+    return "\n".join([text, *(f"will be refused: {each}" for each in answer.get("not_ready", []))])
 
 
 def _show_status(answer: Mapping[str, Any]) -> None:

@@ -1,14 +1,19 @@
-"""Whether the steps of remediations name actions that exist, with parameters that these can take."""
+"""Whether the steps of remediations name actions that exist, with parameters that these can take, on this host.
 
-from collections.abc import Iterator, Mapping
+What only the host lacks is no mistake of the file: a daemon whose scripts are not mounted yet must watch all the same.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from agent.config.acting import GuardOptions, StepOptions, context
+from agent.config.acting import GuardOptions, RemediationOptions, StepOptions, context
+from agent.config.options import Config
 from agent.config.problems import Problem, unknown
 from agent.config.registries import Registries
 from agent.config.structure import structure
 from remediations import parameters
-from remediations.plan import PlanError
+from remediations.plan import NotReadyError, Plan, PlanError
 from remediations.spec import ActionSpec
 
 
@@ -38,15 +43,65 @@ def _steps(tables: object) -> Iterator[tuple[str, object]]:
             yield f"remediations[{index}].compensate", table["compensate"]
 
 
+def unready(config: Config, registries: Registries) -> Iterator[Problem]:
+    """Yield what steps need and this host has not, as far as their literal parameters show.
+
+    Such a step is refused when its turn comes, with this reason, and its incident escalates.
+    """
+    for path, step in _configured(config):
+        try:
+            _plan(registries.actions[step.action], step.parameters, config.guards)
+        except NotReadyError as error:
+            yield Problem(path, str(error))
+
+
+def programs(config: Config, search_path: str) -> Iterator[Problem]:
+    """Yield which programs that are run as configured are not to be seen here."""
+    for index, remediation in enumerate(config.remediations):
+        for path, words in _commands(f"remediations[{index}]", remediation):
+            if words and not shutil.which(words[0], path=search_path):
+                yield Problem(path, f"{words[0]} is no program on this host, or not one that this user may run")
+
+
+def _commands(path: str, options: RemediationOptions) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield every command that a remediation runs as it stands, with its place."""
+    yield f"{path}.precondition_command", options.precondition_command
+    for number, words in enumerate(options.diagnostics):
+        yield f"{path}.diagnostics[{number}]", words
+    for place, step in _ladder(path, options):
+        argv = step.parameters.get("argv", ())
+        if isinstance(argv, list | tuple):
+            yield f"{place}.argv", [str(word) for word in argv]
+
+
+def _configured(config: Config) -> Iterator[tuple[str, StepOptions]]:
+    for index, remediation in enumerate(config.remediations):
+        yield from _ladder(f"remediations[{index}]", remediation)
+
+
+def _ladder(path: str, options: RemediationOptions) -> Iterator[tuple[str, StepOptions]]:
+    for number, step in enumerate(options.steps):
+        yield f"{path}.steps[{number}]", step
+    if options.compensate is not None:
+        yield f"{path}.compensate", options.compensate
+
+
 def _plan_problems(action: ActionSpec, raw: Mapping[str, object], guards: GuardOptions) -> list[str]:
-    """Return why no plan can be made, as far as the literal parameters show: an unlisted script, a foreign root."""
+    """Return why no plan can be made, as far as the literal parameters show: no folder for scripts, a foreign root."""
+    try:
+        _plan(action, raw, guards)
+    except NotReadyError:
+        return []
+    except PlanError as error:
+        return [str(error)]
+    return []
+
+
+def _plan(action: ActionSpec, raw: Mapping[str, object], guards: GuardOptions) -> Plan | None:
+    """Return the plan, None if it needs an alert. Raise PlanError."""
     literal = {name: value for name, value in raw.items() if "{{" not in str(value)}
     try:
         values = parameters.parse(action, literal, str)
     except PlanError:
-        return []  # what is missing is only known when an alert fills the templates in
-    try:
-        action.plan(values, context(guards))
-    except PlanError as error:
-        return [str(error)]
-    return []
+        return None  # what is missing is only known when an alert fills the templates in
+    return action.plan(values, context(guards))

@@ -175,7 +175,10 @@ class KeepSurvey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
-    """Read the configuration again. Answer: {"changed": [...], "restart_required": [...]}."""
+    """Read the configuration again.
+
+    Answer: {"changed": [...], "restart_required": [...]}, and "not_ready" if steps cannot run on this host as it is.
+    """
 
     actor: str
 

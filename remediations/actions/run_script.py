@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from remediations.kinds import NAME, SCRIPT, WORDS
-from remediations.plan import Plan, PlanError
+from remediations.plan import NotReadyError, Plan, PlanError
 from remediations.spec import ActionSpec, Context
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -37,16 +37,18 @@ def _find(name: str, directories: tuple[Path, ...]) -> Path:
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise PlanError(f"script: {path}: {error.strerror}") from error
+            raise NotReadyError(f"script: {path}: {error.strerror}") from error
         try:
             problem = _problem(path, found)
         except OSError as error:
-            raise PlanError(f"script: {path}: {error.strerror}") from error
+            raise NotReadyError(f"script: {path}: {error.strerror}") from error
         if problem:
-            raise PlanError(f"script: {path} {problem}")
+            raise NotReadyError(f"script: {path} {problem}")
         return path
-    places = ", ".join(map(str, directories)) or "no directory is configured"
-    raise PlanError(f"script: {name} is in none of the script directories ({places})")
+    if not directories:
+        raise PlanError(f"script: {name} is in none of the script directories (no directory is configured)")
+    places = ", ".join(map(str, directories))
+    raise NotReadyError(f"script: {name} is in none of the script directories ({places})")
 
 
 def _problem(path: Path, found: os.stat_result) -> str:

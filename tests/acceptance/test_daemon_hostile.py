@@ -39,7 +39,7 @@ def scripts() -> Iterator[Daemon]:
     with prepared_daemon({}, RULES) as daemon:
         for name, text in SCRIPTS.items():
             daemon.script(name, text)
-        names = [name.removesuffix(".sh") for name in SCRIPTS]
+        names = [*(name.removesuffix(".sh") for name in SCRIPTS), "absent"]
         guards = {"max_parallel": 4, "script_dirs": [daemon.scripts]}
         daemon.configure({"guards": guards, "remediations": [scripted(name) for name in names]}, RULES)
         daemon.tell(**dict.fromkeys(names, True))
@@ -55,6 +55,15 @@ def test_a_script_that_misbehaves_leaves_a_record_that_is_short_and_safe(scripts
     (run,) = incident["runs"]
     assert len(run["output"]) < 2 * 32 * KIB * len("\\x00") + KIB
     assert all(character.isprintable() or character in "\n\t" for character in run["output"])
+
+
+def test_a_script_that_is_not_there_keeps_nobody_from_watching_and_its_incident_says_so(scripts: Daemon):
+    """Its file system may not be mounted yet."""
+    incident = scripts.await_state("Broken", "escalated", 60.0, name="absent")
+    reason = f"script: absent.sh is in none of the script directories ({scripts.scripts})"
+    assert (incident["attempts"], incident["escalated_reason"]) == ([], f"target: {reason}")
+    assert scripts.log.read_text().count(reason.partition(" (")[0]) >= 1
+    assert scripts.log.read_text().count("a step of a remediation will be refused") == 1
 
 
 def test_what_a_script_printed_is_there_first_and_last(scripts: Daemon):

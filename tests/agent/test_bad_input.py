@@ -124,9 +124,8 @@ def test_every_rule_file_that_cannot_be_read_is_shown_with_the_reason(said, tmp_
     assert lines == wanted
 
 
-def test_an_unknown_action_and_an_unlisted_script_are_named_with_what_there_is(said, tmp_path: Path):
+def test_an_unknown_action_and_an_odd_script_are_named_with_what_there_is(said, tmp_path: Path):
     (tmp_path / "scripts").mkdir()
-    (tmp_path / "elsewhere.sh").write_text("#!/bin/sh\n")
     code, lines = said("""
         [guards]
         script_dirs = ["scripts"]
@@ -135,16 +134,51 @@ def test_an_unknown_action_and_an_unlisted_script_are_named_with_what_there_is(s
         match = ['alertname="A"']
         steps = [
           { action = "restart_unti", unit = "a.service" },
-          { action = "run_script", script = "elsewhere.sh" },
           { action = "run_script", script = "../elsewhere.sh" },
         ]
     """)
     assert code == 1
     errors = [line for line in lines if line.startswith("error: ")]
-    assert len(errors) == 3
+    assert len(errors) == 2
     assert "did you mean 'restart_unit'?" in errors[0]
-    assert "elsewhere.sh is in none of the script directories" in errors[1]
-    assert errors[2].startswith("error: remediations[0].steps[2]: script")
+    assert errors[1].startswith("error: remediations[0].steps[1]: script")
+
+
+def test_what_a_step_needs_and_the_host_has_not_is_an_error_for_a_script_and_a_warning_for_a_program(said, tmp_path):
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "elsewhere.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "scripts" / "open.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "scripts" / "open.sh").chmod(0o777)
+    config = """
+        [guards]
+        script_dirs = ["scripts"]
+        [[remediations]]
+        name = "a"
+        match = ['alertname="SystemdUnitFailed"']
+        steps = [
+          { action = "run_script", script = "elsewhere.sh" },
+          { action = "run_script", script = "open.sh" },
+          { action = "restart_command", argv = ["/nonexistent/start"] },
+          { action = "restart_command", argv = ["/bin/true"] },
+        ]
+        diagnostics = [["true"], ["nonesuch", "--all"]]
+        precondition_command = ["true"]
+    """
+    code, lines = said(config)
+    assert code == 1
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 2
+    assert errors[0].startswith("error: remediations[0].steps[0]: script: elsewhere.sh is in none of the script dir")
+    assert "others may write" in errors[1]
+    unseen = " is no program on this host, or not one that this user may run"
+    assert [line.removesuffix(unseen) for line in lines if line.endswith(unseen)] == [
+        "warning: remediations[0].diagnostics[1]: nonesuch",
+        "warning: remediations[0].steps[2].argv: /nonexistent/start",
+    ]
+    (tmp_path / "elsewhere.sh").rename(tmp_path / "scripts" / "elsewhere.sh")
+    for script in (tmp_path / "scripts").iterdir():
+        script.chmod(0o700)
+    assert said(config)[0] == 0
 
 
 @pytest.mark.parametrize(

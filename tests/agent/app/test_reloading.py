@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent.app import building
 from agent.app.reloading import Reloading
@@ -10,6 +11,7 @@ from agent.config.load import load
 from agent.engine.commands import Reload
 from agent.engine.engine import Engine
 from agent.engine.parts import Outside
+from agent.incidents.incident import State
 from agent.itsm.catalogue import NO_SERVICES
 from agent.store.database import Database
 from collectors.sample import Reading, Sample, Source, labels
@@ -161,3 +163,35 @@ def test_who_is_told_by_the_channels_that_run_is_taken_over_at_once(house):
     assert (row.target, row.payload["notice"]["person"]) == ("chat", "ann")
     assert house.reload(CONFIG + CHANNEL)["restart_required"] == ["channels", "routes"]
     assert house.reload(CONFIG)["restart_required"] == []
+
+
+REPAIR = """
+[guards]
+script_dirs = ["scripts"]
+[[remediations]]
+name = "mend"
+match = ['alertname="Down"']
+mode = "auto"
+steps = [{ action = "run_script", script = "mend.sh" }]
+"""
+
+
+def test_a_script_that_is_not_there_is_no_reason_to_refuse_a_configuration_but_said(house):
+    with capture_logs() as lines:
+        answer = house.reload(CONFIG + REPAIR)
+    (lacking,) = answer["not_ready"]
+    assert lacking.startswith("remediations[0].steps[0]: script: mend.sh is in none of the script directories")
+    assert [line["reason"] for line in lines if line["log_level"] == "warning"] == [lacking]
+    house.fail()
+    (incident,) = house.parts.casebook
+    assert incident.state is State.ESCALATED
+    assert "script: mend.sh is in none" in str(
+        house.parts.database.connection.execute("SELECT * FROM audit").fetchall()
+    )
+    assert "runner" not in {row.target for row in house.handed}
+    scripts = house.path.parent / "scripts"
+    scripts.mkdir()
+    (scripts / "mend.sh").write_text("#!/bin/sh\n")
+    (scripts / "mend.sh").chmod(0o700)
+    assert house.reload(CONFIG + REPAIR) == {"changed": [], "restart_required": []}
+    assert "runner" in house.fail("other"), "once it is there it is used, without a restart"

@@ -1,15 +1,19 @@
 """Steps of remediations: actions and their parameters, as far as the configuration shows."""
 
+import pytest
+
+from agent.config import ladders
 from agent.config.acting import StepOptions
 from remediations.mode import Mode
 from remediations.registry import ACTIONS
-from tests.agent.config.fakes import loaded, problems
+from tests.agent.config.fakes import loaded, problems, registries
 
 REMEDIATION = """
 [[remediations]]
 name = "r"
 match = ['alertname="Down"']
 """
+RESTART = '{ action = "restart_unit", unit = "a.service" }'
 
 
 def steps(*lines, more=""):
@@ -60,9 +64,27 @@ def test_a_script_must_lie_in_a_configured_directory(tmp_path):
     (message,) = found(tmp_path, step).values()
     assert "no directory is configured" in message
 
+    more = f'[guards]\nscript_dirs = ["{tmp_path}"]'
+    assert found(tmp_path, step, more=more) == {}, "it may be mounted later"
+
+
+@pytest.mark.parametrize("place", ["steps = [STEP]", f"steps = [{RESTART}]\ncompensate = STEP"])
+def test_what_the_host_lacks_is_told_apart_from_what_the_file_has_wrong(tmp_path, place):
+    step = '{ action = "run_script", script = "mend.sh", arguments = ["{{ $labels.x }}"] }'
+    config = loaded(
+        tmp_path,
+        f'[guards]\nscript_dirs = ["{tmp_path}"]\n{REMEDIATION}{place.replace("STEP", step)}',
+        **ACTIONS,
+    )
+    (lacking,) = ladders.unready(config, registries(**ACTIONS))
+    assert lacking.path in {"remediations[0].steps[0]", "remediations[0].compensate"}
+    assert lacking.message == f"script: mend.sh is in none of the script directories ({tmp_path})"
     (tmp_path / "mend.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "mend.sh").chmod(0o722)
+    (lacking,) = ladders.unready(config, registries(**ACTIONS))
+    assert "others may write" in lacking.message
     (tmp_path / "mend.sh").chmod(0o700)
-    assert found(tmp_path, step, more=f'[guards]\nscript_dirs = ["{tmp_path}"]') == {}
+    assert list(ladders.unready(config, registries(**ACTIONS))) == []
 
 
 def test_files_are_deleted_below_configured_roots_only(tmp_path):
