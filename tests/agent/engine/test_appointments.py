@@ -11,9 +11,11 @@ from agent.engine.commands import CommandError, OnIncident, StandIn
 from agent.incidents.events import Acknowledged
 from agent.incidents.routes import Route
 from agent.itsm import rota as rotas
+from agent.itsm.catalogue import Catalogue, Service
 from agent.itsm.digests import Digest
 from agent.itsm.rota import Layer, Rota
 from agent.itsm.teams import Person, Roster
+from rules import matchers
 from tests.agent.engine.conftest import NOW, Bench
 
 START = datetime.fromtimestamp(NOW - 3600, UTC).replace(tzinfo=None)
@@ -98,6 +100,19 @@ def test_whoever_comes_on_call_gets_one_list_of_open_incidents(make_appointed):
     assert chat["audience"] == "business"
     bench.pass_time(600)
     assert bench.delivered("mail") == []
+
+
+def test_a_hand_over_is_about_what_the_team_looks_after_and_what_no_team_does(make_appointed):
+    services = [
+        Service(name=name, team=team, match=(matchers.parse_all(f'{{name="{name}"}}'),))
+        for name, team in (("ours", "web"), ("theirs", "database"), ("nobodys", ""))
+    ]
+    bench = make_appointed(catalogue=Catalogue(services))
+    bench.processes(dict.fromkeys(("ours", "theirs", "nobodys", "unknown"), 0))
+    bench.pass_time(HAND_OVER - NOW)
+    (mail,) = bench.delivered("mail")
+    assert mail["subject"].endswith("3 open incidents")
+    assert "theirs" not in mail["text"]
 
 
 def test_a_hand_over_with_nothing_open_says_so(make_appointed):

@@ -3,6 +3,7 @@
 import pytest
 
 from agent.engine.commands import CloseProblem, CommandError, ExplainProblem, SetMaintenance
+from agent.incidents.inhibition import Inhibition
 from agent.itsm.catalogue import Catalogue, Service
 from agent.itsm.problems import ProblemLimits
 from rules import matchers
@@ -156,3 +157,49 @@ def test_what_fails_with_what_it_depends_on_is_no_problem_of_its_own(make_bench)
         bench.processes({"database": 1, "shop": 1})
         bench.pass_time(LATER)
     assert [each["service"] for each in bench.reader.problems()] == ["database"]
+
+
+def test_what_another_alert_explains_is_no_problem_of_its_own(make_bench):
+    bench = make_bench(ladders=(), rules=INHIBITED)
+    node_down = Inhibition(
+        name="node-down",
+        source=matchers.parse_all('{alertname="NodeDown"}'),
+        target=matchers.parse_all('{alertname="ProcessDown"}'),
+        equal=(),
+    )
+    bench.parts.situations.muting.configure([], [node_down])
+    for _ in range(3):
+        bench.processes({"node": 0, "web": 0})
+        bench.clock.advance(1)
+        bench.processes({"node": 1, "web": 1})
+        bench.pass_time(LATER)
+    assert [each["alertname"] for each in bench.reader.problems()] == ["NodeDown"]
+
+
+INHIBITED = """
+groups:
+- name: process
+  rules:
+  - alert: NodeDown
+    expr: paramedic_process_up{name="node"} == 0
+    labels: {severity: critical}
+  - alert: ProcessDown
+    expr: paramedic_process_up{name!="node"} == 0
+    labels: {severity: critical}
+"""
+
+
+def test_the_rows_of_a_storm_are_no_incidents_of_a_problem(idle):
+    idle.processes({f"p{n}": 0 for n in range(60)})
+    (problem,) = idle.reader.problems()
+    rows = {each["id"] for each in idle.incidents() if each["parent"]}
+    assert len(rows) == 40
+    assert rows.isdisjoint(problem["incidents"])
+
+
+def test_what_was_there_before_anybody_looked_is_no_problem(make_bench):
+    bench = make_bench(ladders=(), settling=300.0)
+    bench.processes({f"p{n}": 0 for n in range(12)})
+    bench.pass_time(300.0)
+    assert {each["preexisting"] for each in bench.incidents() if not each["members"]} == {True}
+    assert bench.reader.problems() == []

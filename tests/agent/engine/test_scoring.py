@@ -1,11 +1,15 @@
 """Key figures as metrics: each incident counts once, when nothing can re-open it any more, and drills never."""
 
+import json
+
 import pytest
 
-from agent.engine.commands import OnIncident
+from agent.engine.commands import OnIncident, PostAlerts
 from agent.incidents.events import Acknowledged
-from agent.itsm.catalogue import Worth
+from agent.intake.alertmanager import parse
+from agent.itsm.catalogue import Catalogue, Service, Target, Worth
 from agent.telemetry import metrics
+from rules import matchers
 from tests.agent.engine.conftest import RULES
 
 DRILL = RULES.replace("labels: {severity: critical}", 'labels: {severity: critical, drill: "true"}')
@@ -127,3 +131,31 @@ def test_a_step_of_the_clock_makes_no_outage_longer_or_shorter(make_bench, step)
     bench.process(up=1)
     bench.pass_time(2 * HOUR)
     assert moved(before)["paramedic_service_down_seconds_total", (("service", "default"),)] == pytest.approx(200.0)
+
+
+def test_what_was_promised_counts_as_kept_or_broken_by_kind(make_bench):
+    targets = {"P1": Target(respond=60.0, resolve=4000.0)}
+    shop = Service(name="shop", match=(matchers.parse_all('{name="web"}'),), targets=targets)
+    bench = make_bench(ladders=(), catalogue=Catalogue([shop]))
+    before = counted()
+    bench.process(up=0)
+    bench.pass_time(100.0)
+    bench.process(up=1)
+    bench.pass_time(HOUR + 1)
+    found = {dict(labels)["kind"]: dict(labels)["result"] for (name, labels) in moved(before) if "promises" in name}
+    assert found == {"respond": "broken", "resolve": "kept"}
+
+
+def test_what_others_post_is_counted_under_one_name(make_bench):
+    bench = make_bench(ladders=())
+    before = counted()
+    for name in ("Odd1", "Odd2"):
+        labels = {"alertname": name, "severity": "critical"}
+        ended = {"endsAt": "2027-01-15T08:00:10Z"}
+        for more in ({}, ended):
+            body = json.dumps([{"labels": labels, "startsAt": "2027-01-15T08:00:00Z", **more}]).encode()
+            bench.engine.queue.order(PostAlerts(alerts=parse(body).alerts, origin="http", body=body))
+            bench.pass_time(20.0)
+    bench.pass_time(HOUR + 1)
+    ends = {dict(labels)["rule"]: count for (name, labels), count in moved(before).items() if "incidents_ended" in name}
+    assert ends == {"posted": 2.0}

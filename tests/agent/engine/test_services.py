@@ -1,14 +1,20 @@
 """Services through the engine: priority, promises that are kept or broken, and what waits for what it depends on."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from agent.app.reporting import evidence
-from agent.engine.commands import OnIncident
+from agent.engine.commands import OnIncident, SetMaintenance
 from agent.incidents.events import Acknowledged, MajorDeclared
+from agent.incidents.windows import Recurrence, parse
+from agent.itsm.calendars import Calendar
 from agent.itsm.catalogue import Catalogue, Criticality, Service, Target
 from agent.itsm.report import report
 from remediations.mode import Mode
 from rules import matchers
+from tests.agent.engine.conftest import LATER
 
 
 def service(name, process, **more):
@@ -91,6 +97,92 @@ def test_a_step_of_the_wall_clock_neither_breaks_a_promise_nor_saves_it(idle, st
     idle.pass_time(10)
     idle.pass_time(15)
     assert [row[1] for row in timeline(idle) if row[0].startswith("promise")] == ["respond warning", "respond breach"]
+
+
+def promised(bench):
+    return [row[1] for row in timeline(bench) if row[0].startswith("promise")]
+
+
+def test_a_promise_to_resolve_stands_still_while_a_person_is_asked_for_approval(make_bench):
+    bench = make_bench(catalogue=CATALOGUE)
+    (ladder,) = bench.policy.ladders
+    asking = replace(ladder, mode=Mode.APPROVE, approvers=("ann",))
+    bench.policy = replace(bench.policy, ladders=(asking,), approval_timeout=2000.0)
+    bench.parts.situations.policy = bench.policy
+    bench.process(up=0)
+    assert by_service(bench)["shop"]["state"] == "awaiting_approval"
+    bench.pass_time(1000.0)
+    assert promised(bench) == []
+    bench.pass_time(1001.0)
+    assert by_service(bench)["shop"]["state"] == "escalated", "nobody was waited for any more"
+    bench.pass_time(44.0)
+    assert promised(bench) == []
+    bench.pass_time(2.0)
+    assert promised(bench) == ["respond warning"]
+
+
+def test_a_promise_stands_still_in_maintenance(idle):
+    idle.process(up=0)
+    idle.pass_time(40.0)
+    idle.order(SetMaintenance(actor="ann", reason="disks", seconds=7200.0))
+    idle.pass_time(7000.0)
+    assert promised(idle) == []
+    idle.order(SetMaintenance(actor="ann", reason="", seconds=0.0))
+    idle.pass_time(4.0)
+    assert promised(idle) == []
+    idle.pass_time(2.0)
+    assert promised(idle) == ["respond warning"]
+
+
+def test_what_comes_back_goes_on_with_the_time_it_had_spent(idle):
+    idle.process(up=0)
+    idle.pass_time(200.0)
+    idle.process(up=1)
+    idle.pass_time(1000.0)
+    idle.process(up=0)
+    assert [each["reopened"] for each in idle.incidents()] == [1]
+    assert "resolve warning" not in promised(idle)
+    idle.pass_time(101.0)
+    assert "resolve warning" in promised(idle)
+    idle.pass_time(100.0)
+    assert "resolve breach" in promised(idle)
+
+
+def test_a_storm_is_promised_something_once_and_its_rows_nothing(make_bench):
+    target = {"P2": Target(respond=60.0)}
+    everything = Service(
+        name="shop", match=(matchers.parse_all('{name=~".+"}'),), criticality=Criticality.LOW, targets=target
+    )
+    bench = make_bench(catalogue=Catalogue([everything]), ladders=())
+    bench.processes({f"p{n}": 0 for n in range(60)})
+    rows = [each for each in bench.incidents() if each["parent"]]
+    assert len(rows) == 40
+    assert [each["clocks"] for each in rows] == [[]] * 40
+    assert all(each["clocks"] for each in bench.incidents() if not each["parent"])
+
+
+def test_the_hour_in_which_a_fault_begins_decides_how_urgent_it_is(make_bench):
+    office = Calendar(name="office", hours=parse(Recurrence(days=("mon-fri",), times=("08:00-18:00",))))
+    bench = make_bench(catalogue=Catalogue([service("shop", "web", calendar=office)]), ladders=(), rules=WARNING)
+    found = []
+    for at in ("2027-01-15T09:00", "2027-01-15T21:00", "2027-01-17T12:00", "2027-01-18T08:00"):
+        bench.pass_time(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() - bench.clock.now())
+        bench.process(up=0)
+        found.append(by_service(bench)["shop"]["priority"])
+        bench.clock.advance(1)
+        bench.process(up=1)
+        bench.pass_time(LATER)
+    assert found == ["P3", "P4", "P4", "P3"]
+
+
+WARNING = """
+groups:
+- name: process
+  rules:
+  - alert: ProcessDown
+    expr: paramedic_process_up == 0
+    labels: {severity: warning}
+"""
 
 
 def test_the_ticket_says_that_a_promise_is_at_risk_and_broken(idle):

@@ -83,5 +83,12 @@ def test_the_same_alert_is_less_urgent_outside_business_hours():
     assert Priorities().of(shop, "info", MIDNIGHT) == "P3"
 
 
+def test_a_service_whose_failures_are_major_incidents_may_still_be_warned_of():
+    shop = service("shop", major=True)
+    assert Priorities().major(shop, (), "error") == "shop is down"
+    assert Priorities().major(shop, (), "warning") == ""
+    assert Priorities().major(service("blog"), (), "error") == ""
+
+
 def test_an_objective_of_99_9_percent_leaves_43_minutes_a_month():
     assert Objective(availability=0.999, window=30 * 86400.0).budget() == pytest.approx(43.2 * 60)

@@ -261,6 +261,15 @@ def test_a_hostile_or_endless_article_does_no_harm_in_a_ticket():
     assert "Technical details" in body
 
 
+def test_a_known_error_says_which_problem_it_is_and_what_helps_before_the_technical_part():
+    known = incident(problem="problem-9", workaround="Empty the pool: shopctl drain\npassword=canary-3")
+    before, _, after = draft(known, "web1").body.partition("Technical details")
+    assert "It is one more of problem-9, which is not solved yet." in before
+    assert "What helps until then: Empty the pool: shopctl drain" in before
+    assert "canary-3" not in before + after
+    assert "problem" not in draft(incident(), "web1").body
+
+
 def test_a_notice_tells_those_who_are_served_what_it_means_and_no_command():
     why = "preflight: canary output"
     broken = incident(attempts=(FAILED,), would_run=("secret-tool", "run"), state=State.ESCALATED, escalated_reason=why)
