@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from collectors.process_groups import SPEC, GroupOptions, ProcessGroup
+from tests.services.service import eventually
 
 MARK = f"a-group-of-test-{os.getpid()}"
 
@@ -41,7 +43,7 @@ def test_a_group_counts_its_processes_and_what_they_hold(sleepers):
     assert found["resident_memory_bytes", "sleepers"] > 3 * 1024 * 1024
     assert found["open_files", "sleepers"] >= 9
     assert found["oldest_start_time_seconds", "sleepers"] == pytest.approx(
-        Path(f"/proc/{sleepers[0].pid}").stat().st_mtime, abs=5
+        psutil.Process(sleepers[0].pid).create_time(), abs=1
     )
 
 
@@ -74,6 +76,8 @@ def test_a_command_line_that_is_no_text_hides_nobody(sleepers):
     # Anybody may call a program so: \xe9 alone is no UTF-8.
     with subprocess.Popen([b"\xe9dit", b"60"], executable=shutil.which("sleep")) as odd:
         try:
+            # A program that has just been started has no command line for a moment.
+            eventually(Path(f"/proc/{odd.pid}/cmdline").read_bytes)
             found = figures(("sleepers", f".* {MARK}"), ("odd", r"\\xe9dit 60"))
         finally:
             odd.kill()

@@ -65,7 +65,7 @@ class TurnedClock:
 class Settings:
     enabled: bool = True
     interval: float = 0.1
-    timeout: float = 20.0
+    timeout: float = 60.0
     options: Any = None
 
 

@@ -72,7 +72,7 @@ def collecting(heard, clock, schedule, phases, monkeypatch):
     monkeypatch.setattr("agent.collecting.bus.FIRST_RETRY_SECONDS", 0.05)
     made = []
 
-    def make(*, interval=30.0, timeout=20.0, loop=None):
+    def make(*, interval=3600.0, timeout=60.0, loop=None):
         settings = {"systemd": Settings(interval=interval, timeout=timeout)}
         made.append(Collecting(settings, [SPEC], heard, clock=clock, on_phase=lambda phase: heard.keep(phases, phase)))
         made[-1].start(schedule.every, loop=loop)
@@ -332,7 +332,7 @@ def test_it_can_live_on_a_loop_that_is_there_already(collecting, systemd, heard)
 
 
 def test_collecting_once_lists_the_units(systemd, clock):
-    said = collect_once({"systemd": Settings(timeout=20.0)}, [SPEC], clock=clock)
+    said = collect_once({"systemd": Settings(timeout=60.0)}, [SPEC], clock=clock)
     assert state(said[0], "nginx.service") == "active"
 
 

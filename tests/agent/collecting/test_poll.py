@@ -24,7 +24,7 @@ def counted(name, **labels):
 class Host:
     """One poll over some specs."""
 
-    def __init__(self, specs, heard, clock, *, interval=15.0, timeout=20.0, **pool):
+    def __init__(self, specs, heard, clock, *, interval=15.0, timeout=60.0, **pool):
         self.health = Health(heard, clock, [spec.name for spec in specs])
         self.pool = Pool(clock, **pool)
         collectors = [

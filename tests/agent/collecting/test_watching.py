@@ -61,7 +61,7 @@ class PipeWatch:
 def watching(heard, clock):
     made = []
 
-    def make(open_watch, *, interval=30.0, retry=0.02):
+    def make(open_watch, *, interval=3600.0, retry=0.02):
         spec = WatchSpec(name="pipe", options=NoOptions, open=open_watch, metrics=(), retry_seconds=retry)
         collector = Collector(
             name="pipe", spec=spec, options=NoOptions(), interval_seconds=interval, timeout_seconds=1.0
@@ -204,14 +204,14 @@ def test_a_watch_that_is_not_available_is_asked_once(watching, heard):
 def test_closing_closes_the_watches_and_waits_for_no_snapshot(watching):
     watch = PipeWatch()
     made = watching(lambda _options: watch, interval=600.0)
-    made.close(10.0)
+    made.close(60.0)
     assert watch.closed
 
 
 def test_closing_leaves_a_hanging_watch_behind(watching, heard):
     hanging, release, watch = threading.Event(), threading.Event(), PipeWatch()
     made = watching(lambda _options: watch)
-    watch.snapshot = lambda: hanging.set() or release.wait(30) or []
+    watch.snapshot = lambda: hanging.set() or release.wait(60) or []
     made.refresh()
     assert hanging.wait(60)
     made.close(0.2)

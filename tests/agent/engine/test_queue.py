@@ -9,8 +9,9 @@ from agent.engine.coalescing import coalesced
 from agent.engine.queue import EngineQueue
 from agent.telemetry import metrics
 from collectors.sample import Failure, Reading, Sample, Source, labels
+from tests.services.service import eventually
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 def reading(name, *, pushed=False):
@@ -46,10 +47,13 @@ def names(items):
 
 
 def test_the_readings_of_a_round_are_taken_together(queue, monkeypatch, taking):
-    monkeypatch.setattr("agent.engine.queue._ROUND_SECONDS", 0.5)
+    monkeypatch.setattr("agent.engine.queue._ROUND_SECONDS", DEADLINE)
+    queue.read(reading("cpu"))
     thread, answer = taking()
-    for name in ("cpu", "meminfo", "loadavg"):
+    eventually(lambda: queue._changed._waiters or answer, what="a wait for the round")
+    for name in ("meminfo", "loadavg"):
         queue.read(reading(name))
+    queue.wake()
     thread.join(DEADLINE)
     assert names(answer["items"]) == ["cpu", "meminfo", "loadavg"]
 

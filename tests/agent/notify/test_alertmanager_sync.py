@@ -87,7 +87,7 @@ def receiving(*statuses, delay=None):
 
 @contextmanager
 def syncing(url, **options):
-    options = {"resend": 60.0, "timeout": 5.0, **options}
+    options = {"resend": 60.0, "timeout": 60.0, **options}
     sync = AlertmanagerSync(
         AlertmanagerOptions(name="am", url=url, **options), SystemClock(), external=labels(job="node")
     )
@@ -167,10 +167,7 @@ def test_an_alertmanager_that_stays_down_is_said_once():
         with syncing(f"http://127.0.0.1:{closed.getsockname()[1]}") as sync:
             before = pushes("failed")
             sync.offer([ALERT])
-            deadline = time.monotonic() + 5
-            while pushes("failed") < before + 3:
-                assert time.monotonic() < deadline
-                threading.Event().wait(0.01)
+            eventually(lambda: pushes("failed") >= before + 3)
     assert [line["event"] for line in lines] == ["push failed"]
 
 
@@ -212,16 +209,13 @@ def test_a_token_that_is_no_text_is_a_failed_push_and_no_dead_thread(tmp_path):
     before = pushes("failed")
     with receiving() as receiver, syncing(receiver.url, token_file=token) as sync:
         sync.offer([ALERT])
-        deadline = time.monotonic() + 5
-        while pushes("failed") == before:
-            assert time.monotonic() < deadline
-            threading.Event().wait(0.01)
+        eventually(lambda: pushes("failed") > before)
         token.write_text("one")
         receiver.requests.get(timeout=60)
 
 
 def test_neither_offering_nor_closing_waits_for_a_push_that_hangs():
-    with receiving(delay=threading.Event()) as receiver, syncing(receiver.url, timeout=20.0) as sync:
+    with receiving(delay=threading.Event()) as receiver, syncing(receiver.url) as sync:
         before = pushes("sent"), pushes("failed")
         sync.offer([ALERT])
         receiver.requests.get(timeout=60)

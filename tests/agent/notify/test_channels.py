@@ -24,7 +24,7 @@ CANARY = "canary-secret"
 
 
 def mail(port, **changes):
-    fields = {"host": "127.0.0.1", "port": port, "tls": "off", "sender": "me@example.org", "timeout_seconds": 2.0}
+    fields = {"host": "127.0.0.1", "port": port, "tls": "off", "sender": "me@example.org", "timeout_seconds": 60.0}
     return Mail(Post(**(fields | {"to": ("a@example.org", "b@example.org")} | changes)))
 
 
@@ -127,7 +127,7 @@ def test_a_mail_server_that_is_not_there_or_says_nothing_is_tried_again():
 
 
 def chat(port, **changes):
-    return Chat(Room(**({"url": lambda: f"http://127.0.0.1:{port}/{CANARY}", "timeout_seconds": 2.0} | changes)))
+    return Chat(Room(**({"url": lambda: f"http://127.0.0.1:{port}/{CANARY}", "timeout_seconds": 60.0} | changes)))
 
 
 def test_a_chat_gets_one_text_in_which_nothing_mentions_anybody():

@@ -48,7 +48,7 @@ SAID = {
 
 
 def hook(port, **changes):
-    return Hook(Receiver(**({"url": lambda: f"http://127.0.0.1:{port}/{CANARY}", "timeout_seconds": 2.0} | changes)))
+    return Hook(Receiver(**({"url": lambda: f"http://127.0.0.1:{port}/{CANARY}", "timeout_seconds": 60.0} | changes)))
 
 
 def row(notice=NOTICE):
@@ -127,7 +127,7 @@ def test_every_kind_has_a_performer_that_answers_for_a_row(tmp_path, kind):
     assert "nonsense" not in settled.reason
 
 
-def apprised(url, seconds=2.0):
+def apprised(url, seconds=60.0):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # its modules use some that Python is going to drop
         apprise = pytest.importorskip("apprise", reason="needs the package apprise (the extra `test`)")

@@ -34,7 +34,10 @@ def desk(
             secrets = {SECRET: secret} if isinstance(secret, str) else secret
             secrets = secrets | ({SECRET: password} if password else {})
             spec = ADAPTERS[name]
-            return spec.open(spec.options(**({"url": address(proxy.port)} | options | changes)), secrets.__getitem__)
+            return spec.open(
+                spec.options(**({"url": address(proxy.port), "timeout_seconds": 60} | options | changes)),
+                secrets.__getitem__,
+            )
 
         def address(port: int) -> str:
             return f"http://127.0.0.1:{port}"

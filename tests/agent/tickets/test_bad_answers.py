@@ -73,7 +73,7 @@ BAD: Mapping[str, Bad] = {
 def adapter(name: str, answer: Callable[[Request], Reply]) -> Iterator[TicketSystem]:
     with serving(answer) as port:
         url = f"http://127.0.0.1:{port}"
-        options = {"url": url} | OPTIONS[name] | ({"find_url": url} if name == "webhook" else {})
+        options = {"url": url, "timeout_seconds": 60} | OPTIONS[name] | ({"find_url": url} if name == "webhook" else {})
         yield ADAPTERS[name].open(ADAPTERS[name].options(**options), lambda _: SECRET)
 
 

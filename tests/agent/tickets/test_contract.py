@@ -34,7 +34,8 @@ class TestRequestTracker(NetworkContract):
         with serving(site) as target, fault_proxy(target) as proxy:
 
             def system(*, password=rt.PASSWORD, **changes):
-                options = {"url": address(proxy.port), "user": rt.USER, "password_file": Path("password")} | changes
+                options = {"url": address(proxy.port), "user": rt.USER, "password_file": Path("password")}
+                options |= {"timeout_seconds": 60} | changes
                 spec = ADAPTERS["rt"]
                 return spec.open(spec.options(**options), lambda _: password)
 
@@ -97,6 +98,7 @@ class TestRoundup(NetworkContract):
                     "url": address(proxy.port),
                     "user": roundup.USER,
                     "password_file": Path("password"),
+                    "timeout_seconds": 60,
                 } | changes
                 spec = ADAPTERS["roundup"]
                 return spec.open(spec.options(**options), lambda _: password)
@@ -167,7 +169,7 @@ class TestWebhook(NetworkContract):
         with serving(site) as target, fault_proxy(target) as proxy:
 
             def system(*, password=receiver.TOKEN, **changes):
-                options = {"url": address(proxy.port), "find_url": address(proxy.port)} | changes
+                options = {"url": address(proxy.port), "find_url": address(proxy.port), "timeout_seconds": 60} | changes
                 options |= {"secret_file": Path("key"), "token_file": Path("token")}
                 secrets = {Path("key"): receiver.KEY, Path("token"): password}
                 spec = ADAPTERS["webhook"]

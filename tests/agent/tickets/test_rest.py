@@ -24,7 +24,7 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
 def client(port: int, **changes) -> RestClient:
     options = {
         "url": f"http://127.0.0.1:{port}",
-        "timeout_seconds": 5,
+        "timeout_seconds": 60,
         "login": basic("me", Path("p"), lambda _: PASSWORD),
     }
     return RestClient(**(options | changes))
@@ -194,7 +194,7 @@ def test_no_adapter_lets_a_server_that_echoes_our_headers_put_a_secret_into_the_
 
     with serving(echo) as port:
         url = f"http://127.0.0.1:{port}"
-        options = {"url": url} | OPTIONS[name] | ({"find_url": url} if name == "webhook" else {})
+        options = {"url": url, "timeout_seconds": 60} | OPTIONS[name] | ({"find_url": url} if name == "webhook" else {})
         system = ADAPTERS[name].open(ADAPTERS[name].options(**options), lambda _: "canary-0123")
         said = []
         for call in (system.check, lambda: system.find("host:1"), lambda: system.create(fresh_draft())):
@@ -215,7 +215,7 @@ def test_no_adapter_lets_a_server_that_echoes_our_headers_put_a_secret_into_the_
 def test_every_adapter_meets_json_of_another_shape_with_a_ticket_error(name: str, document: object):
     with serving(lambda _: reply(200, document)) as port:
         url = f"http://127.0.0.1:{port}"
-        options = {"url": url} | OPTIONS[name] | ({"find_url": url} if name == "webhook" else {})
+        options = {"url": url, "timeout_seconds": 60} | OPTIONS[name] | ({"find_url": url} if name == "webhook" else {})
         system = ADAPTERS[name].open(ADAPTERS[name].options(**options), lambda _: PASSWORD)
         if name in ("github", "gitlab", "zammad") and document == []:
             assert system.find("host:1") is None

@@ -60,7 +60,7 @@ class Backend:
 
     def _answer(self, future, command):
         try:
-            future.set_result(self.call(command, 10))
+            future.set_result(self.call(command, 60))
         except CommandError as error:
             future.set_exception(error)
 
