@@ -20,10 +20,10 @@ HUNGRY = "import signal; held = b'x' * 50_000_000; print('ready', flush=True); s
 
 
 ARGV = (sys.executable, "-I", "-S", str(SCRIPT))
-QUIETLY = {"capture_output": True, "text": True, "timeout": 60}
+QUIETLY = {"capture_output": True, "text": True, "timeout": 120}
 
 
-def run(*options, grace=10):
+def run(*options, grace=60):
     return subprocess.run([*ARGV, *map(str, options), f"--grace-seconds={grace}"], **QUIETLY, check=False)
 
 

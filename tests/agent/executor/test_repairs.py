@@ -80,7 +80,7 @@ def test_what_takes_too_long_is_ended(run_id, repairs):
 def crashed(repairs, runs, run_id):
     """Return the pid of the first process of a run whose daemon died in the middle of it."""
     told = runs.parent / "pid"
-    script = f"echo $$ > {told}.new; mv {told}.new {told}; exec sleep 60"
+    script = f"echo $$ > {told}.new; mv {told}.new {told}; exec sleep 600"
     thread = threading.Thread(target=repairs.perform, args=(ordered(run_id, "/bin/sh", "-c", script),))
     thread.start()
     wait_for(lambda: told.exists() and b"start_ticks" in (runs / run_id).read_bytes(), "the run")
@@ -132,7 +132,7 @@ def script(tmp_path):
     path.write_text(
         f"#!{sys.executable} -I\n"
         "import os, subprocess, sys, time\n"
-        "own = subprocess.Popen(['sleep', '60'], start_new_session=True, stdout=subprocess.DEVNULL)\n"
+        "own = subprocess.Popen(['sleep', '600'], start_new_session=True, stdout=subprocess.DEVNULL)\n"
         "print(os.getpid(), own.pid, flush=True)\n"
         "time.sleep(float(sys.argv[1]))\n"
     )
@@ -152,7 +152,7 @@ def unrecorded(runs, run_id, script, seconds):
 
 
 def test_a_run_that_a_crash_kept_from_being_recorded_is_found_by_its_words_and_its_mark(repairs, runs, run_id, script):
-    process, own, service = unrecorded(runs, run_id, script, "60")
+    process, own, service = unrecorded(runs, run_id, script, "600")
     assert own == process.pid
     threading.Thread(target=process.wait, daemon=True).start()
     assert repairs.end_survivors(run_id) == "what was left of it was ended"

@@ -72,6 +72,7 @@ def test_ordinary_words_are_shown(text: str):
 
 @pytest.mark.parametrize("piece", ["password", "--password", "-", "a://", "token=", "'", " ", "bearer "])
 def test_redacting_hostile_text_takes_no_time(piece: str):
-    began = time.process_time()
+    began = time.thread_time()
     redacted((piece * 4000)[:4000])
-    assert time.process_time() - began < 1
+    # Milliseconds. What backtracks takes minutes, on whatever machine.
+    assert time.thread_time() - began < 20
