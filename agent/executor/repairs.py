@@ -1,7 +1,7 @@
 """Performing remediations with the direct runner; each leaves a record on disk, so that a crash leaves no stray run."""
 
-import contextlib
 import threading
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -35,9 +35,9 @@ class Repairs:
             return unmet(row, before)
         try:
             _keep(record, plan.argv)
-        except OSError as error:  # without it a crash could leave a stray run
-            return _unrecorded(row, f"{record} cannot be written: {error.strerror}")
-        result = self._runner.run(order["run_id"], plan, order["timeout"], lambda started: _note(record, started))
+        except OSError as error:
+            return settled(row, Result(outcome=Outcome.REFUSED, detail=_unrecorded(record, error)), before)
+        result = self._runner.run(order["run_id"], plan, order["timeout"], partial(_keep, record))
         record.unlink(missing_ok=True)
         return None if self.outlived_by(row, result) else settled(row, result, before)
 
@@ -55,7 +55,10 @@ class Repairs:
     def prepare(self, row: OutboxRow) -> Prelude:
         """Run what is wanted before the action."""
         record = self._folder / row.payload["run_id"]
-        before = prelude(self._runner, row, lambda kept: _keep(record, kept))
+        try:
+            before = prelude(self._runner, row, partial(_keep, record))
+        except OSError as error:
+            return Prelude(unmet=_unrecorded(record, error))
         record.unlink(missing_ok=True)
         return before
 
@@ -77,9 +80,9 @@ class Repairs:
         self._runner.stop()
 
 
-def _unrecorded(row: OutboxRow, reason: str) -> EffectSettled:
-    result = {"outcome": "refused", "detail": reason}
-    return EffectSettled(row=row.id, claim=row.claim, done=True, reason=reason, result=result)
+def _unrecorded(record: Path, error: OSError) -> str:
+    """Return why a run is not begun: without its record a crash could leave a stray one."""
+    return f"{record} cannot be written: {error.strerror}"
 
 
 def planned(row: OutboxRow) -> Plan:
@@ -115,14 +118,15 @@ def settled(row: OutboxRow, result: Result, before: Prelude = NOTHING) -> Effect
     )
 
 
-def _note(path: Path, started: Record) -> None:
-    """Keep the record of a run's first process, if there is room: by its argv and mark it would be found as well."""
-    with contextlib.suppress(OSError):
-        _keep(path, started)
-
-
 def _keep(path: Path, kept: _Kept) -> None:
-    """Replace the run's file whole: a crash leaves the old or the new."""
+    """Replace the run's file whole: a crash leaves the old or the new. Raise OSError where the argv has no room.
+
+    Its first process is kept if there is room: by argv and mark it would be found as well.
+    """
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_bytes(msgspec.json.encode(kept))
-    fresh.replace(path)
+    try:
+        fresh.write_bytes(msgspec.json.encode(kept))
+        fresh.replace(path)
+    except OSError:
+        if not isinstance(kept, Record):
+            raise

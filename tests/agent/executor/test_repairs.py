@@ -178,6 +178,18 @@ def test_a_run_that_cannot_be_recorded_is_not_begun(run_id, repairs, runs, tmp_p
     assert not (tmp_path / "begun").exists()
 
 
+@pytest.mark.parametrize("first", [{"precondition": ["/bin/true"]}, {"diagnostics": [["/bin/true"]]}])
+def test_nor_is_what_comes_before_it(run_id, repairs, runs, tmp_path, first):
+    runs.rmdir()
+    row = ordered(run_id, "/bin/touch", str(tmp_path / "begun"))
+    row.payload.update(first)
+    settled = repairs.perform(row)
+    assert (settled.done, settled.result["outcome"]) == (True, "refused")
+    assert "cannot be written" in settled.result["detail"]
+    assert "cannot be written" in repairs.prepare(row).unmet
+    assert not (tmp_path / "begun").exists()
+
+
 def test_a_run_whose_process_cannot_be_written_down_goes_on(run_id, repairs, runs):
     # The folder goes as soon as the run has begun: the second record has no place.
     script = f"rm -r {runs}; sleep 0.2; echo done"
