@@ -112,9 +112,8 @@ class DirectRunner:
             raise RunError(f"cannot start {plan.argv[0]!a}: {error}") from error
         try:
             return Running(process, self._record(run_id, process.pid), began + timeout_seconds, self._grace_seconds)
-        except OSError as error:  # no more descriptors: what cannot be bounded must not run
-            processes.end_run(process.pid, run_id, self._grace_seconds)
-            process.communicate()
+        except OSError as error:
+            _end_at_once(process)
             raise RunError(f"cannot follow {plan.argv[0]!a}, so it was ended: {error}") from error
 
     def stop(self) -> None:
@@ -165,8 +164,12 @@ class Running:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         self._stdout = process.stdout
         self._pipe = process.stdout.fileno()
-        self._ended = os.pidfd_open(process.pid)
         self._cancelled = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            self._ended = os.pidfd_open(process.pid)
+        except OSError:
+            os.close(self._cancelled)
+            raise
         os.set_blocking(self._pipe, False)
         with contextlib.suppress(OSError):  # it may already be gone, or be a program of another user
             hard = resource.prlimit(process.pid, resource.RLIMIT_CORE)[1]
@@ -241,6 +244,16 @@ class Running:
         left = fcntl.fcntl(self._pipe, fcntl.F_GETPIPE_SZ)
         while left > 0 and (taken := self._read()) > 0:
             left -= taken
+
+
+def _end_at_once(process: subprocess.Popen[bytes]) -> None:
+    """End what has just begun and cannot be bounded, because there are no more descriptors: this takes none."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or a program of another user
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.stdout is not None:
+        process.stdout.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_SECONDS)
 
 
 def _verdict(status: int | None, cut_short: Outcome | None) -> tuple[Outcome, str]:

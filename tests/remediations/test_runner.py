@@ -1,5 +1,6 @@
 """The direct runner, on real processes."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -277,6 +278,32 @@ def test_a_run_leaks_no_descriptor(runner):
     for _ in range(5):
         run(runner, plan("/bin/true"))
         run(runner, plan("/nowhere"))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def out_of_descriptors(*_arguments):
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+@pytest.mark.parametrize("call", ["pidfd_open", "eventfd"])
+def test_a_run_that_nothing_is_left_to_follow_it_with_is_ended(runner, monkeypatch, tmp_path, call):
+    """What ends it needs no descriptor either, and does not wait for whoever else holds its output."""
+    own, other = tmp_path / "own", tmp_path / "other"
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    def none_left(*_arguments):
+        eventually(lambda: pid_in(own)() and pid_in(other)(), what="a run with a process in a session of its own")
+        for name in ("listdir", "pidfd_open", "eventfd"):
+            monkeypatch.setattr(os, name, out_of_descriptors)
+        out_of_descriptors()
+
+    monkeypatch.setattr(os, call, none_left)
+    result = run(runner, shell(f"setsid sh -c 'echo $$ > {other}; exec sleep 20' & echo $$ > {own}; wait"))
+    monkeypatch.undo()
+    assert (result.outcome, "so it was ended" in result.detail) == (Outcome.FAILED, True)
+    assert not alive(pid_in(own)())
+    assert alive(pid_in(other)())
+    end(pid_in(other)())
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
