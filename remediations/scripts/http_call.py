@@ -29,10 +29,14 @@ def main(arguments: Sequence[str]) -> int:
     """Send the request, and print the answer's status and beginning."""
     options = parse(arguments)
     try:
-        request = urllib.request.Request(options.url, method=options.method, headers=headers(options.token_file))  # noqa: S310 - checked with the parameters
-    except (OSError, ValueError) as error:
-        print(f"cannot read the token file: {getattr(error, 'strerror', 'it is no ASCII text')}")
+        found = headers(options.token_file)
+    except OSError as error:
+        print(f"cannot read the token file: {error.strerror}")
         return 2
+    except ValueError:
+        print("the token file does not hold one line of ASCII text")
+        return 2
+    request = urllib.request.Request(options.url, method=options.method, headers=found)  # noqa: S310 - checked with the parameters
     # No proxy of the environment has a say in this.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
     signal.signal(signal.SIGALRM, too_late)
@@ -62,10 +66,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def headers(token_file: str) -> dict[str, str]:
+    """Return what the request says of us. Raise OSError; ValueError for a token that HTTP, in its error, would show."""
     found = {"User-Agent": "paramedic"}
     if token_file:
         with open(token_file, encoding="ascii") as file:  # noqa: PTH123 - pathlib costs more to load than all the rest
-            found["Authorization"] = f"Bearer {file.read(TOKEN_BYTES).strip()}"
+            token = file.read(TOKEN_BYTES).strip()
+        if not token or not token.isprintable():
+            raise ValueError
+        found["Authorization"] = f"Bearer {token}"
     return found
 
 

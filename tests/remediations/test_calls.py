@@ -131,6 +131,15 @@ def test_a_service_that_drips_its_answer_is_not_waited_for(where):
     assert (result.returncode, "takes too long" in result.stdout) == (1, True), result
 
 
+@pytest.mark.parametrize("content", [b"s3cret\nmore", b"s3cr\x00et", b"s3cr\xe9t", b" \n"])
+def test_what_is_no_token_is_refused_and_never_shown(service, tmp_path, content):
+    (tmp_path / "token").write_bytes(content)
+    result = call(service, f"--token-file={tmp_path / 'token'}")
+    assert (result.returncode, service.asked) == (2, [])
+    assert result.stdout == "the token file does not hold one line of ASCII text\n"
+    assert "s3cr" not in result.stdout + result.stderr
+
+
 def test_no_answer_is_a_failure_and_a_missing_token_a_refusal(service, tmp_path):
     service.shutdown()
     service.server_close()
