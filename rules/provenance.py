@@ -23,7 +23,7 @@ from rules.promql.tree import (
     Text,
 )
 from rules.series import SeriesStore
-from rules.sources import SourceHealth
+from rules.sources import SourceHealth, SourceState
 
 RULES = "rules"
 """The collector name under which recorded samples are stored: they are as fresh as what they are made of."""
@@ -123,8 +123,8 @@ class Provenance:
         self._own = frozenset(own_labels)
         self._chosen = tuple((reach.name, accepting(reach.matchers)) for reach in self.reaches)
         self._selected: list[tuple[Reach, dict[Source, _Seen]]] = []
-        self._derived: list[Series] = []
-        """What rules have told of alerts: their sources are ours, their origin is that of the alerts."""
+        self._derived: dict[Source, SourceState] = {}
+        """Rules that have told of alerts: these sources are ours, their origin is that of the alerts."""
         self._generation: tuple[int, ...] = ()
         self._living: tuple[tuple[int, ...], Living] | None = None
         self._sources: dict[Source, _Seen] = {}
@@ -151,7 +151,7 @@ class Provenance:
     def origin(self, sources: Iterable[Source]) -> Origin:
         """Return where the sources' samples came from: only if all are local is it local."""
         origins = [seen.origin for seen in map(self._sources.get, sources) if seen]
-        origins += [series.owner.origin for series in self._derived]
+        origins += [rule.origin for rule in self._derived.values()]
         return next((origin for origin in origins if origin is not Origin.LOCAL), Origin.LOCAL)
 
     def living(self, store: SeriesStore) -> "Living":
@@ -183,7 +183,7 @@ class Provenance:
         if generation == self._generation:
             return
         self._generation = generation
-        self._behind, self._sources, self._selected, self._derived = {}, {}, [], []
+        self._behind, self._sources, self._selected, self._derived = {}, {}, [], {}
         for reach, (name, accepts) in zip(self.reaches, self._chosen, strict=True):
             sources: dict[Source, _Seen] = {}
             for series in store.select(name):
@@ -193,7 +193,7 @@ class Provenance:
                 if source.collector not in _OURS:
                     sources.setdefault(source, _Seen(series.owner.origin)).series.append(series)
                 elif source.collector == ALERTS:
-                    self._derived.append(series)
+                    self._derived[source] = series.owner
             self._selected.append((reach, sources))
             self._sources |= sources
 
