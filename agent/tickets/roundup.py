@@ -53,7 +53,8 @@ class Roundup:
     def __init__(self, options: RoundupOptions, client: RestClient) -> None:
         self._options = options
         self._client = client
-        self._closed = {*options.closed_statuses, options.resolved_status, *filter(None, [options.declined_status])}
+        self._declined = {options.declined_status} - {""}
+        self._closed = {*options.closed_statuses, options.resolved_status, *self._declined}
 
     def find(self, correlation: str) -> TicketRef | None:
         message = self._message(correlation)
@@ -102,8 +103,7 @@ class Roundup:
     def check(self) -> None:
         self._author()
         options = self._options
-        wanted = {options.new_status, options.resolved_status, options.reopened_status}
-        wanted |= {options.declined_status} - {""}
+        wanted = {options.new_status, options.resolved_status, options.reopened_status, *self._declined}
         self._check_names("status", wanted)
         self._check_names("priority", set(options.priorities.values()))
 
@@ -181,9 +181,8 @@ class Roundup:
 
     def _ref(self, number: object, status: str) -> TicketRef:
         ident = str(int(str(number)))
-        state = TicketState.CLOSED if status in self._closed else TicketState.OPEN
-        if status == self._options.declined_status:
-            state = TicketState.DECLINED
+        closed = TicketState.DECLINED if status in self._declined else TicketState.CLOSED
+        state = closed if status in self._closed else TicketState.OPEN
         return TicketRef(id=ident, url=f"{checked_url(self._options.url)}/issue{ident}", state=state)
 
 
