@@ -102,9 +102,10 @@ class HelperRunner:
     def _forget_old(self) -> None:
         """Let the helper let go of results that are on record here."""
         before = time.monotonic() - _FORGET_SECONDS
+        old = []
         with self._lock:
-            old = [run_id for at, run_id in self._old if at < before]
-            self._old = deque(known for known in self._old if known[0] >= before)
+            while self._old and self._old[0][0] < before:
+                old.append(self._old.popleft()[1])
         for run_id in old:
             try:
                 self._ask({"op": "forget", "run": run_id})

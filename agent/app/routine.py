@@ -26,25 +26,25 @@ def schedule(
     """Have done what the configuration asks for, as it is at the time."""
 
     @cache
-    def reporter() -> "Reporter":
-        from agent.app import reporter  # noqa: PLC0415 - loaded only where reports are scheduled
+    def made() -> "Reporter":
+        from agent.app.reporter import reporter  # noqa: PLC0415 - loaded only where reports are scheduled
 
-        return reporter.reporter(config, backend, engine, clock)
+        return reporter(config, backend, engine, clock)
 
-    def reports() -> None:
+    def report() -> None:
         if config().reports:
-            reporter().tick()
+            made().tick()
 
     shown: set[str] = set()
 
-    def budgets() -> None:
+    def measure() -> None:
         if shown or any(service.objective for service in config().services):
-            from agent.app import budgets  # noqa: PLC0415 - loaded only where there are objectives
+            from agent.app.budgets import budgets  # noqa: PLC0415 - loaded only where there are objectives
 
-            budgets.budgets(backend.reader, backend.policy, clock.now, shown)
+            budgets(backend.reader, backend.policy, clock.now, shown)
 
-    scheduling.every(REPORTS_SECONDS, reports, "reports")
-    scheduling.every(BUDGETS_SECONDS, budgets, "budgets")
+    scheduling.every(REPORTS_SECONDS, report, "reports")
+    scheduling.every(BUDGETS_SECONDS, measure, "budgets")
 
 
 def checkpointer(database: Database) -> Callable[[], None]:

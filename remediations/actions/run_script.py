@@ -33,13 +33,9 @@ def _find(name: str, directories: tuple[Path, ...]) -> Path:
     for directory in directories:
         path = Path(os.path.realpath(directory)) / name
         try:
-            found = path.lstat()
+            problem = _problem(path)
         except FileNotFoundError:
             continue
-        except OSError as error:
-            raise NotReadyError(f"script: {path}: {error.strerror}") from error
-        try:
-            problem = _problem(path, found)
         except OSError as error:
             raise NotReadyError(f"script: {path}: {error.strerror}") from error
         if problem:
@@ -51,8 +47,9 @@ def _find(name: str, directories: tuple[Path, ...]) -> Path:
     raise NotReadyError(f"script: {name} is in none of the script directories ({places})")
 
 
-def _problem(path: Path, found: os.stat_result) -> str:
+def _problem(path: Path) -> str:
     """Return why the script may not be trusted; empty: it may."""
+    found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
         return "is no regular file (links are not followed)"
     if not found.st_mode & stat.S_IXUSR:
