@@ -37,6 +37,8 @@ def _plan(client: Client, args: argparse.Namespace) -> str:
     asked, argv = (awaiting, awaiting["argv"]) if awaiting else (proposal, incident.get("would_run"))
     if asked and argv:
         screen.say(f"plan {asked['plan']}: {screen.words(argv)}")
+        if asked.get("undo"):
+            screen.say(f"and if it makes things worse: {screen.words(asked['undo'])}")
     return str(args.plan or (asked or {}).get("plan", ""))
 
 
@@ -123,6 +125,7 @@ def _awaited(awaiting: Mapping[str, Any] | None) -> dict[str, object]:
         "waits for": ", ".join(awaiting["approvers"]) or "nobody: there are no [approvals] approvers",
         "waits until": screen.moment(awaiting["until"]),
         "plan": awaiting["plan"],
+        "if worse": screen.words(awaiting.get("undo") or ()),
     }
 
 
@@ -135,6 +138,7 @@ def _proposed(incident: Mapping[str, Any]) -> dict[str, object]:
     return {
         "may let it run": ", ".join(made["approvers"]) if open_one else "",
         "plan": made["plan"] if open_one else "",
+        "if worse": screen.words(made.get("undo") or ()) if open_one else "",
         "its proposal was": made["proof"] or "",
     }
 

@@ -108,7 +108,7 @@ def _ask_guards(incident: Incident, ladder: Ladder, index: int, context: Context
     if blocking and (answers[0] is blocking[0] or blocking[0].then is Then.ESCALATE):
         return _refused(told, blocking[0], context)
     if not answers:
-        return start(told, ladder, index, step, context)
+        return start(told, ladder, index, step, context, approval=approval)
     if step.guards.mode is Mode.APPROVE and approval is None:
         return _ask_person(told, ladder, step, context)
     if blocking:
@@ -133,6 +133,7 @@ def _ask_person(incident: Incident, ladder: Ladder, step: Step, context: Context
         plan=_asking(incident, step.plan, now),
         digest=step.plan.id,
         argv=step.plan.argv,
+        undo=argv(context.situation.compensation),
         approvers=ladder.approvers,
         asked_at=now,
         until=now + policy.approval_timeout,
@@ -145,7 +146,7 @@ def _ask_person(incident: Incident, ladder: Ladder, step: Step, context: Context
         approval=None,
         wake_at=min(asked.until, asked.remind_at),
         would_run=argv(step),
-        proposal=_proposal(incident, ladder, step.plan, now),
+        proposal=_proposal(incident, ladder, step.plan, context),
     )
     return Decision(incident=waiting, reason=Reason.APPROVAL_NEEDED, guard=Guard.MODE)
 
@@ -158,17 +159,18 @@ def _proposed(incident: Incident, ladder: Ladder, step: Step, context: Context) 
     same = made is not None and (made.version, made.digest) == (ladder.version, plan.id)
     if made is not None and made.proof is None and same and not made.run_id:
         return made
-    return _proposal(incident, ladder, plan, context.now)
+    return _proposal(incident, ladder, plan, context)
 
 
-def _proposal(incident: Incident, ladder: Ladder, plan: Plan, now: float) -> Proposal:
+def _proposal(incident: Incident, ladder: Ladder, plan: Plan, context: Context) -> Proposal:
     return Proposal(
         remediation=ladder.name,
         version=ladder.version,
-        plan=_asking(incident, plan, now),
+        plan=_asking(incident, plan, context.now),
         digest=plan.id,
+        undo=argv(context.situation.compensation),
         approvers=ladder.approvers,
-        at=now,
+        at=context.now,
     )
 
 
@@ -176,8 +178,8 @@ def _asking(incident: Incident, plan: Plan, now: float) -> str:
     return hashlib.sha256(f"{incident.id}:{plan.id}:{now!r}".encode()).hexdigest()[:16]
 
 
-def argv(step: Step) -> tuple[str, ...]:
-    return step.plan.argv if step.plan is not None else ()
+def argv(step: Step | None) -> tuple[str, ...]:
+    return step.plan.argv if step is not None and step.plan is not None else ()
 
 
 def _refused(incident: Incident, refusal: Refusal, context: Context) -> Decision:
@@ -196,20 +198,15 @@ def _ask_again_at(refusal: Refusal, context: Context) -> float:
     return min(refusal.retry_at, soon) if refusal.guard is Guard.OPERATOR else refusal.retry_at
 
 
-def compensate(incident: Incident, ladder: Ladder, work: Work, context: Context) -> Decision:
-    """Undo an attempt that made things worse, if every guard allows it; else a person must."""
-    step = context.situation.compensation
-    assert step is not None, "asked for only where there is one"  # noqa: S101
-    answers = refusals(ladder.limits, step.guards, context.now)
-    if answers:
-        why = f"it made things worse, and undoing it is refused: {answers[0].guard}: {answers[0].reason}"
-        told = replace(incident, refusals=tuple(f"{a.guard}: {a.reason}" for a in answers))
-        return replace(escalate(told, why, Reason.WORSE, context), guard=answers[0].guard)
-    return start(incident, ladder, work.step, step, context, compensates=work.run_id)
-
-
 def start(
-    incident: Incident, ladder: Ladder, index: int, step: Step, context: Context, *, compensates: str = ""
+    incident: Incident,
+    ladder: Ladder,
+    index: int,
+    step: Step,
+    context: Context,
+    *,
+    approval: Approval | None,
+    compensates: str = "",
 ) -> Decision:
     """Begin a step: the intent becomes durable with this decision, the effect follows."""
     assert step.plan is not None, "the target guard refuses what could not be planned"  # noqa: S101
@@ -222,7 +219,7 @@ def start(
         argv=step.plan.argv,
         step=index,
         started_at=now,
-        approval=_counting(incident, step, context),
+        approval=approval,
         emergency=context.situation.emergency,
         compensates=compensates,
         before=Evidence(at=incident.value_at, value=incident.value),

@@ -19,10 +19,16 @@ def approved(incident: Incident, event: Approved, context: Context) -> Decision:
     if why := objection(incident, event, context):
         return _refused(incident, event, why)
     asked = incident.awaiting or incident.may_take_up
-    digest = asked.digest if asked is not None else ""
+    digest, undo = (asked.digest, asked.undo) if asked is not None else ("", ())
     waited_for = event.plan if incident.awaiting is not None else ""
     given = Approval(
-        by=event.actor, via=event.via, at=context.now, plan=digest, comment=event.comment, asked=waited_for
+        by=event.actor,
+        via=event.via,
+        at=context.now,
+        plan=digest,
+        comment=event.comment,
+        asked=waited_for,
+        undo=undo,
     )
     free = replace(incident, state=State.OPEN, approval=given)
     decision = advance.proceed(free, context, otherwise=Reason.APPROVED)

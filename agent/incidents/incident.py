@@ -69,6 +69,8 @@ class Awaiting:
     asked_at: float
     until: float
     remind_at: float
+    undo: tuple[str, ...] = ()
+    """What is run, without another word, if it makes things worse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,8 @@ class Proposal:
     at: float
     run_id: str = ""
     """The attempt in which somebody let it run."""
+    undo: tuple[str, ...] = ()
+    """What is run, without another word, if it makes things worse."""
     proof: Proof | None = None
     """None: nothing is known yet."""
 
@@ -101,6 +105,8 @@ class Approval:
     comment: str = ""
     asked: str = ""
     """What waited for it; empty: nothing did, or an attempt that never began has used that up."""
+    undo: tuple[str, ...] = ()
+    """What was named beforehand as what undoes it: that is approved, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,10 @@ from agent.incidents import advance
 from agent.incidents.advance import Context
 from agent.incidents.decision import Decision, Reason
 from agent.incidents.events import HealthSeen
-from agent.incidents.incident import Attempt, Evidence, Incident, Resolution, State, Verdict, Work
+from agent.incidents.incident import Approval, Attempt, Evidence, Incident, Resolution, State, Verdict, Work
 from agent.incidents.policy import Ladder
 from agent.incidents.situation import Step
+from remediations.guards import refusals
 from remediations.mode import Mode
 from remediations.standing import falls_short, judged
 
@@ -65,8 +66,29 @@ def _made_worse(incident: Incident, work: Work, event: HealthSeen, why: str, con
     ladder, attempt = context.policy.ladder(work.remediation), judged.attempts[-1]
     if ladder is None or context.situation.compensation is None or attempt.compensates:
         return _next(judged, Reason.WORSE, f"it made things worse: {why}", context)
-    decision = advance.compensate(judged, ladder, work, context)
+    decision = _compensate(judged, ladder, work, context)
     return replace(decision, detail=decision.detail or f"it made things worse: {why}")
+
+
+def _compensate(incident: Incident, ladder: Ladder, work: Work, context: Context) -> Decision:
+    """Undo an attempt that made things worse, if every guard allows it; else a person must."""
+    step = context.situation.compensation
+    assert step is not None, "asked for only where there is one"  # noqa: S101
+    given = _covering(incident.attempts[-1], step)
+    answers = refusals(ladder.limits, replace(step.guards, approved_by=given.by if given else ""), context.now)
+    if answers:
+        why = f"it made things worse, and undoing it is refused: {answers[0].guard}: {answers[0].reason}"
+        told = replace(incident, refusals=tuple(f"{a.guard}: {a.reason}" for a in answers))
+        return replace(advance.escalate(told, why, Reason.WORSE, context), guard=answers[0].guard)
+    return advance.start(incident, ladder, work.step, step, context, approval=given, compensates=work.run_id)
+
+
+def _covering(undone: Attempt, step: Step) -> Approval | None:
+    """Return the approval of what is to be undone, if exactly this was named to whoever gave it."""
+    given = undone.approval
+    if given is None or advance.argv(step) != given.undo:
+        return None
+    return replace(given, asked="")  # the change that asked for it is the attempt's own
 
 
 def _next(incident: Incident, reason: Reason, why: str, context: Context) -> Decision:

@@ -114,7 +114,13 @@ def _awaited(incident: Incident) -> dict[str, Any] | None:
     asked = incident.awaiting
     if asked is None:
         return None
-    return {"plan": asked.plan, "argv": list(asked.argv), "approvers": list(asked.approvers), "until": asked.until}
+    return {
+        "plan": asked.plan,
+        "argv": list(asked.argv),
+        "undo": list(asked.undo),
+        "approvers": list(asked.approvers),
+        "until": asked.until,
+    }
 
 
 def _json(value: object) -> str:

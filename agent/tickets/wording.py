@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent.incidents.decision import Reason
-from agent.incidents.incident import ACTIVE, DEFAULT_SERVICE, Attempt, Awaiting, Incident, Resolution, State
+from agent.incidents.incident import ACTIVE, DEFAULT_SERVICE, Attempt, Awaiting, Incident, Proposal, Resolution, State
 from agent.itsm import action_changes
 from agent.itsm.articles import Advice
 from agent.itsm.calendars import ALWAYS
@@ -223,6 +223,7 @@ def _held_back(incident: Incident) -> Iterator[str]:
     if incident.awaiting is not None:
         asked = incident.awaiting
         yield f"Waits for approval until {_time(asked.until)}: {_command(asked.argv)}"
+        yield from _undo(asked)
         yield _change(asked)
         yield f"May approve: {_clean(', '.join(asked.approvers)) or 'nobody is configured'}"
         yield f'Approve it with a comment that says "approve {asked.plan}", refuse it with "reject {asked.plan}".'
@@ -230,12 +231,18 @@ def _held_back(incident: Incident) -> Iterator[str]:
         yield f"Would run, if it were allowed to: {_command(incident.would_run)}"
         plan = incident.plan_asked
         if plan and incident.proposal is not None:
+            yield from _undo(incident.proposal)
             yield f"May let it run once: {_clean(', '.join(incident.proposal.approvers))}"
             yield f'Do so with a comment that says "approve {plan}"; where it is wrong, say "reject {plan}".'
     if incident.refusals:
         yield "Held back by:"
         for refusal in incident.refusals:
             yield f"  {_clean(refusal)}"
+
+
+def _undo(asked: Awaiting | Proposal) -> Iterator[str]:
+    if asked.undo:
+        yield f"Whoever approves it approves what undoes it if it makes things worse, too: {_command(asked.undo)}"
 
 
 def _headline(incident: Incident, reason: Reason) -> str:

@@ -352,7 +352,11 @@ def test_remediations_are_listed_with_what_they_have_earned(tmp_path, run):
 
 
 def test_an_approval_names_the_plan_that_waits_and_shows_what_it_would_run(tmp_path, run):
-    awaiting = {"plan": "0123456789abcdef", "argv": ["systemctl", "restart", "--", "my web.service"]}
+    awaiting = {
+        "plan": "0123456789abcdef",
+        "argv": ["systemctl", "restart", "--", "my web.service"],
+        "undo": ["/bin/no"],
+    }
     answers = {
         "GET /control/incidents/inc1": (
             200,
@@ -365,6 +369,7 @@ def test_an_approval_names_the_plan_that_waits_and_shows_what_it_would_run(tmp_p
         code, _, said = run(*arguments)
     assert code == 0
     assert "plan 0123456789abcdef: systemctl restart -- 'my web.service'" in said
+    assert "and if it makes things worse: /bin/no" in said
     assert asked[-1] == ("POST /control/incidents/inc1/approve", {"plan": "0123456789abcdef", "comment": "go"})
 
 

@@ -85,3 +85,9 @@ class World:
 @pytest.fixture
 def world():
     return World()
+
+
+@pytest.fixture
+def undo(world):
+    plan = Plan(argv=("/bin/true", "undo"), resource="unit:web.service")
+    return Step(action="restart_unit", plan=plan, timeout=30.0, guards=replace(world.guards, continuing=True))

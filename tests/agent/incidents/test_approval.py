@@ -203,6 +203,41 @@ def test_a_reload_that_changes_the_plan_asks_anew(world):
     assert runs(act(world, incident, TimerDue())) == [["/bin/true", "0"]]
 
 
+def made_worse(world, undo, named):
+    """Let an approved attempt make things worse; `named` stood beside it when it was asked for."""
+    incident = world.opened(compensation=named).incident
+    incident = act(world, incident, word(incident), compensation=named).incident
+    event = AttemptSettled(run_id=incident.work.run_id, outcome=Outcome.SUCCEEDED)
+    incident = act(world, incident, event, compensation=undo).incident
+    return act(world, incident, HealthSeen(healthy=False, worse=True), compensation=undo)
+
+
+def test_who_approved_an_attempt_approved_what_was_named_as_undoing_it(world, undo):
+    undo = replace(undo, guards=replace(undo.guards, mode=Mode.APPROVE))
+
+    decision = made_worse(world, undo, undo)
+
+    assert runs(decision) == [["/bin/true", "undo"]]
+    attempt, undoing = decision.incident.attempts
+    assert (undoing.approval.by, undoing.approval.at) == (attempt.approval.by, attempt.approval.at)
+    assert undoing.compensates == attempt.run_id
+
+
+def test_what_was_not_named_beforehand_undoes_nothing_without_a_word(world, undo):
+    undo = replace(undo, guards=replace(undo.guards, mode=Mode.APPROVE))
+    other = replace(undo, plan=replace(undo.plan, argv=("/bin/true", "something else")))
+
+    for named in (other, None):
+        decision = made_worse(world, undo, named)
+        assert runs(decision) == []
+        assert "undoing it is refused: mode" in decision.incident.escalated_reason
+
+
+def test_an_approval_of_an_attempt_overrules_no_other_guard_when_it_is_undone(world, undo):
+    stopped = replace(undo, guards=replace(undo.guards, mode=Mode.APPROVE, stopped="an operator"))
+    assert "undoing it is refused: stop" in made_worse(world, stopped, stopped).incident.escalated_reason
+
+
 def test_a_recovery_ends_the_waiting(world):
     incident = world.opened().incident
 

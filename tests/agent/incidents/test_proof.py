@@ -2,15 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
-
 from agent.incidents.decide import decide
 from agent.incidents.decision import Reason
 from agent.incidents.effects import Kind
 from agent.incidents.events import AttemptNeverBegan, AttemptSettled, HealthSeen
 from agent.incidents.incident import Outcome, Resolution, State, Verdict
-from agent.incidents.situation import Step
-from remediations.plan import Plan
 
 
 def act(world, incident, event, **situation):
@@ -28,12 +24,6 @@ def verifying(world):
 
 def argvs(decision):
     return [effect.payload["argv"] for effect in decision.effects if effect.kind is Kind.REMEDIATION]
-
-
-@pytest.fixture
-def undo(world):
-    plan = Plan(argv=("/bin/true", "undo"), resource="unit:web.service")
-    return Step(action="restart_unit", plan=plan, timeout=30.0, guards=replace(world.guards, continuing=True))
 
 
 def test_an_attempt_keeps_what_was_measured_before_and_after(world):

@@ -205,8 +205,9 @@ def test_a_ticket_says_what_was_promised_and_how_that_stands():
     assert "Promised to resolve within 4h 0m 0s of working time (office): broken\n" in body
 
 
-def waiting(**changes):
+def waiting(undo=(), **changes):
     asked = Awaiting(
+        undo=undo,
         plan="0123456789abcdef",
         digest="d",
         argv=("systemctl", "restart", "--", "web.service"),
@@ -223,6 +224,14 @@ def test_a_ticket_says_what_waits_for_whom_until_when_and_how_to_approve_it():
     assert "Waits for approval until 2027-01-15 08:00:00 UTC: systemctl restart -- web.service" in text
     assert "May approve: ann, rt:bob" in text
     assert '"approve 0123456789abcdef"' in text
+
+
+def test_what_undoes_it_is_named_to_whoever_may_approve_it():
+    assert (
+        "undoes it if it makes things worse, too: /bin/undo 'it all'\n"
+        in draft(waiting(("/bin/undo", "it all")), "web1").body
+    )
+    assert "undoes" not in draft(waiting(), "web1").body
 
 
 def test_whoever_may_not_approve_is_told_so_on_the_ticket_and_cannot_steer_it():
