@@ -55,7 +55,7 @@ def _keep(batch: Batch, muting: Muting, silence: Silence, verb: str, actor: str)
     detail = f"{silence.id} {{{', '.join(map(str, silence.matchers))}}} by {silence.created_by}: {silence.comment}"
     batch.writes.append(writes.put_silence(silence))
     batch.writes.append(writes.audit_order(batch.now, f"silence_{verb}", actor=actor, detail=detail))
-    _log.info(f"silence {verb}", actor=actor, silence=silence.id, matchers=[str(each) for each in silence.matchers])
+    _log.info(f"silence {verb}", actor=actor, silence=silence.id, matchers=", ".join(map(str, silence.matchers)))
 
 
 def prune(muting: Muting, now: float) -> list[Write]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from agent.incidents import windows
 from agent.incidents.windows import Recurrence, Window
 from collectors.sample import Labels
-from rules.matchers import Matcher
+from rules.matchers import Matcher, Operator
 
 KEPT_SECONDS = 5 * 86400.0
 """How long a silence that is over is still shown."""
@@ -15,6 +15,9 @@ MOST = 10_000
 """So many silences are kept at the same time."""
 _SAME_SECONDS = 0.002
 """Instants come back from clients to the millisecond."""
+
+
+_POSITIVE = (Operator.EQUAL, Operator.MATCHES)
 
 
 class SilenceError(ValueError):
@@ -113,7 +116,8 @@ def placed(known: Mapping[str, Silence], draft: Silence, *, new_id: str, now: fl
 def _check(draft: Silence, now: float) -> None:
     if not draft.matchers:
         raise SilenceError("it needs at least one matcher")
-    if all(matcher.accepts("") for matcher in draft.matchers):
+    # What an exception is made of (`!=`, `!~`) is meant; what accepts anything mutes everything by mistake.
+    if all(matcher.operator in _POSITIVE and matcher.accepts("") for matcher in draft.matchers):
         raise SilenceError("at least one of its matchers must not accept the empty text, or it would mute everything")
     if draft.ends_at <= draft.starts_at:
         raise SilenceError("it must start before it ends")

@@ -26,15 +26,14 @@ class SilencesApi:
         self._clock = clock
 
     async def silences(self, request: Request, _peer: Peer) -> Response:
-        """List silences whose own matchers, taken for labels, meet all filters; those of some creators, if named."""
+        """List silences that have all filters among their own matchers; those of some creators, if named."""
         creators = request.query_params.getlist("creator")
         wanted, now = filters(request.query_params), self._clock.now()
         known = alertmanager_json.in_order(self._backend.muting.silences.values(), now)
         chosen = [
             silence
             for silence in known
-            if (not creators or silence.created_by in creators)
-            and all(each.matches({matcher.name: matcher.value for matcher in silence.matchers}) for each in wanted)
+            if (not creators or silence.created_by in creators) and all(each in silence.matchers for each in wanted)
         ]
         return answer([alertmanager_json.silence(silence, now) for silence in chosen])
 

@@ -76,7 +76,7 @@ def test_a_pending_one_that_is_ended_never_held():
     ("draft", "complaint"),
     [
         (silence("{}"), "at least one matcher"),
-        (silence('{a!="x", b=~".*"}'), "empty"),
+        (silence('{a="", b=~".*"}'), "empty"),
         (silence(ends_at=NOW), "start before it ends"),
         (silence(starts_at=NOW - 20, ends_at=NOW - 10), "in the past"),
     ],
@@ -84,6 +84,12 @@ def test_a_pending_one_that_is_ended_never_held():
 def test_what_makes_no_sense_is_refused(draft, complaint):
     with pytest.raises(SilenceError, match=complaint):
         kept(draft)
+
+
+@pytest.mark.parametrize("matchers", ['{a!="x"}', '{a!~"x|y"}', '{a="", b!="x"}'])
+def test_everything_but_something_can_be_silenced(matchers):
+    made, _ = kept(silence(matchers))
+    assert made.until(NOW) is not None
 
 
 def test_an_unknown_id_is_refused():
