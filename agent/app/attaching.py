@@ -76,7 +76,7 @@ def overrides(parts: Parts) -> "OverrideBook":
     if parts.overrides is None:
         from agent.engine.overriding import OverrideBook  # noqa: PLC0415 - where there is any
 
-        parts.overrides = OverrideBook(parts.ruleset, parts.situations, parts.database.connection)
+        parts.overrides = OverrideBook(parts.ruleset, parts.situations, parts.database)
     return parts.overrides
 
 
@@ -91,8 +91,7 @@ def appointments(config: Config, parts: Parts) -> Appointments:
         situations=parts.situations,
         casebook=parts.casebook,
         delivery=parts.delivery,
-        connection=parts.database.connection,
+        database=parts.database,
         announcer=Announcements(host.host_name(config), people.audiences(config), people.addresses(config)),
         digests=people.digests(config),
-        kept=parts.database.meta,
     )

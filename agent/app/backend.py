@@ -205,6 +205,7 @@ class DaemonBackend:
             ],
             "undelivered": self._reader.undelivered(),
             "dead_letters": self._reader.dead_letters(20),
+            "quarantined": self._reader.quarantined(),
         }
 
     def drills(self) -> Sequence[Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from agent.config.options import Config
 from agent.engine.batch import Batch
 from agent.engine.parts import Parts
 from agent.itsm.changes import ChangeKind, ChangeState, Deed, Word, word_of
+from agent.store import quarantine
 from agent.store.database import set_meta
 from agent.version import VERSION
 from remediations.exec_helper import policy as policies
@@ -26,6 +27,9 @@ _MOST_TEXT = 500
 _SIGNAL = "SIGHUP"
 Sections = Mapping[str, str]
 """SHA-256 of each section."""
+
+
+_sections = msgspec.json.Decoder(dict[str, str])
 
 
 def _plain(value: object) -> str:
@@ -63,7 +67,7 @@ class ConfigurationRecord:
     def __init__(self, parts: Parts, path: Path | None) -> None:
         self._parts = parts
         self._path = path
-        self._known: Sections = msgspec.json.decode(parts.database.meta(_META) or "{}", type=dict[str, str])
+        self._known: Sections = quarantine.meta(parts.database, _META, _sections.decode, {})
 
     def started(self, now: Sections, at: float) -> None:
         """Note at the start which configuration runs."""

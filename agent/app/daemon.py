@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -27,7 +28,7 @@ from agent.config.options import Config
 from agent.engine import recovery
 from agent.engine.commands import BusyError, CommandError, Reload, SetStop
 from agent.engine.engine import Engine
-from agent.engine.parts import IDLE_SECONDS, Outside
+from agent.engine.parts import IDLE_SECONDS, Outside, Parts
 from agent.executor.helped import HelpedRepairs
 from agent.executor.pool import Pool
 from agent.executor.repairs import Repairs
@@ -177,16 +178,13 @@ class Daemon:
             watchdog_seconds=self.notifier.watchdog_seconds or IDLE_SECONDS,
         )
         services: list[Service] = [*alertmanagers, *self._listeners(client)]
-        self._parts = building.parts(
-            self.config, database, self._clock, self._outside, owner=secrets.token_hex(8), publish=client is not None
-        )
+        build = partial(self._build, database, publish=client is not None)
+        self._parts = recovery.take_up(build, repairs.end_survivors, helped.began)
         self.engine = Engine(self._parts)
         if (subscriber := outward.subscriber(self.config, self._clock, self.engine.queue.order)) is not None:
             services.append(subscriber)
         pool = Pool(outward.performers(self.config, repairs, helped, client), self.engine.settled)
         self._outside.hand_over = pool.hand_over
-        self._parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
-        recovery.recover(self._parts, repairs.end_survivors, helped.began)
         others = lambda batch: attaching.capacity_desk(self.config, self._parts).leave(batch)  # noqa: E731 - in time
         Leaving(self._parts, client, others).attach()
         self._reloading = Reloading(self._loaded, self._config_path, self.engine, self._parts, self._prepared)
@@ -206,6 +204,13 @@ class Daemon:
         for service in services:
             stack.callback(service.close)
             service.start()
+
+    def _build(self, database: Database, *, publish: bool) -> Parts:
+        """Return what the engine is made of, as it is before anything is taken up."""
+        owner = secrets.token_hex(8)
+        parts = building.parts(self.config, database, self._clock, self._outside, owner=owner, publish=publish)
+        parts.situations.settled_at = self._clock.now() + self.config.incidents.settle
+        return parts
 
     def _listeners(self, client: MqttClient | None) -> Iterator[Service]:
         """Yield who is told about incidents, and see to it that people's words on them are heard."""

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from agent.engine import stand_ins
 from agent.engine.batch import Batch
 from agent.engine.casebook import Casebook
 from agent.engine.commands import StandIn
@@ -22,8 +21,8 @@ from agent.itsm import rota as rotas
 from agent.itsm.digests import Collected, Digest
 from agent.itsm.rota import HandOver, Rota
 from agent.itsm.teams import split
-from agent.store import writes
-from agent.store.database import Write, set_meta
+from agent.store import quarantine, writes
+from agent.store.database import Database, Write, set_meta
 from agent.telemetry import log
 
 _log = log.get("people")
@@ -51,6 +50,9 @@ class _Told(msgspec.Struct):
     digests: dict[str, float] = {}
 
 
+_told = msgspec.json.Decoder(_Told)
+
+
 class CalendarAppointments(Appointments):
     """Belongs to the engine. What was told is durable in the transaction that owes it."""
 
@@ -60,19 +62,18 @@ class CalendarAppointments(Appointments):
         situations: Situations,
         casebook: Casebook,
         delivery: Delivery,
-        connection: sqlite3.Connection,
+        database: Database,
         announcer: Announcer,
         digests: Sequence[Digest],
-        kept: Callable[[str], str | None],
     ) -> None:
         self._situations = situations
-        self._stand_ins = StandIns(situations, kept(stand_ins.KEPT))
+        self._stand_ins = StandIns(situations, database)
         self._casebook = casebook
         self._delivery = delivery
-        self._connection = connection
+        self._connection = database.connection
         self._announcer = announcer
         self._digests = {digest.name: digest for digest in digests}
-        self._told = msgspec.json.decode(kept(KEPT) or "{}", type=_Told)
+        self._told = quarantine.meta(database, KEPT, _told.decode, _Told())
         self._next_at = 0.0
 
     @property

@@ -1,7 +1,6 @@
 """The changes there are, in memory and in the database: written down in the transaction of what they are about."""
 
 import shlex
-import sqlite3
 
 from agent.engine.batch import Batch
 from agent.incidents.events import AttemptSettled
@@ -10,8 +9,8 @@ from agent.incidents.replay import Taken
 from agent.itsm import action_changes, changes
 from agent.itsm.action_changes import A_PERSON, Turn
 from agent.itsm.changes import OPEN, Change, ChangeKind, ChangeState, Deed, Proposal
-from agent.store import documents, writes
-from agent.store.database import Write
+from agent.store import documents, quarantine, writes
+from agent.store.database import Database, Write
 from agent.telemetry import log, metrics
 
 _log = log.get("change")
@@ -29,11 +28,10 @@ class ChangeBook:
         self._by_run: dict[str, str] = {}
         """Those that are being carried out."""
 
-    def load(self, connection: sqlite3.Connection, now: float) -> None:
+    def load(self, database: Database, now: float) -> None:
         """Take up what was durable."""
-        query = "SELECT document FROM changes WHERE wanted = 1 OR updated_at > ? ORDER BY opened_at, id"
-        for (text,) in connection.execute(query, (now - changes.REST_SECONDS,)):
-            self._place(documents.change(text))
+        recent = ("WHERE wanted = 1 OR updated_at > ? ORDER BY opened_at, id", (now - changes.REST_SECONDS,))
+        quarantine.each(database, "changes", "document", lambda text: self._place(documents.change(text)), where=recent)
 
     def propose(self, batch: Batch, proposal: Proposal) -> Change:
         """Ask for a change, or bring what was asked for up to date. Return the record.

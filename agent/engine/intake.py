@@ -166,6 +166,19 @@ class Intake:
         for each in held:
             self._keep(each, None)
 
+    @property
+    def at_hand(self) -> int:
+        """Return the row of the inbox that is to be applied next, or of which a part is."""
+        return self._backlog.first.row
+
+    def replay(self, batch: Batch) -> Iterator[AlertChange]:
+        """Apply everything that a restart left in the inbox; yield the alerts that changed."""
+        put: dict[int, Held] = {}
+        while self._backlog:
+            yield from self._apply_some(batch, put)
+        if put:
+            batch.writes.append(writes.put_posted(put.values()))
+
     def next_at(self) -> float | None:
         return self._apply_at() if self._backlog else self._leases.next_at()
 

@@ -1,13 +1,13 @@
 """The counters that guards read. They belong to remediations, action kinds and resources, and survive restarts."""
 
 import itertools
-import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from agent.store import documents, writes
-from agent.store.database import Write
+from agent.store import documents, quarantine, writes
+from agent.store.database import Database, Write
 from remediations.limits import BreakerLimits
 from remediations.standing import UNTRIED, Standing, judged, shifted, tried
 
@@ -19,6 +19,11 @@ Subject = tuple[str, str]
 DRILL = "drill:"
 """Stands before the name of a remediation that a drill has tried; no name holds a colon."""
 _KEPT = 1000
+_COLUMNS = ("run_id", "remediation", "resource", "action", "started_at", "ended_at")
+_RUN = {name: name for name in _COLUMNS} | {
+    "drill": "CASE WHEN json_valid(document) THEN json_extract(document, '$.drill') END"
+}
+_RAN = "LEFT JOIN incidents ON id = incident_id WHERE outcome IS NOT 'refused' ORDER BY started_at DESC LIMIT ?"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,31 +69,34 @@ class Ledger:
         self.running: dict[str, str] = {}
         """run id -> resource of executions that have not ended."""
 
-    def load(self, connection: sqlite3.Connection, without: Collection[str] = ()) -> None:
+    def load(self, database: Database, without: Collection[str] = ()) -> None:
         """Rebuild the counters from the record, `without` these runs. What was refused never ran."""
-        rows = connection.execute(
-            "SELECT run_id, remediation, resource, action, started_at, ended_at,"
-            " coalesce(json_extract(document, '$.drill'), 0) FROM runs LEFT JOIN incidents ON id = incident_id"
-            " WHERE outcome IS NOT 'refused' ORDER BY started_at DESC LIMIT ?",
-            (_KEPT,),
-        ).fetchall()
-        for run_id, remediation, resource, action, started, ended, drill in reversed(rows):
-            if run_id in without:
-                continue
-            run = Run(
-                run_id=run_id,
-                remediation=remediation,
-                resource=resource,
-                action=action,
-                started_at=started,
-                ended_at=ended,
-                drill=bool(drill),
+        runs: list[Run] = []
+
+        def take_run(*columns: Any) -> None:  # noqa: ANN401 - whatever stands there
+            run = Run(**dict(zip(_RUN, columns, strict=True)))
+            runs.append(
+                replace(
+                    run,
+                    started_at=float(run.started_at),
+                    ended_at=float(run.ended_at) if run.ended_at is not None else None,
+                    drill=bool(run.drill),
+                )
             )
-            self._note(run)
-        for remediation, resource, count, unhealthy in connection.execute("SELECT * FROM passes"):
-            self._passes[remediation, resource] = (count, unhealthy)
-        for scope, name, document in connection.execute("SELECT scope, name, document FROM standings"):
+
+        quarantine.each(database, "runs", ", ".join(_RUN.values()), take_run, where=(_RAN, (_KEPT,)))
+        for run in reversed(runs):
+            if run.run_id not in without:
+                self._note(run)
+
+        def take_pass(remediation: str, resource: str, count: int, unhealthy: float) -> None:
+            self._passes[remediation, resource] = (int(count), float(unhealthy))
+
+        def take_standing(scope: str, name: str, document: str) -> None:
             self._standings[scope, name] = documents.standing(document)
+
+        quarantine.each(database, "passes", "remediation, resource, count, unhealthy_at", take_pass)
+        quarantine.each(database, "standings", "scope, name, document", take_standing)
 
     def _note(self, run: Run) -> None:
         for runs in self._lists(run):

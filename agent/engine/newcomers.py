@@ -4,10 +4,12 @@ from collections.abc import Iterable
 
 import msgspec
 
+from agent.store import quarantine
 from agent.store.database import Database, Write, set_meta
 
 _KEY = "rules_seen"
 _ALWAYS = 0.0
+_since = msgspec.json.Decoder(dict[str, float])
 
 
 class Newcomers:
@@ -19,9 +21,9 @@ class Newcomers:
 
     def load(self, database: Database, rules: Iterable[str], now: float) -> list[Write]:
         """Take up what is on record. What a daemon without this record has worked with is not new."""
-        known = database.meta(_KEY)
+        known = quarantine.meta(database, _KEY, _since.decode, None)
         if known is not None:
-            self._since = msgspec.json.decode(known, type=dict[str, float])
+            self._since = known
             return self.take(rules, now)
         first = database.meta("started_at") is None
         return self.take(rules, now if first else _ALWAYS)

@@ -1,7 +1,6 @@
 """Overrides of limits: set, ended, expired and taken up again after a restart."""
 
 import secrets
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -15,8 +14,8 @@ from agent.engine.improvements import EndOverride, SetOverride
 from agent.engine.situations import Situations
 from agent.incidents.identity import new_id
 from agent.itsm.overrides import Override
-from agent.store import writes
-from agent.store.database import Write
+from agent.store import quarantine, writes
+from agent.store.database import Database, Write
 from agent.telemetry import log
 from collectors.sample import Labels
 from rules.alerting import AlertingRule
@@ -31,13 +30,17 @@ _override = msgspec.json.Decoder(Override)
 class OverrideBook:
     """The overrides that hold. The engine thread's own."""
 
-    def __init__(self, ruleset: Ruleset, situations: Situations, connection: sqlite3.Connection) -> None:
+    def __init__(self, ruleset: Ruleset, situations: Situations, database: Database) -> None:
         self._ruleset = ruleset
         self._situations = situations
-        rows = connection.execute("SELECT document FROM overrides ORDER BY id")
-        self._held = {each.id: each for each in (_override.decode(text) for (text,) in rows)}
+        self._held: dict[str, Override] = {}
+        quarantine.each(database, "overrides", "document", self._hold, where=("ORDER BY id", ()))
         ruleset.vary = self._variants
         ruleset.varied()
+
+    def _hold(self, text: str) -> None:
+        override = _override.decode(text)
+        self._held[override.id] = override
 
     def held(self) -> tuple[Override, ...]:
         return tuple(self._held.values())

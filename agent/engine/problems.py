@@ -1,6 +1,5 @@
 """The problems there are and the counts towards new ones, in memory and in the database."""
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
@@ -11,8 +10,8 @@ from agent.engine.commands import CloseProblem, CommandError, ExplainProblem
 from agent.incidents.incident import Incident
 from agent.itsm import problems
 from agent.itsm.problems import Happening, Occurrence, Problem, ProblemLimits, ProblemState
-from agent.store import documents, writes
-from agent.store.database import Write
+from agent.store import documents, quarantine, writes
+from agent.store.database import Database, Write
 from agent.telemetry import log, metrics
 
 _log = log.get("problem")
@@ -30,13 +29,18 @@ class ProblemBook:
         self._seen: dict[str, list[Occurrence]] = defaultdict(list)
         """By subject and by family, the oldest first."""
 
-    def load(self, connection: sqlite3.Connection, now: float) -> None:
+    def load(self, database: Database, now: float) -> None:
         """Take up what was durable."""
-        for (text,) in connection.execute("SELECT document FROM problems WHERE state != 'closed'"):
-            self._place(documents.problem(text))
-        query = "SELECT at, subject, family, incident_id, happening FROM occurrences WHERE at > ? ORDER BY id"
-        for at, key, family, incident, happening in connection.execute(query, (now - self._limits().window,)):
+
+        def count(at: float, key: str, family: str, incident: str, happening: str) -> None:
             self._count(Occurrence(at=at, key=key, family=family, incident=incident, happening=Happening(happening)))
+
+        placed, since = ("WHERE state != 'closed'", ()), now - self._limits().window
+        quarantine.each(
+            database, "problems", "document", lambda text: self._place(documents.problem(text)), where=placed
+        )
+        columns = "at, subject, family, incident_id, happening"
+        quarantine.each(database, "occurrences", columns, count, where=("WHERE at > ? ORDER BY id", (since,)))
 
     def marked(self, incident: Incident) -> Incident:
         """Return the incident with the problem it belongs to, and what helps until that is solved."""

@@ -11,8 +11,8 @@ from agent.engine.commands import CommandError, StandIn
 from agent.engine.situations import Situations
 from agent.itsm import rota as rotas
 from agent.itsm.rota import Override
-from agent.store import writes
-from agent.store.database import Write, set_meta
+from agent.store import quarantine, writes
+from agent.store.database import Database, Write, set_meta
 from agent.telemetry import log
 
 _log = log.get("people")
@@ -25,13 +25,16 @@ class _Kept(msgspec.Struct, frozen=True):
     end: float
 
 
+_kept = msgspec.json.Decoder(dict[str, _Kept])
+
+
 class StandIns:
     """Puts them before the overrides of the configuration. Belongs to the engine."""
 
-    def __init__(self, situations: Situations, kept: str | None) -> None:
+    def __init__(self, situations: Situations, database: Database) -> None:
         self._situations = situations
         self._configured = dict(situations.policy.roster.rotas)
-        self._kept = msgspec.json.decode(kept or "{}", type=dict[str, _Kept])
+        self._kept = quarantine.meta(database, KEPT, _kept.decode, dict[str, _Kept]())
         self._apply()
 
     def carry_out(self, batch: Batch, command: StandIn) -> Mapping[str, Any]:

@@ -184,6 +184,12 @@ class Reader:
                 limit,
             )
 
+    def quarantined(self, limit: int = 20) -> list[dict[str, Any]]:
+        """Return rows that were set aside because they could not be read, newest first, without their content."""
+        query = "SELECT id, place, key, error, at AS set_aside_at FROM quarantined ORDER BY id DESC LIMIT ?"
+        with self.opened() as connection:
+            return _rows(connection, query, limit)
+
 
 def _lasting(connection: sqlite3.Connection, start: float, end: float) -> tuple[Incident, ...]:
     query = (

@@ -217,6 +217,11 @@ CASES = {
         [line("paramedic_queue_dropped_total", 0, 0.1, kind="readings")],
         [line("paramedic_queue_dropped_total", 5, kind="readings")],
     ),
+    "ParamedicQuarantined": (
+        0,
+        [line("paramedic_quarantined_rows", 2)],
+        [line("paramedic_quarantined_rows", 0)],
+    ),
     "ParamedicDropping": (
         6 * MINUTE,
         [

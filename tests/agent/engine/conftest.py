@@ -98,6 +98,11 @@ class Bench:
 
     def live(self):
         self.database = Database(self.directory)
+        self.parts = recovery.take_up(self.build, self.end_survivors, lambda run: run not in self.never_began)
+        self.engine = Engine(self.parts)
+        self.reader = Reader(self.database.path)
+
+    def build(self):
         series = SeriesStore(external=labels(job="node", instance="web1"))
         ruleset = Ruleset(rulefile.parse(self.rules, "test.yml").groups, series)
         casebook, ledger = Casebook(), Ledger()
@@ -134,7 +139,8 @@ class Bench:
             intake=intake,
             keep=Keep(incidents=1e9, output=1e9),
         )
-        self.parts = Parts(
+        situations.settled_at = self.clock.now() + self.settling
+        return Parts(
             database=self.database,
             series=series,
             ruleset=ruleset,
@@ -148,10 +154,6 @@ class Bench:
             orders=orders,
             outside=Outside(hand_over=self.handed.append, told_alerts=self.told.extend),
         )
-        self.engine = Engine(self.parts)
-        situations.settled_at = self.clock.now() + self.settling
-        recovery.recover(self.parts, self.end_survivors, lambda run: run not in self.never_began)
-        self.reader = Reader(self.database.path)
 
     def end_survivors(self, run):
         self.survivors.append(run)

@@ -39,10 +39,9 @@ class Appointed(Bench):
             situations=self.parts.situations,
             casebook=self.parts.casebook,
             delivery=self.parts.delivery,
-            connection=self.database.connection,
+            database=self.database,
             announcer=Announcements("web1", {"chat": "business"}, {"bob": "bob@example.org"}),
             digests=self.digests,
-            kept=self.database.meta,
         )
         self.parts.orders.stand_in = self.parts.appointments.stand_in
         presented = self.parts.delivery.presenter

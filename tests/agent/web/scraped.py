@@ -110,6 +110,7 @@ def live() -> None:
     metrics.DETECTION_SECONDS.observe(0.004)
     metrics.QUEUE_LENGTH.labels("readings").set(1)
     metrics.QUEUE_DROPPED.labels("readings").inc()
+    metrics.QUEUE_COALESCED.labels("pushed").inc()
     metrics.COLLECTOR_ERRORS.labels("filesystem", "timeout").inc()
     metrics.RULE_GROUP_SECONDS.labels("host").set(0.001)
     metrics.RULE_FAILURES.labels("host").inc()

@@ -29,7 +29,8 @@ NOT_SHOWN = {
     "paramedic_collector_duration_seconds",  # as node_exporter names it
     "prometheus_rule_group_last_duration_seconds",  # as we name it
     "paramedic_rule_evaluations_total",
-    "paramedic_rule_limit_exceeded",  # these three are alerts
+    "paramedic_rule_limit_exceeded",  # these four are alerts
+    "paramedic_quarantined_rows",
     "paramedic_config_last_reload_successful",
     "paramedic_outbox_claim_mismatches_total",
     "paramedic_config_last_reload_success_timestamp_seconds",
