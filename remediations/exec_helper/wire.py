@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class _Usual:
-    """What the reader wants to know: everything as usual."""
+    """What the reader wants to know, since Python 3.15 also of arrays: everything as usual."""
 
     strict = True
     object_hook = None
     object_pairs_hook = None
+    array_hook = None
     parse_float = float
     parse_int = int
     parse_constant = float

@@ -99,3 +99,9 @@ def test_what_nests_too_deep_is_an_error_too():
 def test_what_json_does_not_know_is_not_written():
     with pytest.raises(TypeError, match="set"):
         wire.dumps({"a": set()})
+
+
+def test_the_reader_is_told_all_that_the_package_would_tell_it():
+    """Another version of Python may want to know more, and would not begin without."""
+    told = vars(json.JSONDecoder()).keys() - {"memo", "parse_array", "parse_object", "parse_string", "scan_once"}
+    assert {name for name in told if not hasattr(wire._Usual, name)} == set()
