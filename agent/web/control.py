@@ -27,6 +27,7 @@ from agent.incidents.events import (
     ResolvedByOperator,
     RetryOrdered,
 )
+from agent.incidents.incident import State
 from agent.web.access import Peer
 from agent.web.backend import Backend
 from agent.web.caller import CALL_SECONDS, Caller
@@ -35,19 +36,7 @@ from collectors.sample import Origin
 from remediations.mode import Mode
 
 MAX_LISTED = 10_000
-STATES = (
-    "",
-    "active",
-    "awaiting_approval",
-    "closed",
-    "escalated",
-    "open",
-    "remediating",
-    "resolved",
-    "verifying",
-)
-
-
+_STATES = ("", "active", *sorted(State))
 MAX_STAND_IN_SECONDS = 90 * 86400
 """Longer is no stand-in but another rota."""
 MAX_CHARGE_SECONDS = 400 * 86400
@@ -145,7 +134,7 @@ class Control:
         return await self._ask(order)
 
     async def incidents(self, request: Request, _peer: Peer) -> Response:
-        state = choice_of(request.query_params, "state", STATES)
+        state = choice_of(request.query_params, "state", _STATES)
         limit = number_of(request.query_params, "limit", 100, most=MAX_LISTED)
         return answer(await self._caller.call(self._backend.incidents, state, limit))
 
