@@ -77,9 +77,7 @@ class Remarks:
             self._changed.notify()
 
     def _concerns(self, incident: Incident) -> bool:
-        if incident.suppressed or incident.drill or not self._readers.keys() & set(incident.tickets):
-            return False
-        return bool(self._people() or incident.plan_asked)
+        return not (incident.suppressed or incident.drill or self._readers.keys().isdisjoint(incident.tickets))
 
     def hurry(self) -> None:
         """Look at every ticket now: somebody has written something."""
@@ -111,7 +109,9 @@ class Remarks:
     def _due(self) -> list[Incident]:
         """Return the incidents whose tickets are looked at in this turn, those first that were not for longest."""
         self._turn += 1
-        longest_first = sorted(self._open.values(), key=lambda each: self._looked.get(each.id, 0))
+        anybody = bool(self._people())  # who may say a word is another matter after a reload
+        asked = [each for each in self._open.values() if anybody or each.plan_asked]
+        longest_first = sorted(asked, key=lambda each: self._looked.get(each.id, 0))
         wanted = (
             each
             for each in longest_first

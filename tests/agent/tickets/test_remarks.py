@@ -97,6 +97,14 @@ def test_a_remark_becomes_the_word_of_its_author_at_the_ticket_system(desk, make
     assert (order.event.actor, order.event.via, order.event.comment) == ("ann", "rt", "go")
 
 
+def test_whoever_may_say_a_word_from_now_on_is_heard_on_incidents_that_were_open_before(desk, make):
+    orders, people = queue.Queue(), []
+    desk.said.append(Remark(id=4, actor="ann", text="paramedic ack"))
+    make(orders.put, people=lambda: people).offer([replace(incident(), awaiting=None)])
+    people.append("ann")
+    assert isinstance(orders.get(timeout=60).event, Acknowledged)
+
+
 def test_what_is_only_proposed_can_be_taken_up_by_a_remark_where_somebody_may_approve_it(desk, make):
     orders = queue.Queue()
     desk.said.append(Remark(id=4, actor="ann", text=f"approve {PLAN}"))
