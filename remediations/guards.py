@@ -152,7 +152,8 @@ def _storm(limits: Limits, situation: Situation, now: float) -> Refusal | None:
 def _attempts(limits: Limits, situation: Situation, _now: float) -> Refusal | None:
     if situation.continuing or situation.passes < limits.attempts:
         return None
-    return _escalate(Guard.ATTEMPTS, f"{situation.passes} attempts did not help, {limits.attempts} allowed")
+    reason = f"{situation.passes} attempts without {limits.healthy_reset:g} s of health in between, {limits.attempts} allowed"
+    return _escalate(Guard.ATTEMPTS, reason)
 
 
 def _rate(limits: Limits, situation: Situation, now: float) -> Refusal | None:

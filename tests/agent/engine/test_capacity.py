@@ -171,6 +171,7 @@ def test_ninety_days_end_in_one_change_and_one_ticket_whose_date_is_right(months
     draft = months.rows[0].payload["draft"]
     assert draft["correlation"] == f"h1:{change['id']}"
     assert draft["title"].startswith("[P4] Capacity: filesystem /srv on ")
+    assert draft["priority"] == "P4"
     assert "Growth: 4.65" in draft["body"].replace("4.66", "4.65")  # GiB a day
 
 

@@ -3,6 +3,8 @@
 import pytest
 
 from agent.app import knowledge
+from agent.engine.commands import OnIncident
+from agent.incidents.events import Declined
 from agent.store import writes
 
 RULES = """
@@ -43,6 +45,14 @@ def test_there_is_no_draft_where_an_article_is_or_of_a_drill(make_bench, article
     bench = make_bench(ladders=(), rules=RULES.format(article=article, drill=drill))
     bench.fault()
     assert bench.reader.drafts() == []
+
+
+def test_there_is_no_draft_of_what_ended_without_teaching_anything(lacking):
+    lacking.process(up=0)
+    incident = lacking.incidents()[0]["id"]
+    lacking.order(OnIncident(incident_id=incident, event=Declined(actor="ann", comment="it is retired")))
+    assert lacking.incidents()[0]["resolution"] == "wont_fix"
+    assert lacking.reader.drafts() == []
 
 
 def test_what_a_person_wrote_is_neither_drafted_nor_hidden_by_a_draft(lacking, tmp_path):
