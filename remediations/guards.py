@@ -152,8 +152,8 @@ def _storm(limits: Limits, situation: Situation, now: float) -> Refusal | None:
 def _attempts(limits: Limits, situation: Situation, _now: float) -> Refusal | None:
     if situation.continuing or situation.passes < limits.attempts:
         return None
-    reason = f"{situation.passes} attempts without {limits.healthy_reset:g} s of health in between, {limits.attempts} allowed"
-    return _escalate(Guard.ATTEMPTS, reason)
+    begun = f"{situation.passes} attempts without {limits.healthy_reset:g} s of health in between"
+    return _escalate(Guard.ATTEMPTS, f"{begun}, {limits.attempts} allowed")
 
 
 def _rate(limits: Limits, situation: Situation, now: float) -> Refusal | None:

@@ -132,6 +132,11 @@ class DaemonBackend:
 
         return capacity_view.newest(self._reader, self._parts.clock.now())
 
+    def services(self) -> Sequence[Mapping[str, Any]]:
+        from agent.app import catalogue_view  # noqa: PLC0415 - once in a while
+
+        return catalogue_view.services(self.policy().catalogue, self._reader, self._parts.clock.now())
+
     @property
     def reader(self) -> Reader:
         return self._reader

@@ -178,6 +178,18 @@ def capacity(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is pr
     client(outlook)
 
 
+def services(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    catalogue = command(
+        commands,
+        "service",
+        "show the service catalogue: what was agreed about each service, and how it stands",
+        module="services",
+        example="paramedic service shop",
+    )
+    catalogue.add_argument("name", nargs="?", default="", metavar="NAME", help="everything about one; default: all")
+    client(catalogue)
+
+
 def tickets(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
     verbs = verbs_of(commands, "ticket", "read the embedded ticket book")
     listing = command(verbs, "list", "list open tickets, newest first", module="tickets")

@@ -12,7 +12,7 @@ from agent.cli.grammar import group as _group
 from agent.cli.grammar import json_flag as _json
 from agent.cli.grammar import point_in_time, seconds
 from agent.cli.grammar import verbs_of as _verbs_of
-from agent.cli.incident_parser import articles, capacity, incidents, oncall, problems, remediations, tickets
+from agent.cli.incident_parser import articles, capacity, incidents, oncall, problems, remediations, services, tickets
 from agent.cli.report_parser import overrides, reports, reviews, suggestions
 from agent.cli.trial_parser import drills, trials
 
@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     articles(commands)
     reports(commands)
     capacity(commands)
+    services(commands)
     suggestions(commands)
     reviews(commands)
     overrides(commands)

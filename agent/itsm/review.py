@@ -1,13 +1,15 @@
 """What the figures of a period say should be looked at, and what people decide when they do. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from agent.itsm.catalogue import DEFAULT
 from agent.itsm.changes import Change
 from agent.itsm.evidence import Evidence, Terms
-from agent.itsm.figures import PHASES
+from agent.itsm.figures import PHASES, counts
 from agent.itsm.measures import Measures
 from agent.itsm.problems import Problem
 from agent.itsm.suggestions import Point
@@ -26,6 +28,7 @@ _ADVICE = {
     "overdue_review": "review it and set the next date",
     "budget_spent": "put reliability before change until it is met",
     "promises_broken": "find what they waited for, or agree on what can be kept",
+    "unmapped": "let a service match it, or accept that the default one has it",
     "noise": "give it a longer `for` or another limit",
     "worst_rule": "remove the cause of the most frequent ones",
     "ineffective": "mend it, or let a person approve it",
@@ -61,6 +64,7 @@ def points(measures: Measures, evidence: Evidence, today: str) -> tuple[Point, .
     return (
         *_goals(evidence.services, today),
         *_services(measures),
+        *_unmapped(measures, evidence),
         *_rules(measures),
         *_actions(measures),
         *_slowest(measures),
@@ -112,6 +116,16 @@ def _services(measures: Measures) -> Iterator[Point]:
         if broken:
             says = f"{broken} of {service.promised} promises were broken"
             yield _point("promises_broken", about, says, service.owner)
+
+
+def _unmapped(measures: Measures, evidence: Evidence) -> Iterator[Point]:
+    """Yield the alerts that no service of the catalogue wants, if there is more in it than the default one."""
+    if all(terms.name == DEFAULT.name for terms in evidence.services):
+        return
+    opened = (each for each in evidence.incidents if counts(each) and measures.start <= each.opened_at < measures.end)
+    names = Counter(each.alertname for each in opened if each.service == DEFAULT.name)
+    for name, incidents in sorted(names.items()):
+        yield _point("unmapped", f"alert {name}", f"{incidents} of its incidents belong to no service")
 
 
 def _rules(measures: Measures) -> Iterator[Point]:

@@ -163,6 +163,7 @@ def report_rows(reports: ReportsApi) -> Sequence[Row]:
         (
             ("GET", "/control/report", reports.report),
             ("GET", "/control/capacity", reports.capacity),
+            ("GET", "/control/services", reports.services),
             ("GET", "/control/reports", reports.published),
             ("POST", "/control/reports", reports.publish),
             ("GET", "/control/reports/{id}", reports.recomputed),

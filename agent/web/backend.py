@@ -128,6 +128,9 @@ class Backend(Protocol):
     def capacity(self) -> Sequence[Mapping[str, Any]]:
         """Return the newest outlook on each resource, and the change that was asked for because of it."""
 
+    def services(self) -> Sequence[Mapping[str, Any]]:
+        """Return every service of the catalogue with how it stands."""
+
     @property
     def reports(self) -> Reports: ...
 

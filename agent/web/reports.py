@@ -1,4 +1,4 @@
-"""The routes about reports, suggestions, reviews and the outlook on capacity, for the operators' commands."""
+"""The routes about reports, suggestions, reviews, services and the outlook on capacity, for the operators' commands."""
 
 import math
 import re
@@ -93,6 +93,10 @@ class ReportsApi:
     async def capacity(self, _request: Request, _peer: Peer) -> Response:
         """Answer with the outlook on every resource."""
         return answer(await self._caller.call(self._backend.capacity))
+
+    async def services(self, _request: Request, _peer: Peer) -> Response:
+        """Answer with the service catalogue."""
+        return answer(await self._caller.call(self._backend.services))
 
     async def publish(self, request: Request, peer: Peer) -> Response:
         asked = await fields_of(request, _Publication)

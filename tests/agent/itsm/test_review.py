@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from agent.app.reporting import evidence
 from agent.itsm import review
 from agent.itsm.availability import ServiceFigures
-from agent.itsm.catalogue import Agreement, Objective
+from agent.itsm.catalogue import Agreement, Catalogue, Objective, Service
 from agent.itsm.changes import ChangeKind, Deed, Word, carried_out
 from agent.itsm.evidence import Evidence, Terms
 from agent.itsm.figures import PHASES
 from agent.itsm.measures import ActionFigures, Measures, RuleFigures, Spread, measures
 from agent.itsm.problems import Problem, ProblemState
+from rules import matchers
+from tests.agent.engine.conftest import Bench
 
 EVIDENCE = Evidence(host="web1", start=0.0, end=7 * 86400.0)
 QUIET = measures(EVIDENCE)
@@ -44,8 +47,8 @@ PROBLEM = Problem(
 GOAL = Objective(availability=0.999, window=86400.0, agreement=Agreement(by="Head of Sales", review_by="2026-11-23"))
 
 
-def found(figures: Measures = QUIET, **evidence: object) -> set[tuple[str, str, str]]:
-    points = review.points(figures, replace(EVIDENCE, **evidence), "2026-11-23")
+def found(figures: Measures = QUIET, **known: object) -> set[tuple[str, str, str]]:
+    points = review.points(figures, replace(EVIDENCE, **known), "2026-11-23")
     return {(each.kind, each.about, each.owner) for each in points}
 
 
@@ -129,3 +132,17 @@ def test_an_emergency_is_named_until_somebody_has_reviewed_it():
     assert found(changes=(EMERGENCY,)) == {("unreviewed_change", f"change {EMERGENCY.id}", "")}
     assert found(changes=(replace(EMERGENCY, reviewed=Word(by="bob", via="cli", at=20.0)),)) == set()
     assert found(changes=(replace(EMERGENCY, drill=True),)) == set()
+
+
+def test_alerts_that_belong_to_no_service_are_named_where_there_are_services(tmp_path):
+    shop = Service(name="shop", match=(matchers.parse_all('{name="web"}'),))
+    bench = Bench(tmp_path / "state", ladders=(), catalogue=Catalogue([shop]))
+    begin = bench.clock.now()
+    bench.processes({"web": 0, "postgres": 0, "worker": 0})
+    bench.clock.advance(1)
+    known = evidence(bench.reader, bench.policy, "web1", begin, bench.clock.now())
+    bench.database.close()
+    (point,) = [each for each in review.points(measures(known), known, "2026-11-23") if each.kind == "unmapped"]
+    assert (point.about, point.says) == ("alert ProcessDown", "2 of its incidents belong to no service")
+    alone = replace(known, services=tuple(each for each in known.services if each.name == "default"))
+    assert "unmapped" not in {each.kind for each in review.points(measures(alone), alone, "2026-11-23")}

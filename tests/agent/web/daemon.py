@@ -80,6 +80,9 @@ class Backend:
     def capacity(self):
         return []
 
+    def services(self):
+        return []
+
     def problems(self, *, closed):
         return [{"id": "one", "state": "closed"}] if closed else []
 
