@@ -101,7 +101,7 @@ def _show(incident: Mapping[str, Any]) -> None:
     )
     for title, key, columns in _SECTIONS:
         _show_rows(title, columns, incident.get(key) or ())
-    _show_diagnostics(incident.get("runs") or ())
+    _show_runs(incident.get("runs") or ())
     for refusal in incident.get("refusals") or ():
         print(f"refused by {screen.cut(refusal)}")
 
@@ -156,18 +156,27 @@ def _cell(column: str, value: Any) -> str:  # noqa: ANN401 - JSON
     return screen.text(value)
 
 
-def _show_diagnostics(runs: Iterable[Mapping[str, Any]]) -> None:
+def _show_runs(runs: Iterable[Mapping[str, Any]]) -> None:
+    """Show what was captured before each run, and what it printed."""
     for run in runs:
-        lines = (run.get("diagnostics") or "").splitlines()
-        if lines:
-            print(f"\nbefore {screen.cut(run['action'])} at {screen.moment(run['started_at'])}:")
-            for text in lines[:_DIAGNOSTIC_LINES]:
-                print(f"  {printable(text)}")
-            if len(lines) > _DIAGNOSTIC_LINES:
-                print(f"  … {len(lines) - _DIAGNOSTIC_LINES} more lines with --json")
+        name = f"{screen.cut(run['action'])} at {screen.moment(run['started_at'])}"
+        _show_text(f"before {name}", run.get("diagnostics") or "")
+        _show_text(f"output of {name}", run.get("output") or "")
 
 
-_DIAGNOSTIC_LINES = 40
+def _show_text(title: str, text: str) -> None:
+    lines = text.splitlines()
+    if len(lines) > 2 * _HALF_LINES:
+        left_out = f"… {len(lines) - 2 * _HALF_LINES} more lines with --json"
+        lines = [*lines[:_HALF_LINES], left_out, *lines[-_HALF_LINES:]]
+    if lines:
+        print(f"\n{title}:")
+    for line in lines:
+        print(f"  {printable(line)}")
+
+
+_HALF_LINES = 20
+"""How much of a longer text is shown from its beginning, and from its end."""
 _SECTIONS = (
     ("promises", "clocks", ("kind", "target", "calendar", "spent", "since", "warned_at", "breached_at", "met")),
     ("attempts", "attempts", ("started_at", "remediation", "action", "resource", "outcome", "verdict", "detail")),

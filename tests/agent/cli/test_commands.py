@@ -108,6 +108,18 @@ def test_an_incident_is_shown_with_all_that_was_done(tmp_path, run):
     assert max(len(line) for line in out.splitlines()) < 250
 
 
+def test_what_a_run_printed_is_shown_first_and_last_and_steers_no_terminal(tmp_path, run):
+    printed = "".join(f"line {number}\n" for number in range(100)) + "\x1b[2Jfailed at last\n"
+    shown = {**INCIDENT, "runs": [{"action": "run_script", "started_at": 1.7e9, "diagnostics": "", "output": printed}]}
+    with daemon(tmp_path / "sock", {"GET /control/incidents/inc1": (200, shown)}):
+        _, out, _ = run("incident", "show", "inc1", "--socket", tmp_path / "sock")
+    assert re.search(r"\noutput of run_script at [-0-9: ]+:\n  line 0\n", out)
+    assert "  line 19\n  … 61 more lines with --json\n  line 81\n" in out
+    assert "failed at last" in out
+    assert "\x1b" not in out
+    assert "before run_script" not in out
+
+
 def test_json_shows_the_answer_itself(tmp_path, run):
     with daemon(tmp_path / "sock", {"GET /control/incidents/inc1": (200, INCIDENT)}):
         _, out, _ = run("incident", "show", "inc1", "--json", "--socket", tmp_path / "sock")
