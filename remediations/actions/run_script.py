@@ -56,7 +56,7 @@ def _problem(path: Path) -> str:
         return "is not executable: chmod u+x"
     for each, each_found in ((path, found), *((parent, parent.lstat()) for parent in path.parents)):
         if each_found.st_uid not in {0, os.geteuid()}:
-            return f"cannot be trusted: {each} belongs to user {each_found.st_uid}, not to root or to us"
+            return f"cannot be trusted: {each} belongs to user {each_found.st_uid}, not to root or to us: chown root"
         # Others may write a directory with the sticky bit: they cannot replace what is not theirs.
         if each_found.st_mode & _WRITABLE_BY_OTHERS and not _is_sticky_directory(each_found.st_mode):
             return f"cannot be trusted: others may write {each}: chmod go-w"

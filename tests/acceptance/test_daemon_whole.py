@@ -290,3 +290,30 @@ def test_a_crash_leaves_a_last_will_and_after_the_restart_everybody_hears_the_en
     for system, look in SEEN.items():
         count, status, _ = look(getattr(site, system), "DownCrash", ticket_id(incident, system))
         assert (count, status) == (1, "resolved"), system
+
+
+def test_whoever_was_told_anything_hears_that_nobody_watches_any_more(site: Site):
+    """Runs at the very end: it is what `paramedic uninstall` asks for before it takes the daemon away."""
+    service, daemon = site.services["Plain"], site.daemon
+    service.close_gate()
+    service.kill()
+    told = daemon.await_incident(
+        "DownPlain", lambda each: each["attempts"][1:] and len(each["ticket_links"]) == len(SEEN)
+    )
+    eventually(lambda: amtool(site, "DownPlain"))
+    with Reader(site.broker) as reader:
+        eventually(lambda: reader.states(told["id"])[-1:] == ["remediating"], what=lambda: reader.seen)
+
+        answer = daemon.client.post("farewell")
+
+        assert answer["tickets"] >= len(SEEN)
+        assert answer["alerts"] >= 1
+        eventually(lambda: daemon.client.get("status")["owed"] <= 1, what=daemon.tail)  # the repair at the gate
+        eventually(lambda: not amtool(site, "DownPlain"), what=daemon.tail)
+        daemon.stop()
+        retained = {topic for topic, _, _ in reader.seen}
+        eventually(lambda: {reader.of(topic)[-1] for topic in retained} == {""}, what=lambda: reader.seen)
+    for system, look in SEEN.items():
+        _, status, comments = look(getattr(site, system), "DownPlain", ticket_id(told, system))
+        assert status != "resolved", "the fault may still be there"
+        assert any("nothing watches this any more" in comment for comment in comments), comments

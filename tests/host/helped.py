@@ -82,6 +82,20 @@ class Helped(Hosted):
 
         return eventually(look, seconds, lambda: f"{unit} {state}: {self.incident(unit)}\n{self.journal()}")
 
+    def await_calm(self) -> None:
+        """Return once nothing serious goes on: what others broke is forgotten, and so is what failed at boot."""
+        self.machine.run("systemctl", "reset-failed")
+
+        def look():
+            with suppress(ControlError):
+                return not [
+                    each["id"]
+                    for each in self.client.get("incidents", state="active", limit=200)
+                    if each["priority"] == "P1"
+                ]
+
+        eventually(look, 60.0, self.journal)
+
     def journal(self) -> str:
         names = ("paramedic", "paramedic-exec.service", "paramedic-exec.socket", "paramedic-run-*")
         return "\n".join(self.machine.journal(name) for name in names)

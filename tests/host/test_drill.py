@@ -8,6 +8,7 @@ from tests.host.patient import PARAMEDIC
 
 
 def test_every_drill_is_passed_in_the_installed_daemon_and_the_helper_hears_of_none(host: Helped):
+    host.await_calm()
     runs = helped_runs(host)
     done = host.machine.outcome(
         PARAMEDIC, "drill", "all", "--json", "--against", "/run/paramedic/paramedic.sock", timeout=120
@@ -21,6 +22,7 @@ def test_every_drill_is_passed_in_the_installed_daemon_and_the_helper_hears_of_n
 
 def test_a_drill_that_comes_again_is_held_by_its_unit_and_at_the_wrong_time_not(host: Helped):
     machine, unit, timer = host.machine, "paramedic-drill@service-down.service", "paramedic-drill@service-down.timer"
+    host.await_calm()
     assert machine.run("systemd-analyze", "verify", timer, unit) == ""
     machine.run("systemctl", "enable", "--now", timer)
     try:

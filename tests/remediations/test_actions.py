@@ -369,7 +369,7 @@ def test_a_script_that_is_not_executable_is_refused(scripts):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_a_script_of_another_user_is_refused(scripts):
     os.chown(scripts / "mend.sh", 12345, -1)
-    assert "belongs to user 12345" in refuse_script(Context(script_dirs=(scripts,)))
+    assert "belongs to user 12345, not to root or to us: chown root" in refuse_script(Context(script_dirs=(scripts,)))
 
 
 @pytest.mark.parametrize("name", ["kill_process", "free_space"])

@@ -210,3 +210,22 @@ def test_on_the_host_itself_the_service_manager_is_told_in_an_order_that_works(i
     ]
     quiet = [step.argv for step in installing(wanted, Path("/"), start=False)]
     assert ("systemctl", "enable", "paramedic.service") in quiet
+
+
+@pytest.mark.parametrize("how", [(), ("--without-helper",)])
+def test_uninstalling_takes_every_file_of_ours_away_and_leaves_the_rest(install, capsys, how):
+    install(*how)
+    mine = [install.root / name for name in ("etc/paramedic/actions.d/own.toml", "etc/polkit-1/rules.d/49-own.rules")]
+    record = install.root / "var/lib/paramedic/paramedic.db"
+    for path in (*mine, record):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+
+    assert main(["uninstall", "--root", str(install.root)]) == 0
+
+    said = capsys.readouterr()
+    assert f"remove /{POLICY if not how else POLKIT}" in said.out.splitlines()
+    assert {path for path in install.root.rglob("*") if path.is_file()} == {*mine, record}
+    assert "the record stays in /var/lib/paramedic" in said.err
+    assert main(["uninstall", "--root", str(install.root), "--purge"]) == 0
+    assert {path for path in install.root.rglob("*") if path.is_file()} == set(mine)
