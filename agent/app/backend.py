@@ -11,7 +11,7 @@ from agent.app.drills.room import DrillRoom
 from agent.collecting import health
 from agent.collecting.sink import Settings
 from agent.config.options import Config
-from agent.engine.commands import Command, CommandError, StartDrill
+from agent.engine.commands import Command, CommandError, Reload, StartDrill
 from agent.engine.engine import Engine
 from agent.engine.judgements import Judgement
 from agent.engine.parts import Parts
@@ -54,6 +54,7 @@ class DaemonBackend:
         """Metrics of no collector: what drills measure, and what messages become."""
         self.read_tickets: Callable[[], None] | None = None
         self.drill_room: DrillRoom | None = None
+        self.reload: Callable[[str], Mapping[str, Any]] | None = None
         self.environment = HostEnvironment()
         """Where the daemon runs."""
         self.config: Callable[[], Config] = Config
@@ -76,6 +77,8 @@ class DaemonBackend:
             if self.drill_room is None:
                 raise CommandError("drills are switched off: set [drill] enabled = true")
             return self.drill_room.start(command)
+        if isinstance(command, Reload) and self.reload is not None:
+            return self.reload(command.actor)
         return self._engine.call(command, timeout_seconds)
 
     def busy(self) -> str:

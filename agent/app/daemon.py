@@ -26,7 +26,7 @@ from agent.config import paths
 from agent.config.load import load
 from agent.config.options import Config
 from agent.engine import recovery
-from agent.engine.commands import BusyError, CommandError, Reload, SetStop
+from agent.engine.commands import BusyError, CommandError, SetStop
 from agent.engine.engine import Engine
 from agent.engine.parts import IDLE_SECONDS, Outside, Parts
 from agent.executor.helped import HelpedRepairs
@@ -54,7 +54,6 @@ _STOP_ANSWER_SECONDS = 2.0
 """How often, and for how long each time, the engine is asked to follow the broker's stop topic."""
 _ANSWER_SECONDS = 2.5
 """How long the stopping daemon waits for what its interrupted runs have to say: a little more than they are given."""
-_RELOAD_SECONDS = 30.0
 _WORD_SECONDS = 10.0
 _REASON_LENGTH = 200
 _FIRST_LOOK_SECONDS = 60.0
@@ -77,7 +76,8 @@ def main(config_path: Path | None) -> int:
         threading.excepthook = on_thread_death
         with Daemon(config, config_path) as daemon:
             while signals.wait() <= {signal.SIGHUP}:
-                daemon.reload()
+                # Not here: a file system that hangs must not keep the daemon from being stopped.
+                threading.Thread(target=daemon.reload, name="reload", daemon=True).start()
             daemon.notifier.stopping()
             _log.info("stopping")
         _log.info("stopped")
@@ -120,7 +120,7 @@ class Daemon:
         """Take over a changed configuration; if it is wrong the running one stays."""
         self.notifier.reloading()
         try:
-            answer = self.engine.call(Reload(actor="SIGHUP"), _RELOAD_SECONDS)
+            answer = self._reloading.reload("SIGHUP")
             _log.info("reloaded", **{key: str(value) for key, value in answer.items()})
         except CommandError as error:
             _log.error("reload failed: the running configuration stays", error=str(error))
@@ -142,6 +142,7 @@ class Daemon:
         backend.collectors, backend.external = self.config.collectors, host.external(self.config)
         backend.environment = host.environment(self.config)
         backend.config = self._current
+        backend.reload = self._reloading.reload
         backend.subscribed = [*scenarios.METRICS, *outward.subscribed_metrics(self.config)]
         backend.read_tickets = self._read_tickets
         if self.config.drill.enabled:

@@ -1,20 +1,22 @@
-"""Reload: the new configuration is built beside the old one and swapped in between two batches, or not at all."""
+"""Reload: the new configuration is built beside the old one, off the engine, and swapped in whole, or not at all."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, replace
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agent.app import attaching, building, host, planning, quieting
-from agent.app.configuration_changes import ConfigurationRecord, sections
+from agent.app.configuration_changes import ConfigurationRecord, Sections, sections
 from agent.config import ladders
 from agent.config.load import load
 from agent.config.options import Config
 from agent.config.problems import ConfigError
 from agent.config.registries import shipped
 from agent.engine.batch import Batch
-from agent.engine.commands import CommandError
+from agent.engine.commands import BusyError, CommandError, Reconfigure
 from agent.engine.engine import Engine
 from agent.engine.parts import Parts
 from agent.incidents.events import ClockDue, RuleRemoved
@@ -57,6 +59,22 @@ _BY_CHANNEL = _TELLING | {"reports"}
 """What names channels waits for new ones: what is owed to one that is not there would be lost."""
 
 
+RELOAD_SECONDS = 30.0
+"""How long to wait for another reload, and then for the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a reload has read: everything that takes long is done."""
+
+    config: Config
+    """With what the daemon itself adds."""
+    groups: Sequence[RuleGroup]
+    sections: Sections
+    waiting: frozenset[str]
+    """What differs and was left out of `config`."""
+
+
 class Reloading:
     """Knows the configuration that runs, as it was loaded; `prepare` adds what the daemon itself adds to one."""
 
@@ -70,6 +88,8 @@ class Reloading:
         self._engine = engine
         self._parts = parts
         self._record = ConfigurationRecord(parts, path)
+        self._turn = threading.Lock()
+        """One reload after the other, from the reading to the end: what is taken over last was read last."""
 
     @property
     def config(self) -> Config:
@@ -77,38 +97,66 @@ class Reloading:
         return self._config
 
     def attach(self) -> None:
-        self._parts.orders.reload = self.reload
         running = sections(self._loaded, self._parts.ruleset.groups.values())
         self._record.started(running, self._parts.clock.now())
         self._parts.database.commit(self._parts.desk.tally.configured(self._parts.clock.now()))
         metrics.RELOAD_OK.set(1)
         metrics.RELOAD_TIME.set(self._parts.clock.now())
 
-    def reload(self, batch: Batch, actor: str) -> Mapping[str, Any]:
-        """Swap in what has changed. Return the names of changed tables and of those that need a restart."""
+    def reload(self, actor: str) -> Mapping[str, Any]:
+        """Take over what has changed. Return the names of changed tables and of those that need a restart.
+
+        Reading, parsing and checking take the caller's time, and the engine goes on meanwhile. Raise CommandError.
+        """
+        if not self._turn.acquire(timeout=RELOAD_SECONDS):
+            raise BusyError("another reload is under way")
         try:
-            loaded = load(self._path, os.environ)
-            wanted = self._prepare(loaded)
-            changed = {f.name for f in fields(Config) if getattr(wanted, f.name) != getattr(self._config, f.name)}
-            waiting = _waiting(changed)
-            new = replace(wanted, **{name: getattr(self._config, name) for name in waiting})
-            groups = building.groups(new)
+            return self._ordered(actor)
+        finally:
+            self._turn.release()
+
+    def _ordered(self, actor: str) -> Mapping[str, Any]:
+        try:
+            found = self._read()
         except ConfigError as error:
-            metrics.RELOAD_OK.set(0)
-            self._record.refused(batch, actor, str(error))
+            swap = partial(self._refuse, str(error), actor)
+            self._engine.call(Reconfigure(actor=actor, swap=swap), RELOAD_SECONDS)
             raise CommandError("; ".join(str(error).splitlines()), 400) from error
-        if _versions(groups) != _versions(self._parts.ruleset.groups.values()):
+        swap = partial(self._take_over, found, actor)
+        answer = self._engine.call(Reconfigure(actor=actor, swap=swap), RELOAD_SECONDS)
+        lacking = self.warn()
+        return {**answer, "not_ready": lacking} if lacking else answer
+
+    def _read(self) -> _Found:
+        """Return what the files say now. Raise ConfigError."""
+        loaded = load(self._path, os.environ)
+        running = self._config
+        # Whether there are drills is a matter of the start: what they need comes and goes with them.
+        wanted = self._prepare(replace(loaded, drill=running.drill))
+        waiting = _waiting(_differing(wanted, running))
+        wanted = replace(wanted, **{name: getattr(running, name) for name in waiting})
+        if loaded.drill != running.drill:
+            waiting.add("drill")
+        groups = building.groups(wanted)
+        return _Found(wanted, groups, sections(loaded, groups), frozenset(waiting))
+
+    def _refuse(self, why: str, actor: str, batch: Batch) -> Mapping[str, Any]:
+        metrics.RELOAD_OK.set(0)
+        self._record.refused(batch, actor, why)
+        return {}
+
+    def _take_over(self, found: _Found, actor: str, batch: Batch) -> Mapping[str, Any]:
+        """Swap in what was read, on the engine's thread."""
+        changed = _differing(found.config, self._config)
+        if _versions(found.groups) != _versions(self._parts.ruleset.groups.values()):
             changed.add("rules")
-        changed -= waiting
-        self._record.reloaded(batch, sections(loaded, groups), actor, waiting)
-        self._swap(batch, new, groups)
-        self._config = new
+        self._record.reloaded(batch, found.sections, actor, found.waiting)
+        self._swap(batch, found.config, found.groups)
+        self._config = found.config
         self._tell(batch, changed)
         metrics.RELOAD_OK.set(1)
         metrics.RELOAD_TIME.set(batch.now)
-        lacking = self.warn()
-        answer = {"changed": sorted(changed), "restart_required": sorted(waiting)}
-        return answer | {"not_ready": lacking} if lacking else answer
+        return {"changed": sorted(changed), "restart_required": sorted(found.waiting)}
 
     def warn(self) -> list[str]:
         """Say once in the log which steps will be refused because the host lacks what they need. Return it."""
@@ -122,7 +170,7 @@ class Reloading:
         for incident in self._parts.casebook.active() if _TELLING & changed else ():
             self._parts.desk.happened(batch, incident, ClockDue())
 
-    def _swap(self, batch: Batch, new: Config, groups: list[Any]) -> None:
+    def _swap(self, batch: Batch, new: Config, groups: Sequence[RuleGroup]) -> None:
         parts = self._parts
         situations = parts.situations
         situations.policy = planning.policy(new, publish=situations.policy.publish)
@@ -158,6 +206,10 @@ class Reloading:
             of_a_rule = incident.fingerprint and not incident.rule.startswith("posted;")
             if incident.state is State.RESOLVED and of_a_rule and incident.rule not in known:
                 self._parts.desk.happened(batch, incident, RuleRemoved())
+
+
+def _differing(one: Config, other: Config) -> set[str]:
+    return {field.name for field in fields(Config) if getattr(one, field.name) != getattr(other, field.name)}
 
 
 def _waiting(changed: set[str]) -> set[str]:

@@ -1,6 +1,6 @@
 """What operators and other programs can ask of the engine. Each is answered once its effect is durable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from collectors.sample import Failure, Origin, Reading
 from remediations.mode import Mode
 
 if TYPE_CHECKING:
+    from agent.engine.batch import Batch
     from agent.itsm.capacity_plan import Survey
 
 
@@ -175,12 +176,20 @@ class KeepSurvey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
-    """Read the configuration again.
+    """Read the configuration again. The application does that, and orders `Reconfigure`.
 
     Answer: {"changed": [...], "restart_required": [...]}, and "not_ready" if steps cannot run on this host as it is.
     """
 
     actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconfigure:
+    """Take over what another thread has read, or note why it cannot be: `swap` does the one or the other."""
+
+    actor: str
+    swap: Callable[["Batch"], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +280,7 @@ Command = (
     | KeepSurvey
     | Improvement
     | Reload
+    | Reconfigure
     | Farewell
     | StartDrill
     | RecordDrill

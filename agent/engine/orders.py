@@ -26,9 +26,9 @@ from agent.engine.commands import (
     Promote,
     ProposeChange,
     PutSilence,
+    Reconfigure,
     RecordDrill,
     Rehearse,
-    Reload,
     ReviewChange,
     SetMaintenance,
     SetStop,
@@ -47,8 +47,6 @@ from agent.telemetry import log
 
 _log = log.get("operator")
 STOP = "stop"
-Reloader = Callable[[Batch, str], Mapping[str, Any]]
-"""Takes the name of whoever wants it, too."""
 Rehearser = Callable[[Batch, Rehearse], Mapping[str, Any]]
 Surveyor = Callable[[Batch, KeepSurvey], Mapping[str, Any]]
 Improver = Callable[[Batch, Improvement], Mapping[str, Any]]
@@ -97,7 +95,6 @@ class Orders:
         self._intake = intake
         self.keep = keep
         self.schedule = Schedule()
-        self.reload: Reloader | None = None
         self.farewell: Leaver | None = None
         self.rehearse: Rehearser | None = None
         self.stand_in: Substitute | None = None
@@ -135,8 +132,8 @@ class Orders:
             case RecordDrill():
                 batch.writes += writes.put_drill(command.result, batch.now)
                 return {}
-            case Reload() if self.reload is not None:
-                return self.reload(batch, command.actor)
+            case Reconfigure():
+                return command.swap(batch)
             case Farewell() if self.farewell is not None:
                 return self.farewell(batch, command)
             case Rehearse() if self.rehearse is not None:

@@ -1,5 +1,7 @@
 """Reload: what runs afterwards is one configuration, whole, and not half of the next one."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -8,13 +10,14 @@ from structlog.testing import capture_logs
 from agent.app import building
 from agent.app.reloading import Reloading
 from agent.config.load import load
-from agent.engine.commands import Reload
+from agent.engine.commands import CommandError
 from agent.engine.engine import Engine
 from agent.engine.parts import Outside
 from agent.incidents.incident import State
 from agent.itsm.catalogue import NO_SERVICES
 from agent.store.database import Database
 from collectors.sample import Reading, Sample, Source, labels
+from tests.acceptance.daemon import open_within
 from tests.agent.engine.conftest import FakeClock
 
 CONFIG = """
@@ -72,8 +75,10 @@ class House:
 
     def reload(self, text):
         self.path.write_text(text)
-        answer = self.engine.queue.order(Reload(actor="ann (uid 0)"))
-        self.engine.turn(self.engine.queue.take(0.0, 10))
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(self.reloading.reload, "ann (uid 0)")
+            while not answer.done():  # as the engine's own thread does it
+                self.engine.turn(self.engine.queue.take(0.05, 10))
         return answer.result(0)
 
     def fail(self, name="web"):
@@ -195,3 +200,46 @@ def test_a_script_that_is_not_there_is_no_reason_to_refuse_a_configuration_but_s
     (scripts / "mend.sh").chmod(0o700)
     assert house.reload(CONFIG + REPAIR) == {"changed": [], "restart_required": []}
     assert "runner" in house.fail("other"), "once it is there it is used, without a restart"
+
+
+def test_what_happens_while_a_reload_reads_its_files_is_handled_at_once_and_by_the_old_rules(house):
+    rules = house.path.parent / "rules.yml"
+    rules.unlink()
+    os.mkfifo(rules)  # a large file, a slow disk: it is read to its end when we say so
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(house.reloading.reload, "ann (uid 0)")
+        with open_within(rules) as file:  # once the reload has opened it
+            file.write(RULES.replace("severity: critical", "severity: warning").encode())
+            house.fail()
+            (incident,) = house.parts.casebook
+            assert dict(incident.labels)["severity"] == "critical"
+            assert not answer.done()
+        while not answer.done():
+            house.engine.turn(house.engine.queue.take(0.05, 10))
+        assert answer.result()["changed"] == ["rules"]
+
+
+def test_two_reloads_at_once_take_turns_and_the_last_one_counts(house):
+    rules = house.path.parent / "rules.yml"
+    rules.unlink()
+    os.mkfifo(rules)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(house.reloading.reload, "ann (uid 0)")
+        with open_within(rules) as file:
+            second = pool.submit(house.reloading.reload, "bob (uid 0)")
+            rules.unlink()
+            rules.write_text(RULES.replace("Down", "Newest"))
+            file.write(RULES.replace("Down", "Newer").encode())
+        while not (first.done() and second.done()):
+            house.engine.turn(house.engine.queue.take(0.05, 10))
+    names = {rule.name for group in house.parts.ruleset.groups.values() for rule in group.rules}
+    assert ("Newest" in names, "Newer" in names) == (True, False)
+
+
+def test_a_broken_file_is_refused_on_record_and_the_running_rules_stay(house):
+    (house.path.parent / "rules.yml").write_text("groups: 1")
+    with pytest.raises(CommandError, match="groups"):
+        house.reload(CONFIG)
+    assert house.fail() == {"chat"}
+    told = house.database.connection.execute("SELECT document FROM changes WHERE kind = 'reload'").fetchall()
+    assert ["refused: " in document for (document,) in told] == [True]
