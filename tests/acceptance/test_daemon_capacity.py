@@ -72,7 +72,7 @@ def planned(daemon: Daemon) -> Any:
     def look() -> Any:
         return next((each for each in told(daemon, "capacity") if each["plan"]), None)
 
-    return eventually(look, 30.0, lambda: f"{told(daemon, 'capacity')}\n{daemon.tail()}")
+    return eventually(look, 60.0, lambda: f"{told(daemon, 'capacity')}\n{daemon.tail()}")
 
 
 def test_a_disk_that_fills_is_one_change_and_one_ticket_across_restarts(daemon):

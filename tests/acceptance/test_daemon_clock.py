@@ -35,14 +35,14 @@ def test_the_hold_of_a_verification_keeps_its_length_when_the_clock_is_set(tmp_p
         rules = rule_file(*map(down_rule, services.values()))
         with running_daemon(tables, rules, environment=environment) as daemon:
             services["Web"].kill()
-            daemon.await_incident("DownWeb", lambda incident: (incident["work"] or {}).get("healthy_since"))
-            began = time.monotonic()
+            waiting = daemon.await_incident("DownWeb", lambda incident: (incident["work"] or {}).get("healthy_since"))
             # Renamed into place: it may be read at any moment.
             following.rename(stamp)
-            fixed = daemon.await_state("DownWeb", "resolved", 20.0)
-            assert time.monotonic() - began > HOLD - 1.0, "it was believed too early"
+            fixed = daemon.await_state("DownWeb", "resolved", 60.0)
+            held = fixed["resolved_at"] - seconds - waiting["work"]["healthy_since"]
+            assert held > HOLD - 1.0, "it was believed too early"
             assert fixed["resolution"] == "fixed"
-            assert fixed["resolved_at"] - time.time() == pytest.approx(seconds, abs=30.0), "the clock was not set"
+            assert fixed["resolved_at"] - time.time() == pytest.approx(seconds, abs=300.0), "the clock was not set"
             assert len(fixed["attempts"]) == 1
             assert daemon.metric("paramedic_clock_steps_total") == 1
             services["Mail"].kill()

@@ -1,7 +1,6 @@
 """What goes wrong around a running daemon: with its data, its configuration, its neighbours, and in mid-work."""
 
 import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -56,13 +55,11 @@ def test_an_alert_that_resolves_while_its_action_runs_waits_for_the_actions_end(
     assert service.answers()
 
 
-def test_a_stop_during_an_action_takes_less_than_five_seconds_and_loses_nothing(mending: Daemon, service: Watched):
+def test_a_stop_during_an_action_does_not_wait_for_it_and_loses_nothing(mending: Daemon, service: Watched):
     service.close_gate()
     service.kill()
     before = mending.await_state("DownWeb", "remediating")
-    began = time.monotonic()
-    assert mending.stop() == 0
-    assert time.monotonic() - began < 5.0
+    assert mending.stop(seconds=50.0) == 0, "the action would go on for a minute"
     mending.start()
     after = mending.await_state("DownWeb", "escalated")
     assert after["id"] == before["id"]

@@ -62,4 +62,4 @@ def test_a_breaker_that_opens_says_so_in_its_metric_in_the_list_and_by_an_incide
         shown = daemon.client.get("remediations")
         assert [(each["name"], each["breaker"]) for each in shown] == [("broken", "open")]
         daemon.tell_anything("a collector that breaks has paramedic look at its own metrics at once {\n")
-        daemon.await_incident("ParamedicBreakerOpen", bool, 30.0, scope="remediation", name="broken")
+        daemon.await_incident("ParamedicBreakerOpen", bool, 60.0, scope="remediation", name="broken")

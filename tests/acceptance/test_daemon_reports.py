@@ -53,7 +53,7 @@ def test_what_broke_and_was_mended_is_reported_sent_kept_and_the_same_after_a_cr
         daemon.tell(web=True)
         daemon.await_state("Broken", "verifying")
         daemon.tell(web=False)
-        daemon.await_state("Broken", "resolved", 40.0)
+        daemon.await_state("Broken", "resolved", 60.0)
         first, last = (str(datetime.now(UTC).timestamp() + seconds) for seconds in (-3600, 0))
         eventually(lambda: daemon.metric("paramedic_availability_ratio", service="shop") > 0, what=daemon.tail)
         report = said(daemon, "report", "--from", first, "--to", last, "--send", "ops").strip()

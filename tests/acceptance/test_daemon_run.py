@@ -74,7 +74,7 @@ def test_the_daemon_on_its_defaults_tells_an_ordinary_user_where_it_is_and_what_
         metrics, control = (re.search(rf"{key}=(\S+)", running)[1] for key in ("metrics", "control"))
         assert Path(control).is_relative_to(home)
         assert int(re.search(r"rules=(\d+)", running)[1]) > 20
-        status = eventually(lambda: ready(control), 30.0, said.read_text)
+        status = eventually(lambda: ready(control), 60.0, said.read_text)
         assert status["endpoints"] == {"metrics": metrics, "control": control}
         assert status["series"] > 100
         assert metrics in paramedic("status", "--socket", control).stdout

@@ -52,7 +52,7 @@ def test_a_person_who_acknowledges_a_drill_and_sees_it_passed_is_certified(daemo
     assert waiting["attempts"] == [], "nothing is done before somebody has taken it"
     said("incident", "ack", waiting["id"], *socket_of(daemon))
 
-    result = eventually(lambda: over(daemon, held), 30.0, daemon.tail)
+    result = eventually(lambda: over(daemon, held), 60.0, daemon.tail)
 
     assert (result["ok"], result["failed"], result["points"]) == (True, None, 100)
     assert f"(uid {os.getuid()})" in result["acknowledged_by"]
@@ -64,7 +64,7 @@ def test_a_person_who_acknowledges_a_drill_and_sees_it_passed_is_certified(daemo
 
 def test_a_drill_that_nobody_acknowledges_is_failed_and_over(daemon: Daemon):
     held = daemon.client.post("drill", scenario="service-down", people_seconds=1.0)["drill"]
-    result = eventually(lambda: over(daemon, held), 30.0, daemon.tail)
+    result = eventually(lambda: over(daemon, held), 60.0, daemon.tail)
     assert (result["ok"], result["failed"]) == (False, "nobody acknowledged it within 1 s")
     assert not at_work_below(str(daemon.directory / "state/drill"))
     eventually(lambda: daemon.incidents() == [], what=daemon.tail)

@@ -25,7 +25,7 @@ def test_a_critical_plugin_is_repaired_where_its_origin_is_listed_and_only_there
         daemon.start()
         deep = daemon.await_incident("Deep", lambda incident: incident["escalated_reason"], check="it")
         assert "origin" in deep["escalated_reason"]
-        fixed = daemon.await_state("CheckCritical", "resolved", 40.0, check="it")
+        fixed = daemon.await_state("CheckCritical", "resolved", 60.0, check="it")
         assert fixed["resolution"] == "fixed"
         assert not (tmp_path / "never").exists()
 
@@ -40,4 +40,4 @@ def test_a_plugin_that_hangs_delays_nobody_and_is_unknown(tmp_path):
     with prepared_daemon(tables, rules) as daemon:
         daemon.start()
         daemon.await_state("Warns", "escalated", check="quick")
-        daemon.await_state("Unknown", "escalated", 40.0, check="hang")
+        daemon.await_state("Unknown", "escalated", 60.0, check="hang")

@@ -83,7 +83,7 @@ def test_one_fault_reaches_people_by_mail_and_topic_and_hostile_text_stays_text(
         assert letter["Subject"] == told["subject"]
         assert "<script>" in letter.get_content()
         assert letter.get_content_type() == "text/plain"
-        daemon.await_state("Down", "escalated", 40.0)
+        daemon.await_state("Down", "escalated", 60.0)
         daemon.tell(web=False)
         texts = []
         while not texts or texts[-1]["state"] != "resolved":

@@ -61,7 +61,7 @@ def test_a_daemon_with_it_mends_a_drill(name: str):
         with log.open("wb") as file:
             process = subprocess.Popen(command, env=own, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         try:
-            eventually(lambda: ready(folder), 30.0, log.read_text)
+            eventually(lambda: ready(folder), 60.0, log.read_text)
             drilled = paramedic("drill", LIVE[name], "--against", str(folder / "paramedic.sock"), "--json")
             assert drilled.returncode == 0, f"{drilled.stdout}{drilled.stderr}\n{log.read_text()}"
             assert json.loads(drilled.stdout)["points"] == 100

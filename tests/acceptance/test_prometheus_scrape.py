@@ -28,10 +28,10 @@ def prometheus(tmp_path_factory):
         collect(daemon.backend.store, time.time())
         with running_prometheus(CONFIG % daemon.server.addresses[1]) as server:
             scraped = "count_over_time(up[1m]) >= 5 and up == 1"
-            eventually(lambda: asked(server, scraped), 30.0, lambda: targets(server))
+            eventually(lambda: asked(server, scraped), 60.0, lambda: targets(server))
             live()  # what is divided by an increase needs one
             moved = "increase(paramedic_incidents_ended_total[1m]) > 0"
-            eventually(lambda: asked(server, moved), 30.0, lambda: targets(server))
+            eventually(lambda: asked(server, moved), 60.0, lambda: targets(server))
             yield server
 
 

@@ -38,14 +38,14 @@ def test_an_alert_of_another_host_s_alertmanager_opens_an_incident_and_its_end_r
     daemon.start()
     with running_alertmanager(CONFIG % daemon.url) as alertmanager:
         post(alertmanager)
-        incident = daemon.await_state("DiskBroken", "escalated", 40.0, instance="db1")
+        incident = daemon.await_state("DiskBroken", "escalated", 60.0, instance="db1")
         assert dict(incident["annotations"]) == {"summary": "sda is gone"}
         assert incident["alert_state"] == "firing"
         # No notification comes for an hour: that it is not refreshed within minutes means nothing.
         (listed,) = requests.get(f"{daemon.url}/api/v2/alerts", timeout=60).json()
         assert datetime.fromisoformat(listed["endsAt"]) > datetime.now(UTC) + timedelta(hours=4)
         post(alertmanager, endsAt=datetime.now(UTC).isoformat())
-        daemon.await_state("DiskBroken", "resolved", 40.0, instance="db1")
+        daemon.await_state("DiskBroken", "resolved", 60.0, instance="db1")
 
 
 def test_a_notification_sent_while_the_daemon_was_away_is_sent_again(daemon):

@@ -103,7 +103,7 @@ def answers(**fields):
 def test_what_is_no_page_of_metrics_is_a_failure_that_says_why(exporter, spoil, reason):
     spoil(exporter)
     with pytest.raises(CollectError, match=reason):
-        scraped(options(exporter, timeout=2.0))
+        scraped(options(exporter))
 
 
 def test_a_bomb_is_not_unpacked_further_than_the_limit(exporter):

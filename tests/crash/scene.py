@@ -105,7 +105,7 @@ class Life:
     def end(self, number: int = signal.SIGKILL) -> None:
         """End it, unless it has ended."""
         self.kill(number)
-        assert self.ended(10), "it does not end"
+        assert self.ended(60), "it does not end"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,7 +148,7 @@ class Scene:
 
     def _configuration(self, repair_seconds: float, listen: str) -> str:
         if self.helped:
-            step = {"action": "run_script", "script": "repair.sh", "timeout": "10s"}
+            step = {"action": "run_script", "script": "repair.sh", "timeout": "60s"}
             step["arguments"] = [str(self.folder), f"{repair_seconds:g}"]
         else:
             step = self._direct(repair_seconds)
@@ -182,7 +182,7 @@ class Scene:
             **self.options,
         }
         url = f"http://127.0.0.1:{self.desk.port}/tickets"
-        ticket = {"name": "desk", "system": "webhook", "url": url, "find_url": url, "timeout": "5s"}
+        ticket = {"name": "desk", "system": "webhook", "url": url, "find_url": url, "timeout": "60s"}
         blocks = [f"[{name}]\n{_lines(table)}" for name, table in tables.items()]
         blocks += [f"[[remediations]]\n{_lines(remediation)}", f"[[tickets]]\n{_lines(ticket)}"]
         return "\n".join(blocks)
@@ -192,7 +192,7 @@ class Scene:
             "action": "restart_command",
             "name": "patient",
             "argv": ["/bin/sh", self.folder / "repair.sh", self.folder, f"{repair_seconds:g}"],
-            "timeout": "10s",
+            "timeout": "60s",
         }
 
     # -- the patient

@@ -52,7 +52,7 @@ def ask(top, *requests, prefix=()):
 
 
 def order(top):
-    return {"op": "run", "run": RUN_ID, "argv": [str(top / "count")], "timeout": 5}
+    return {"op": "run", "run": RUN_ID, "argv": [str(top / "count")], "timeout": 60}
 
 
 STATUS = {"op": "status", "run": RUN_ID}

@@ -151,5 +151,5 @@ def helped(suite: str = SUITE) -> Iterator[Helped]:
         done = machine.outcome(PARAMEDIC, "install", timeout=120)
         if done.returncode:
             pytest.fail(f"{done.stdout}\n{found.journal()}")
-        eventually(lambda: re.search(r"watching ", machine.journal("paramedic")), 30.0, found.journal)
+        eventually(lambda: re.search(r"watching ", machine.journal("paramedic")), 60.0, found.journal)
         yield found

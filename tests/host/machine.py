@@ -26,7 +26,7 @@ PACKAGES = ("systemd", "systemd-sysv", "dbus", "python3", "polkitd", "procps", "
 PROCESSES = 800
 """A fork bomb in the host stays in the host."""
 BOOT_SECONDS = 60.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 _CGROUPS = Path("/sys/fs/cgroup")
 _RESTARTS = 133
 """What systemd-nspawn ends with when the host wants to be booted again."""
@@ -112,7 +112,7 @@ def booted(suite: str = SUITE) -> Iterator[Machine]:
         console = root.parent / "console"
         process = _start(nspawn, root, name, groups, console)
         stack.callback(_stop, process)
-        leader = eventually(lambda: _leader(process.pid), 20.0, lambda: console.read_text(errors="replace"))
+        leader = eventually(lambda: _leader(process.pid), 60.0, lambda: console.read_text(errors="replace"))
         machine = Machine(root=root, leader=leader, starter=process.pid)
         eventually(lambda: _is_up(machine), BOOT_SECONDS, lambda: console.read_text(errors="replace"))
         _let_limits_bite(machine)

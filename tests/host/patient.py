@@ -123,7 +123,7 @@ class Patient(Hosted):
 
     def await_closed_ticket(self, unit: str) -> None:
         """Return once there is one ticket about the unit, and it is resolved; fail if there are more."""
-        eventually(lambda: [each["Status"] for each in self.tickets(unit)] == ["resolved"], 30.0, self.journal)
+        eventually(lambda: [each["Status"] for each in self.tickets(unit)] == ["resolved"], 60.0, self.journal)
 
     def await_ready(self) -> None:
         """Return once every collector has been run."""
@@ -134,7 +134,7 @@ class Patient(Hosted):
                 return True
             return False
 
-        eventually(look, 30.0, self.journal)
+        eventually(look, 60.0, self.journal)
 
     def metrics(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as answer:

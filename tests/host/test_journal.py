@@ -37,7 +37,7 @@ def listener(patient):
     patient.machine.write(PROGRAM, '#!/bin/sh\nexec journalctl --merge "$@"\n', 0o755)
     restarted(patient)
     # journalctl stands at the end of the journal once it has told of a line.
-    eventually(lambda: log(patient, "connection 0 lost") or lost(patient), 20.0, "no line is heard")
+    eventually(lambda: log(patient, "connection 0 lost") or lost(patient), 60.0, "no line is heard")
     settled(patient)
     yield patient
     patient.configure()
@@ -66,7 +66,7 @@ def lost(patient, labels='pattern="lost"'):
 def settled(patient):
     """Return how many lines have matched once that number stays: journald hands them over late."""
     seen = [-1.0] * 10
-    eventually(lambda: seen.append(lost(patient)) or len(set(seen[-10:])) == 1, 20.0, "more and more lines match")
+    eventually(lambda: seen.append(lost(patient)) or len(set(seen[-10:])) == 1, 60.0, "more and more lines match")
     return seen[-1]
 
 
@@ -87,7 +87,7 @@ def test_lines_that_come_while_the_daemon_is_away_are_counted_once(listener, end
     place = "/var/lib/paramedic/journal.cursor"
     kept = listener.machine.read(place)
     log(listener, "all is well")
-    eventually(lambda: listener.machine.read(place) != kept, 30.0, "the place is not kept")
+    eventually(lambda: listener.machine.read(place) != kept, 60.0, "the place is not kept")
     if end == "restart":
         listener.machine.run("systemctl", "stop", "paramedic")
     else:
@@ -95,7 +95,7 @@ def test_lines_that_come_while_the_daemon_is_away_are_counted_once(listener, end
     log(listener, "connection 3 lost", "connection 4 lost", "connection 5 lost")
     listener.machine.run("systemctl", "start", "paramedic")
     listener.await_ready()
-    eventually(lambda: lost(listener) == 3, 20.0, lambda: f"{lost(listener)} lines\n{listener.journal()}")
+    eventually(lambda: lost(listener) == 3, 60.0, lambda: f"{lost(listener)} lines\n{listener.journal()}")
     assert settled(listener) == 3
 
 
@@ -105,7 +105,7 @@ def test_a_journalctl_that_is_killed_is_started_again_and_nothing_is_missed(list
     listener.machine.run("kill", "-KILL", pid)
     log(listener, "connection 6 lost", "connection 7 lost")
     eventually(lambda: reader(listener) not in ([pid], []), 60.0, listener.journal)
-    eventually(lambda: lost(listener) == before + 2 or lost(listener) == 2, 20.0, lambda: f"{before}, {lost(listener)}")
+    eventually(lambda: lost(listener) == before + 2 or lost(listener) == 2, 60.0, lambda: f"{before}, {lost(listener)}")
     series = 'paramedic_watch_reconnects_total{watch="journal"}'
     assert listener.metric(series) == 1
     assert listener.metric('node_scrape_collector_success{collector="journal"}') == 1
@@ -114,11 +114,11 @@ def test_a_journalctl_that_is_killed_is_started_again_and_nothing_is_missed(list
 def test_a_journald_that_is_killed_takes_nobody_with_it_and_what_comes_then_is_heard(listener):
     pid, before = listener.pid(), settled(listener)
     listener.machine.run("systemctl", "kill", "--signal=KILL", "systemd-journald")
-    eventually(lambda: listener.machine.outcome("journalctl", "--sync").returncode == 0, 20.0, listener.journal)
+    eventually(lambda: listener.machine.outcome("journalctl", "--sync").returncode == 0, 60.0, listener.journal)
     log(listener, "connection 10 lost")
-    eventually(lambda: lost(listener) > before, 20.0, listener.journal)
+    eventually(lambda: lost(listener) > before, 60.0, listener.journal)
     listener.machine.run("systemctl", "reload", "paramedic")  # which it says in the log
-    eventually(lambda: listener.journal().count("reloaded") > 0, 20.0, listener.journal)
+    eventually(lambda: listener.journal().count("reloaded") > 0, 60.0, listener.journal)
     assert listener.pid() == pid
 
 
@@ -139,7 +139,7 @@ def test_a_pattern_of_a_unit_hears_the_unit_and_systemd_about_it_and_nobody_else
     start = ("systemd-run", "--unit=bakery", "--quiet", "--wait", "sh", "-c", "echo connection 9 lost; exit 3")
     listener.machine.run(*start, check=False)
     listener.machine.run("journalctl", "--sync")
-    eventually(lambda: lost(listener, of_the_bakery) >= before + 3, 20.0, listener.journal)
+    eventually(lambda: lost(listener, of_the_bakery) >= before + 3, 60.0, listener.journal)
     settled(listener)
     # What the unit said, and systemd: how its main process exited, and with what result the unit failed.
     assert lost(listener, of_the_bakery) == before + 3

@@ -33,7 +33,7 @@ systemd-run --unit=installing dpkg --install /opt/slow.deb
 def installing(host: Helped) -> Iterator[str]:
     """Have dpkg at work on a package that takes its time."""
     host.machine.run("sh", "-c", SLOW)
-    eventually(lambda: "postinst" in host.processes(), 20.0, host.processes)
+    eventually(lambda: "postinst" in host.processes(), 60.0, host.processes)
     yield "/var/lib/dpkg/lock-frontend is locked"
     host.machine.run("rm", "/run/installing")
 
@@ -59,7 +59,7 @@ def logged_in(host: Helped) -> Iterator[str]:
             login.stdin.flush()
             return host.machine.outcome("test", "-s", "/run/typed").returncode == 0
 
-        eventually(typed, 30.0, host.processes)
+        eventually(typed, 60.0, host.processes)
         recorded = host.machine.outcome("sh", "-c", "test -s /run/utmp || ls /run/systemd/sessions | grep -q .")
         if recorded.returncode:
             login.stdin.close()
@@ -86,7 +86,7 @@ def test_a_repair_waits_for_whoever_is_at_work_on_the_host(host: Helped, at_work
     before = host.starts(UNIT)
     with at_work(host) as who:
         host.fail(UNIT)
-        eventually(lambda: (host.incident(UNIT) or {}).get("refusals"), 30.0, host.journal)
+        eventually(lambda: (host.incident(UNIT) or {}).get("refusals"), 60.0, host.journal)
         held = host.await_incident(UNIT, "open")
         assert [each.startswith(f"operator: somebody is at work here: {who}") for each in held["refusals"]] == [True]
         assert host.starts(UNIT) == before

@@ -47,8 +47,8 @@ def test_a_broken_configuration_leaves_the_running_one(patient):
 
 @pytest.fixture
 def impatient(patient):
-    """The watchdog waits four seconds."""
-    patient.machine.write(DROP_IN, "[Service]\nWatchdogSec=4\n")
+    """The watchdog waits eight seconds."""
+    patient.machine.write(DROP_IN, "[Service]\nWatchdogSec=8\n")
     patient.machine.run("systemctl", "daemon-reload")
     patient.machine.run("systemctl", "restart", "paramedic")
     yield patient
@@ -58,15 +58,15 @@ def impatient(patient):
 
 
 def test_an_engine_that_hangs_is_restarted_by_the_watchdog_and_shows_where_it_stood(impatient):
-    # Twice the watchdog's time is enough for a daemon that feeds it too late to be killed.
-    deadline = time.monotonic() + 8.0
-    eventually(lambda: time.monotonic() > deadline, 9.0, "time stands still")
+    # More than the watchdog's time is enough for a daemon that does not feed it to be killed.
+    deadline = time.monotonic() + 10.0
+    eventually(lambda: time.monotonic() > deadline)
     assert impatient.machine.show("paramedic", "NRestarts") == "0"
 
     pid = impatient.pid()
     with frozen(impatient.engine_thread()):
         assert impatient.metric("paramedic_ready") == 1  # the rest of the daemon goes on
-        eventually(lambda: impatient.machine.show("paramedic", "NRestarts") == "1", 20.0, impatient.journal)
+        eventually(lambda: impatient.machine.show("paramedic", "NRestarts") == "1", 60.0, impatient.journal)
     impatient.await_running(pid)
     shown = ("Watchdog timeout", "Fatal Python error: Aborted", "agent/engine/engine.py")
     eventually(lambda: all(each in impatient.journal() for each in shown), 60.0, impatient.journal)
@@ -75,7 +75,7 @@ def test_an_engine_that_hangs_is_restarted_by_the_watchdog_and_shows_where_it_st
 def test_a_daemon_that_stands_still_is_restarted_by_the_watchdog(impatient):
     pid = impatient.pid()
     impatient.machine.run("kill", "-STOP", str(pid))
-    eventually(lambda: impatient.machine.show("paramedic", "NRestarts") == "1", 20.0, impatient.journal)
+    eventually(lambda: impatient.machine.show("paramedic", "NRestarts") == "1", 60.0, impatient.journal)
     impatient.await_running(pid)
 
 

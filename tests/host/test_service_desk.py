@@ -70,7 +70,7 @@ class Desk:
             found = [each for each in (*self.patient.incidents(unit), *self.closed(unit)) if each["id"] not in known]
             return found[0] if found and found[0]["state"] == state else None
 
-        found = eventually(look, 30.0, lambda: f"{self.patient.incidents(unit)}\n{self.patient.journal()}")
+        found = eventually(look, 60.0, lambda: f"{self.patient.incidents(unit)}\n{self.patient.journal()}")
         return self.patient.client.get("incidents", found["id"])
 
     def closed(self, unit: str) -> list[dict]:
@@ -87,7 +87,7 @@ class Desk:
             found = [seen.ticket(link["ticket_id"]) for link in links if link["system"] == system]
             return found[0] if found and right(found[0]) else None
 
-        return eventually(look, 30.0, lambda: f"{seen.titles()}\n{self.patient.journal()}")
+        return eventually(look, 60.0, lambda: f"{seen.titles()}\n{self.patient.journal()}")
 
     def says(self, system: str, incident: dict, text: str) -> None:
         """Somebody writes a comment there, and the ticket system lets us know."""

@@ -65,7 +65,7 @@ def test_a_drill_that_is_terminated_cleans_up(folder):
     with drilling(folder) as running:
         _wait_for(folder, f"paramedic-drill-*/drill/{scratch_service.PIDFILE}", running)
         running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=30)
+        running.communicate(timeout=120)
         assert running.returncode == 143
     assert list(folder.iterdir()) == []
     assert not _processes_below(folder)
@@ -75,7 +75,7 @@ def test_what_a_drill_that_is_killed_leaves_goes_with_the_next_one(folder):
     with drilling(folder) as running:
         _wait_for(folder, f"paramedic-drill-*/drill/{scratch_service.PIDFILE}", running)
         running.kill()
-        running.communicate(timeout=30)
+        running.communicate(timeout=120)
     assert list(folder.iterdir()) != []
     scratch_daemon.sweep(folder)
     assert list(folder.iterdir()) == []

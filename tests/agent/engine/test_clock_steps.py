@@ -8,7 +8,7 @@ import pytest
 from agent.app import reporting
 from agent.engine import housekeeping
 from agent.engine.commands import OnIncident
-from agent.incidents.events import Acknowledged, EffectSettled
+from agent.incidents.events import Acknowledged
 from agent.itsm import figures
 from agent.itsm.measures import measures
 from agent.telemetry import metrics
@@ -29,9 +29,7 @@ def limited(bench, **limits):
 def repaired(bench):
     """Let the process fail, be restarted and proven healthy."""
     bench.process(up=0)
-    (row,) = bench.take("runner")
-    bench.engine.settled(EffectSettled(row=row.id, claim=row.claim, done=True, result={"outcome": "succeeded"}))
-    bench.turn()
+    bench.settle(*bench.take("runner"), outcome="succeeded")
     for _ in range(4):
         bench.clock.advance(5)
         bench.process(up=1)
@@ -71,9 +69,7 @@ def test_a_host_that_boots_with_an_earlier_clock_waits_no_longer_than_one_period
 def test_a_breaker_that_was_opened_by_a_later_clock_half_opens_in_its_time(bench):
     limited(bench, breaker=replace(bench.policy.ladders[0].limits.breaker, failures=1, of=1, half_open=300.0))
     bench.process(up=0)
-    (row,) = bench.take("runner")
-    bench.engine.settled(EffectSettled(row=row.id, claim=row.claim, done=True, result={"outcome": "failed"}))
-    bench.turn()
+    bench.settle(*bench.take("runner"), outcome="failed")
     for _ in range(5):
         bench.clock.advance(15)
         bench.process(up=0)

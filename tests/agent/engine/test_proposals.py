@@ -47,20 +47,14 @@ def observing(make_bench):
     return made
 
 
-def ordered(bench, command):
-    answer = bench.engine.queue.order(command)
-    bench.turn()
-    return answer.result(0)
-
-
 def promote(bench, to=None):
-    return ordered(bench, Promote(remediation="restart-web", actor="ann (uid 1)", reason="it was right", to=to))
+    return bench.order(Promote(remediation="restart-web", actor="ann (uid 1)", reason="it was right", to=to))
 
 
 def approve(bench):
     incident = bench.incidents()[0]
     plan = (incident["awaiting"] or incident["proposal"])["plan"]
-    ordered(bench, OnIncident(incident_id=incident["id"], event=Approved(actor="ann", via="cli", plan=plan)))
+    bench.order(OnIncident(incident_id=incident["id"], event=Approved(actor="ann", via="cli", plan=plan)))
 
 
 def right(bench):
@@ -68,11 +62,7 @@ def right(bench):
     bench.process(up=0)
     assert bench.take("runner") == []
     approve(bench)
-    (row,) = bench.take("runner")
-    bench.settle(row, outcome="succeeded")
-    bench.clock.advance(1)
-    bench.process(up=1)
-    bench.pass_time(11)
+    bench.helped()
     assert bench.incidents()[0]["resolution"] == "fixed"
 
 
@@ -163,11 +153,7 @@ def test_a_proposal_of_a_configuration_that_is_gone_does_not_count(observing):
     bench.process(up=0)
     approve(bench)
     configure(bench, version="v2")
-    (row,) = bench.take("runner")
-    bench.settle(row, outcome="succeeded")
-    bench.clock.advance(1)
-    bench.process(up=1)
-    bench.pass_time(11)
+    bench.helped()
     assert bench.incident()["proposal"]["proof"] == "correct"
     assert counts(bench) == (0, 0, 0)
 
@@ -231,9 +217,5 @@ def test_a_step_of_the_clock_neither_makes_nor_loses_evidence(observing):
         bench.clock.stepped = step
         bench.turn()
     approve(bench)
-    (row,) = bench.take("runner")
-    bench.settle(row, outcome="succeeded")
-    bench.clock.advance(1)
-    bench.process(up=1)
-    bench.pass_time(11)
+    bench.helped()
     assert counts(bench) == (1, 0, 0)

@@ -110,11 +110,7 @@ def test_time_spent_ending_an_interrupted_run_is_not_taken_from_its_verification
 def test_guard_counters_survive(bench):
     for _ in range(3):
         bench.process(up=0)
-        (repair,) = bench.take("runner")
-        bench.settle(repair, outcome="succeeded")
-        bench.clock.advance(1)
-        bench.process(up=1)
-        bench.pass_time(10)
+        bench.helped()
         bench.restart()
         bench.turn()
 

@@ -62,11 +62,7 @@ def test_after_half_an_opening_one_attempt_may_try_and_its_success_closes_the_br
     bench.restart()
 
     bench.process(up=0)
-    (trial,) = bench.take("runner")
-    bench.settle(trial, outcome="succeeded")
-    bench.clock.advance(1)
-    bench.process(up=1)
-    bench.pass_time(11)
+    bench.helped()
 
     assert bench.incidents()[0]["resolution"] == "fixed"
     assert reasons(bench)[-3:] == ["fixed", "breaker_closed", "breaker_closed"]
@@ -180,14 +176,8 @@ def demoted(bench):
     failing(bench, 4)
 
 
-def ordered(bench, command):
-    answer = bench.engine.queue.order(command)
-    bench.turn()
-    return answer
-
-
 def promote(bench, reason="the unit file is mended"):
-    return ordered(bench, Promote(remediation="restart-web", actor="ann (uid 1)", reason=reason))
+    return bench.order(Promote(remediation="restart-web", actor="ann (uid 1)", reason=reason))
 
 
 def approved_repair(bench):
@@ -195,23 +185,19 @@ def approved_repair(bench):
     bench.process(up=0)
     incident = bench.incidents()[0]
     event = Approved(actor="ann", via="cli", plan=incident["awaiting"]["plan"])
-    ordered(bench, OnIncident(incident_id=incident["id"], event=event)).result(0)
-    (row,) = bench.take("runner")
-    bench.settle(row, outcome="succeeded")
-    bench.clock.advance(1)
-    bench.process(up=1)
-    bench.pass_time(11)
+    bench.order(OnIncident(incident_id=incident["id"], event=event))
+    bench.helped()
 
 
 def test_a_demoted_remediation_is_promoted_by_a_person_and_only_on_evidence(bench):
     demoted(bench)
     with pytest.raises(CommandError, match="evidence is missing: 0 of 2"):
-        promote(bench).result(0)
+        promote(bench)
     approved_repair(bench)
     bench.restart()
     approved_repair(bench)
 
-    shown = promote(bench).result(0)
+    shown = promote(bench)
 
     assert (shown["mode"], shown["effective_mode"], shown["demoted_at"]) == ("auto", "auto", None)
     rows = bench.database.connection.execute("SELECT actor, detail FROM audit WHERE event = 'promoted'").fetchall()
@@ -235,9 +221,9 @@ def test_a_demotion_shows_in_metrics_and_in_the_list(bench):
 
 def test_what_acts_alone_already_or_is_not_there_cannot_be_promoted(bench):
     with pytest.raises(CommandError, match="its mode is auto already"):
-        promote(bench).result(0)
+        promote(bench)
     with pytest.raises(CommandError, match="no remediation 'nonsuch'"):
-        ordered(bench, Promote(remediation="nonsuch", actor="ann", reason="r")).result(0)
+        bench.order(Promote(remediation="nonsuch", actor="ann", reason="r"))
 
 
 def test_the_breaker_shows_in_its_metric(bench):
@@ -257,7 +243,7 @@ def test_an_approval_that_is_refused_is_answered_counted_and_changes_nothing(ben
     forged = Approved(actor="eve", via="api", plan=incident["awaiting"]["plan"])
 
     with pytest.raises(CommandError, match="api:eve is not among the approvers") as caught:
-        ordered(bench, OnIncident(incident_id=incident["id"], event=forged)).result(0)
+        bench.order(OnIncident(incident_id=incident["id"], event=forged))
 
     assert caught.value.status == 403
     assert bench.incident()["state"] == "awaiting_approval"
