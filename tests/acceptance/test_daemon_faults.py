@@ -32,7 +32,7 @@ def service() -> Iterator[Watched]:
 @pytest.fixture
 def mending(service: Watched) -> Iterator[Daemon]:
     """A daemon that watches and repairs the service."""
-    verify = {"hold": "1s", "timeout": "3s"}
+    verify = {"hold": "1s", "timeout": "8s"}
     tables = {
         "collectors": watching({"Web": service}),
         "remediations": [repair("DownWeb", service.repair_command, verify=verify)],

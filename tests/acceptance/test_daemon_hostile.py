@@ -16,14 +16,15 @@ KIB = 1024
 SCRIPTS = {
     "hang.sh": "#!/bin/sh\ntrap '' TERM\necho hanging\nwhile :; do sleep 60; done\n",
     "fork.sh": "#!/bin/sh\nfor n in 1 2 3; do (trap '' TERM; exec setsid sleep 4141) & done\nwait\n",
-    "flood.sh": "#!/bin/sh\nhead -c 200000000 /dev/zero\necho; echo the end\n",
+    "flood.sh": "#!/bin/sh\nhead -c 20000000 /dev/zero\necho; echo the end\n",
     "bytes.sh": "#!/bin/sh\nprintf 'caf\\351 \\033[31mred\\000 \\342\\200\\256 <b>\\n'\nexit 3\n",
 }
 OUTCOMES = {"hang": "timed_out", "fork": "timed_out", "flood": "succeeded", "bytes": "failed"}
 
 
 def scripted(script: str, *arguments: str, **more: Any) -> dict[str, Any]:
-    step = {"action": "run_script", "script": f"{script}.sh", "arguments": list(arguments), "timeout": "3s"}
+    timeout = "3s" if OUTCOMES.get(script) == "timed_out" else "60s"
+    step = {"action": "run_script", "script": f"{script}.sh", "arguments": list(arguments), "timeout": timeout}
     settings = {
         "match": [f'name="{script}"'],
         "origins": ["textfile"],

@@ -18,7 +18,7 @@ def test_a_critical_plugin_is_repaired_where_its_origin_is_listed_and_only_there
     listed = repair("CheckCritical", ["/bin/rm", str(broken)], origins=["nagios"])
     unlisted = repair("Deep", ["/bin/touch", str(tmp_path / "never")])
     tables = {
-        "collectors": {"nagios": {"interval": "1s", "timeout": "1s", "checks": [check]}},
+        "collectors": {"nagios": {"interval": "1s", "timeout": "30s", "checks": [check]}},
         "remediations": [listed, unlisted],
     }
     with prepared_daemon(tables, RULES) as daemon:

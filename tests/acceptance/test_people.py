@@ -35,7 +35,7 @@ def mail(post, **more):
         "ca_file": post.ca_file,
         "sender": "paramedic@example.org",
         "to": ["ops@example.org"],
-        "timeout": "5s",
+        "timeout": "30s",
     } | more
 
 
