@@ -175,6 +175,7 @@ def test_a_run_of_root_can_read_as_root_and_touch_nothing_else_either(host: Help
 
 def test_a_run_has_what_its_policy_gives_it(host: Helped, run):
     policy = 'user = "root"\ncapabilities = ["CAP_KILL"]\nnetwork = true\nmemory_mib = 77\ntasks = 33\n'
+    policy += "timeout_seconds = 300\n"
     run_id = run("#!/bin/sh\nexec sleep 600\n", policy, timeout=300.0)
     unit = f"paramedic-run-{run_id}.service"
     shown = {name: host.machine.show(unit, name) for name in ("MemoryMax", "TasksMax", "RuntimeMaxUSec", "User")}
