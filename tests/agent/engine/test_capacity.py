@@ -207,6 +207,8 @@ def test_the_ticket_follows_a_date_that_moves_and_is_closed_when_it_recedes(mont
     months.pass_days(1)
     assert months.told() == ["open", "update", "close"]
     assert shown("paramedic_capacity_full_timestamp_seconds") == pytest.approx(months.outlook().forecast.full_at)
+    assert shown("paramedic_capacity_fit") == pytest.approx(months.outlook().forecast.fit)
+    assert 0.6 <= shown("paramedic_capacity_fit") <= 1.0
     closed = months.changes()[0]
     assert (closed["id"], closed["state"]) == (change["id"], "expired")
     assert "days only" in closed["result"]

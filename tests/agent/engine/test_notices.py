@@ -7,9 +7,11 @@ import pytest
 
 from agent.incidents.events import EffectSettled
 from agent.incidents.routes import Route
+from agent.itsm.catalogue import Catalogue, Service, Target
 from agent.itsm.rota import Layer, Rota
 from agent.itsm.teams import Person, Roster
-from tests.agent.engine.conftest import NOW
+from rules import matchers
+from tests.agent.engine.conftest import NOW, RULES
 
 
 @pytest.mark.parametrize(
@@ -181,3 +183,30 @@ def test_whoever_knows_of_an_incident_hears_that_a_person_is_needed(make_bench):
         bench.pass_time(15)
         told += notices(bench, "mail")
     assert told == ["exhausted"]
+
+
+def test_people_hear_that_a_promise_is_at_risk_and_that_it_is_broken(make_bench):
+    shop = Service(
+        name="shop", match=(matchers.parse_all('{name="web"}'),), targets={"P1": Target(respond=100.0, resolve=None)}
+    )
+    bench = make_bench(ladders=(), routes=(ALL,), catalogue=Catalogue([shop]))
+    bench.process(up=0)
+    heard = notices(bench, "mail")
+    for _ in range(12):
+        bench.pass_time(10.0)
+        heard += notices(bench, "mail")
+    assert heard == ["no_remediation", "promise_at_risk", "promise_broken"]
+
+
+def test_people_hear_that_it_has_become_more_urgent_and_not_that_it_is_less_so(make_bench):
+    rules = RULES.replace("== 0", "< 1").replace(
+        "severity: critical", "severity: '{{ if eq $value 0.0 }}critical{{ else }}warning{{ end }}'"
+    )
+    bench = make_bench(ladders=(), routes=(ALL,), rules=rules)
+    heard = []
+    for up in (0.5, 0.0, 0.5):
+        bench.process(up=up)
+        bench.pass_time(1.0)
+        (incident,) = bench.incidents()
+        heard.append((incident["priority"], len(notices(bench, "mail"))))
+    assert heard == [("P3", 1), ("P1", 1), ("P3", 0)]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent.engine import pruning
 from agent.engine.commands import CloseProblem
 from agent.itsm.capacity import DAY, Forecast, Hour
 from agent.itsm.capacity_plan import Outlook, Subject
@@ -91,6 +92,22 @@ def test_a_record_that_is_all_open_work_is_left_alone(idle):
     prune(idle)
     assert ids(idle) == before
     assert len(idle.parts.casebook.active()) == 19
+
+
+def test_what_is_open_stays_although_nothing_happened_to_it_for_longest(idle):
+    for number in range(150):
+        fault(idle, f"job{number}")
+    idle.processes({"open": False})
+    (incident,) = idle.parts.casebook.active()
+    idle.database.commit([("UPDATE incidents SET updated_at = 1.0 WHERE id = ?", (incident.id,))])
+    told = count(idle, "audit", f"incident_id = '{incident.id}'")
+    limit(idle, BUDGET)
+    for _ in range(40):
+        due, _ = pruning.prune(idle.parts, idle.clock.now())
+        idle.database.commit(due)
+    assert 1 < count(idle, "incidents") < 150
+    assert incident.id in ids(idle)
+    assert count(idle, "audit", f"incident_id = '{incident.id}'") == told > 0
 
 
 def test_what_fits_is_kept_for_its_time(idle):

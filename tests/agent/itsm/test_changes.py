@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from agent.itsm import changes
+from agent.itsm import change_figures, changes
 from agent.itsm.changes import ChangeKind, ChangeState, ChangeType, Proposal, Word
 
 NOW = 1_800_000_000.0
@@ -72,3 +72,5 @@ def test_success_counts_what_was_tried_in_the_period_and_no_drills():
     ]
     assert changes.success(record, NOW, NOW + 10) == (1, 2)
     assert changes.success([], NOW, NOW + 10) == (0, 0)
+    (normal,) = change_figures.figures(record, NOW, NOW + 10)
+    assert (normal.done, normal.failed, normal.rejected, normal.expired) == (1, 1, 1, 1)
