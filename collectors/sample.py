@@ -1,6 +1,6 @@
 """Samples, the metrics they belong to, and the readings that carry them to the rules."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -54,7 +54,7 @@ def labels(**pairs: str) -> Labels:
 
 
 class Origin(StrEnum):
-    """Where a sample or alert came from; a remediation lists the origins it accepts."""
+    """Where a sample or alert came from, the nearest first; a remediation lists the origins it accepts."""
 
     LOCAL = "local"
     TEXTFILE = "textfile"
@@ -62,6 +62,14 @@ class Origin(StrEnum):
     SCRAPE = "scrape"
     MQTT = "mqtt"
     HTTP = "http"
+
+
+_NEAREST_FIRST = tuple(Origin)
+
+
+def farthest(origins: Iterable[Origin]) -> Origin:
+    """Return the origin of what came from all of these."""
+    return max(origins, key=_NEAREST_FIRST.index, default=Origin.LOCAL)
 
 
 class Source(NamedTuple):

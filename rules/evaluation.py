@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from collectors.sample import Labels, Origin, Reading, Sample, Source
+from collectors.sample import Labels, Reading, Sample, Source, farthest
 from rules.alert import Alert, AlertChange, AlertState
 from rules.alerting import Absence, AlertingRule, Element, RuleEvaluationError, Verdict, advance
 from rules.annotations import Moment
@@ -217,8 +217,8 @@ def _show(state: RuleState, scene: Scene) -> None:
     for alert in state.alerts.values():
         told[Told("ALERTS", alert.labels, _SHOWN.get(alert.state, _SHOWN[AlertState.FIRING]))] = 1.0
         told[Told("ALERTS_FOR_STATE", alert.labels)] = alert.active_at
-    foreign = (alert.origin for alert in state.alerts.values() if alert.origin is not Origin.LOCAL)
-    at, origin = scene.at - state.group.query_offset_seconds, next(foreign, Origin.LOCAL)
+    at = scene.at - state.group.query_offset_seconds
+    origin = farthest(alert.origin for alert in state.alerts.values())
     scene.store.tell(Source(ALERTS, state.rule.identity), at, told, origin=origin)
     state.written = bool(told)
 
@@ -233,7 +233,8 @@ def _record(state: RuleState, rule: RecordingRule, vector: list[tuple[Labels, fl
         raise RuleEvaluationError("two series have the same labels once the rule's labels are set")
     if samples or state.written:
         at = scene.at - state.group.query_offset_seconds
-        scene.store.append(Reading(source=Source(RULES, state.rule.identity), at=at, samples=samples))
+        origin = state.provenance.origin_of_all(scene.store)
+        scene.store.append(Reading(source=Source(RULES, state.rule.identity), at=at, samples=samples, origin=origin))
     state.written = bool(samples)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from collectors.sample import Labels, Origin, Source
+from collectors.sample import Labels, Origin, Source, farthest
 from rules.columns import Series
 from rules.matchers import Matcher
 from rules.promql.expression import parse
@@ -48,6 +48,8 @@ class Reach:
     seconds: float = 0.0
     agrees: _Agrees = ()
     """In which labels its series agree with a result: `on` (true) or `ignoring` some, all of them together."""
+    recorded: bool = False
+    """Rules record this metric, and others stand for what it is made of: this is for those who tell of it, too."""
 
     def agreed(self, labels: Labels) -> Labels:
         """Return those of a result's labels in which its series must agree with it."""
@@ -121,13 +123,14 @@ class Provenance:
     def __init__(self, selected: Iterable[Reach], own_labels: Iterable[str] = ()) -> None:
         self.reaches = tuple(selected)
         self._own = frozenset(own_labels)
-        self._chosen = tuple((reach.name, accepting(reach.matchers)) for reach in self.reaches)
+        self._chosen = tuple((reach, accepting(reach.matchers)) for reach in self.reaches)
         self._selected: list[tuple[Reach, dict[Source, _Seen]]] = []
         self._derived: dict[Source, SourceState] = {}
-        """Rules that have told of alerts: these sources are ours, their origin is that of the alerts."""
+        """Rules of ours that have told of what is selected: its origin is that of what they go by."""
         self._generation: tuple[int, ...] = ()
         self._living: tuple[tuple[int, ...], Living] | None = None
         self._sources: dict[Source, _Seen] = {}
+        self._farthest = Origin.LOCAL
         self._behind: dict[Labels, tuple[Source, ...]] = {}
 
     def behind(self, labels: Labels) -> tuple[Source, ...]:
@@ -144,15 +147,20 @@ class Provenance:
             found: dict[Source, None] = {}
             for reach, sources in self._selected:
                 agreed = reach.agreed(told)
-                found |= dict.fromkeys([source for source, seen in sources.items() if seen.fits(agreed)] or sources)
+                fitting = [source for source, seen in sources.items() if seen.fits(agreed)]
+                found |= dict.fromkeys(fitting or (() if reach.recorded else sources))
             known = self._behind[labels] = tuple(found)
         return known
 
     def origin(self, sources: Iterable[Source]) -> Origin:
-        """Return where the sources' samples came from: only if all are local is it local."""
+        """Return where the sources' samples came from, of several origins the farthest."""
         origins = [seen.origin for seen in map(self._sources.get, sources) if seen]
-        origins += [rule.origin for rule in self._derived.values()]
-        return next((origin for origin in origins if origin is not Origin.LOCAL), Origin.LOCAL)
+        return farthest([*origins, *(rule.origin for rule in self._derived.values())])
+
+    def origin_of_all(self, store: SeriesStore) -> Origin:
+        """Return the same of all sources that there are now."""
+        self.refresh(store)
+        return farthest([self._farthest, *(rule.origin for rule in self._derived.values())])
 
     def living(self, store: SeriesStore) -> "Living":
         """Return the series, not ended, that the selectors have now."""
@@ -160,8 +168,9 @@ class Provenance:
         if self._living is None or self._living[0] != generation:
             chosen = (
                 series.key.labels
-                for name, accepts in self._chosen
-                for series in store.select(name)
+                for reach, accepts in self._chosen
+                if not reach.recorded
+                for series in store.select(reach.name)
                 if not series.ended and accepts(series.key)
             )
             self._living = (generation, Living(chosen, always=not self.reaches))
@@ -170,7 +179,9 @@ class Provenance:
     def covered(self, store: SeriesStore, at: float) -> bool:
         """Return whether the store's history reaches as far back as every selector does."""
         return all(
-            store.covers(None if reach.name is None else (reach.name,), reach.seconds, at) for reach in self.reaches
+            store.covers(None if reach.name is None else (reach.name,), reach.seconds, at)
+            for reach in self.reaches
+            if not reach.recorded
         )
 
     def told(self, labels: Labels) -> Labels:
@@ -184,18 +195,19 @@ class Provenance:
             return
         self._generation = generation
         self._behind, self._sources, self._selected, self._derived = {}, {}, [], {}
-        for reach, (name, accepts) in zip(self.reaches, self._chosen, strict=True):
+        for reach, accepts in self._chosen:
             sources: dict[Source, _Seen] = {}
-            for series in store.select(name):
+            for series in store.select(reach.name):
                 source = series.owner.source
                 if not accepts(series.key):
                     continue
                 if source.collector not in _OURS:
                     sources.setdefault(source, _Seen(series.owner.origin)).series.append(series)
-                elif source.collector == ALERTS:
+                elif not reach.recorded:
                     self._derived[source] = series.owner
             self._selected.append((reach, sources))
             self._sources |= sources
+        self._farthest = farthest({seen.origin for seen in self._sources.values()})
 
     def _membership(self, store: SeriesStore) -> tuple[int, ...]:
         return tuple(store.membership(reach.name) for reach in self.reaches)

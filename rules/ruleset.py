@@ -298,11 +298,12 @@ def _recorded(groups: Iterable[RuleGroup]) -> dict[str, tuple[Reach, ...]]:
 def _resolved(
     wanted: Iterable[Reach], recorded: Mapping[str, tuple[Reach, ...]], within: frozenset[str] = frozenset()
 ) -> Iterator[Reach]:
-    """Yield the selectors with recorded metrics replaced by what they are made of."""
+    """Yield the selectors, and for recorded metrics what they are made of."""
     for reach in wanted:
         if reach.name is None or reach.name not in recorded or reach.name in within:
             yield reach
             continue
+        yield replace(reach, recorded=True)
         for inner in _resolved(recorded[reach.name], recorded, within | {reach.name}):
             yield replace(inner, seconds=inner.seconds + reach.seconds, agrees=(*reach.agrees, *inner.agrees))
 

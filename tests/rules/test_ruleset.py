@@ -200,6 +200,52 @@ def test_an_alert_about_an_alert_has_its_origin(expression):
     assert {alert.name: alert.origin for alert in world.ruleset.active()} == {"Hot": Origin.MQTT, "Act": Origin.MQTT}
 
 
+EXPORTER = Source("scrape", "shop")
+
+
+def told(*rules, name="temperature", pushed=(), scraped=()):
+    """Return the origin of the alert, when others have said something, too: by MQTT, and an exporter."""
+    world = World(*rules)
+    for at in (100, 115, 130):
+        world.up(at, 0)
+        for labels in pushed:
+            world.read(at, (name, 60, labels), source=TOPIC, origin=Origin.MQTT)
+        for labels in scraped:
+            world.read(at, (name, 60, labels), source=EXPORTER, origin=Origin.SCRAPE)
+        world.evaluate(at + 1)
+    return next(alert.origin for alert in world.ruleset.active() if alert.name == "Act")
+
+
+@pytest.mark.parametrize(
+    "expression", ["heat:max > 50", '{__name__=~"heat:.*"} > 50', '{__name__=~"heat:.*", name!="x"} > 50']
+)
+def test_what_a_rule_has_recorded_is_of_the_origin_of_what_it_goes_by(expression):
+    rules = "- {record: 'heat:max', expr: 'max(temperature)'}", f"- {{alert: Act, expr: '{expression}'}}"
+    assert told(*rules, pushed=[{}]) is Origin.MQTT
+    assert told(*rules, pushed=[{}], scraped=[{}]) is Origin.MQTT
+    assert told(*rules, scraped=[{}]) is Origin.SCRAPE
+
+
+@pytest.mark.parametrize("expression", ["temperature > 1 or shop_down", "shop_down or temperature > 1"])
+def test_of_several_origins_the_farthest_counts_wherever_it_stands(expression):
+    world = World(f"- {{alert: Act, expr: 'sum({expression}) > 0'}}")
+    world.read(100, ("temperature", 60, {"a": "b"}), source=TOPIC, origin=Origin.MQTT)
+    world.read(100, ("shop_down", 60, {}), source=EXPORTER, origin=Origin.SCRAPE)
+    world.evaluate(101)
+    assert world.alert.origin is Origin.MQTT
+
+
+def test_whoever_tells_of_a_metric_that_rules_record_is_not_taken_for_them():
+    rules = "- {record: 'all:down', expr: 'up == 0'}", "- {alert: Act, expr: 'all:down > 50'}"
+    assert told(*rules, name="all:down", scraped=[{"name": "shop"}]) is Origin.SCRAPE
+
+
+def test_an_alert_about_what_we_recorded_is_ours_although_others_tell_of_such_a_metric():
+    rules = "- {record: 'all:down', expr: 'up == 0'}", "- {alert: Act, expr: 'all:down < 50'}"
+    assert told(*rules, name="all:down", scraped=[{"name": "shop"}]) is Origin.LOCAL
+    assert told(*rules) is Origin.LOCAL
+
+
 def test_an_alert_about_an_alert_of_ours_is_ours():
     world = World(DOWN, "- {alert: Act, expr: 'ALERTS{alertname=\"Down\"}'}")
     world.up(100, 0)
