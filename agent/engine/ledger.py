@@ -39,8 +39,6 @@ class Run:
     first_step: bool = False
     """It begins a pass of the ladder."""
     drill: bool = False
-    ill_since: float = 0.0
-    """Since when what it is to repair has not been well."""
 
     @property
     def owner(self) -> Owner:
@@ -106,8 +104,10 @@ class Ledger:
         own = (self._all, self._by_owner[run.owner])
         return own if run.drill else (*own, self._by_action[run.action])
 
-    def started(self, run: Run, *, reset: float, breakers: Iterable[tuple[Subject, BreakerLimits]]) -> list[Write]:
-        """Count an execution, and a pass if it begins one. Return what must be written."""
+    def started(
+        self, run: Run, *, ill_since: float, reset: float, breakers: Iterable[tuple[Subject, BreakerLimits]]
+    ) -> list[Write]:
+        """Count an execution, and a pass if it begins one; see `passes`. Return what must be written."""
         self._note(run)
         self.running[run.run_id] = run.resource
         now = run.started_at
@@ -117,7 +117,7 @@ class Ledger:
             for write in self.stand(subject, tried(self.standing(subject), limits, now))
         ]
         if run.first_step:
-            self._passes[run.owner] = (self.passes(run.owner, run.ill_since, reset) + 1, now)
+            self._passes[run.owner] = (self.passes(run.owner, ill_since, reset) + 1, now)
             changes.append(writes.put_passes(*run.owner, *self._passes[run.owner]))
         return changes
 
@@ -170,7 +170,10 @@ class Ledger:
         return [writes.put_passes(*owner, count, now)]
 
     def passes(self, owner: Owner, ill_since: float, reset: float) -> int:
-        """Return how many passes were begun since the resource was well for `reset` seconds, the last time it was."""
+        """Return how many passes were begun since the resource was well for `reset` seconds, the last time it was.
+
+        It has not been well since `ill_since`.
+        """
         count, unhealthy_at = self._passes.get(owner, (0, ill_since))
         return 0 if ill_since - unhealthy_at >= reset else count
 

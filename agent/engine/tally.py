@@ -61,12 +61,14 @@ class Tally:
             started_at=batch.now,
             first_step=attempt.step == 0 and not attempt.compensates,
             drill=incident.drill,
-            ill_since=spans.since(incident, batch.now),
         )
         reset = ladder.limits.healthy_reset if ladder is not None else 0.0
         subjects = _subjects(attempt, incident)
         batch.writes += self._ledger.started(
-            run, reset=reset, breakers=[(each, self.breaker_limits(each)) for each in subjects]
+            run,
+            ill_since=spans.since(incident, batch.now),
+            reset=reset,
+            breakers=[(each, self.breaker_limits(each)) for each in subjects],
         )
 
     @staticmethod
