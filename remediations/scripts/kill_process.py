@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import os
 import re
+import resource
 import select
 import signal
 import stat
@@ -64,6 +65,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def work_on(options: argparse.Namespace, work: Callable[[Sequence[Target]], int]) -> int:
     """Do the work on the processes that the options name; return the exit status."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each process that is looked at takes one
     try:
         targets = find(options)
     except RefusedError as error:
@@ -99,8 +103,13 @@ def find(options: argparse.Namespace) -> list[Target]:
     if options.pidfile:
         return from_pidfile(options.pidfile, options.command, spared)
     unit, memory = getattr(options, "unit", None), getattr(options, "memory", None)
-    chosen = [pid for pid in pids() if not is_spared(pid, spared) and (unit is None or unit in units(pid))]
-    targets = [target for pid in chosen if (target := look(pid, options.command))]
+    looked = ((pid, look(pid, options.command)) for pid in pids())
+    # Whose it is, is asked after that: if the pid has changed hands since, the descriptor is of one that is gone.
+    targets = [
+        target
+        for pid, target in looked
+        if target and (unit is None or unit in units(pid)) and not is_spared(pid, spared)
+    ]
     if memory:
         return greatest(targets, memory)
     if len(targets) > 1 and not options.every:
@@ -110,9 +119,9 @@ def find(options: argparse.Namespace) -> list[Target]:
 
 def from_pidfile(path: str, command: str | None, spared: frozenset[int]) -> list[Target]:
     pid, owner = read_pidfile(path)
+    target = look(pid, command)
     if is_spared(pid, spared):
         raise RefusedError(f"pid {pid} is init, the daemon, this program, what started it or of their session")
-    target = look(pid, command)
     if target and owner not in {0, os.geteuid(), target.seen.user}:
         raise RefusedError(f"{path!a} belongs to user {owner}, who may not name a process of user {target.seen.user}")
     return [target] if target else []

@@ -235,6 +235,16 @@ def test_only_what_holds_most_of_the_memory_is_ended(start, program):
             os.close(target.descriptor)
 
 
+@pytest.mark.parametrize(("option", "ended"), [("--every", 40), ("--memory=0.0001%", 1)])
+def test_there_may_be_more_processes_than_descriptors_at_first(start, program, option, ended):
+    processes = [start(program, "600") for _ in range(40)]
+    eventually(lambda: all(kill_process.see(each.pid).program == str(program) for each in processes))
+    argv = [*ARGV, f"--command={program}", option, "--grace-seconds=60"]
+    result = subprocess.run(["/bin/sh", "-c", 'ulimit -Sn 30; exec "$@"', "sh", *argv], **QUIETLY, check=False)
+    assert (result.returncode, result.stdout.count("ended: ")) == (0, ended), result
+    assert sum(alive(each.pid) for each in processes) == 40 - ended
+
+
 def test_a_share_of_memory_that_nobody_holds_ends_nobody():
     result = run("--memory=99%")
     assert (result.returncode, result.stdout) == (1, "no such process\n")
