@@ -268,11 +268,11 @@ def word(config: Config, payload: str, now: float) -> OnIncident | None:
 def remarks(
     config: Config, current: Callable[[], Config], order: Callable[[OnIncident], object], clock: Clock
 ) -> "Remarks | None":
-    """Return what reads people's words off tickets; None where no ticket system can be read.
+    """Return what reads people's words, and the state, off tickets; None where there is no ticket system but our own.
 
     Whose words count is asked of the current configuration each time: somebody's right may end by a reload.
     """
-    options = [each for each in config.tickets if ADAPTERS.get(each.system) and ADAPTERS[each.system].remarks]
+    options = [each for each in config.tickets if each.system in ADAPTERS]
     if not options:
         return None
     from agent.tickets.remarks import Reader, Remarks  # noqa: PLC0415 - loaded only where it is of use

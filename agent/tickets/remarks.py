@@ -1,7 +1,8 @@
-"""Reads on tickets what people say there: words on what waits for approval, and on the incident itself.
+"""Reads on tickets what people say there: words on what waits for approval, and on the incident itself; and the state.
 
-It works while there are open tickets, and sleeps else. Where something waits for approval it looks at each turn, at the
-others at every third, and at all of them when a ticket system says that something was written.
+Whose words count stands in the configuration; that somebody closed the ticket is seen whoever may say words. It works
+while there are open tickets, and sleeps else. Where something waits for approval it looks at each turn, at the others
+at every third, and at all of them when a ticket system says that something was written.
 """
 
 import threading
@@ -51,7 +52,7 @@ class Remarks:
         people: Callable[[], Collection[str]] = tuple,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        self._readers = {each.name: each for each in readers if isinstance(each.system, Remarked)}
+        self._readers = {each.name: each for each in readers}
         self._order = order
         self._clock = clock
         self._people = people
@@ -109,9 +110,7 @@ class Remarks:
     def _due(self) -> list[Incident]:
         """Return the incidents whose tickets are looked at in this turn, those first that were not for longest."""
         self._turn += 1
-        anybody = bool(self._people())  # who may say a word is another matter after a reload
-        asked = [each for each in self._open.values() if anybody or each.plan_asked]
-        longest_first = sorted(asked, key=lambda each: self._looked.get(each.id, 0))
+        longest_first = sorted(self._open.values(), key=lambda each: self._looked.get(each.id, 0))
         wanted = (
             each
             for each in longest_first
@@ -150,8 +149,9 @@ class Remarks:
             return
         if incident.plan_asked:
             self._heed_plan(incident, incident.plan_asked, reader, ref)
-        if self._people():
+        if self._people():  # another matter after a reload
             self._heed_charge(incident, reader, ref)
+        self._heed_state(incident, reader, ref.state)
 
     def _heed_plan(self, incident: Incident, plan: str, reader: Reader, ref: TicketRef) -> None:
         for remark in self._new(reader, ref, (plan, reader.name), 0):
@@ -171,7 +171,6 @@ class Remarks:
             elif order is not None:
                 self._refuse(order, reader, f"{actor} is not among [approvals] operators and approvers")
             self._read[incident.id, reader.name] = remark.id
-        self._heed_state(incident, reader, ref.state)
 
     def _heed_state(self, incident: Incident, reader: Reader, state: TicketState) -> None:
         """Tell that somebody closed the ticket, unless the incident knows; what was written besides goes first."""
@@ -183,7 +182,8 @@ class Remarks:
 
     def _new(self, reader: Reader, ref: TicketRef, key: tuple[str, str], heard: int) -> list[Remark]:
         """Return what was not read before for this purpose, the oldest first."""
-        assert isinstance(reader.system, Remarked)  # noqa: S101 - for the type checker
+        if not isinstance(reader.system, Remarked):
+            return []
         return sorted(reader.system.remarks(ref, self._read.get(key, heard)), key=lambda each: each.id)
 
     def _give(self, order: OnIncident, reader: Reader) -> None:

@@ -1,4 +1,4 @@
-"""Approvals read back from tickets: by whom, once each, and only while something waits."""
+"""What people say on tickets and do to them is read back: by whom, once each, and only while one is open."""
 
 import queue
 from dataclasses import replace
@@ -159,16 +159,47 @@ def test_a_ticket_system_that_is_down_is_asked_again(desk, make):
     assert orders.get(timeout=60).event.actor == "ann"
 
 
-@pytest.mark.parametrize("changes", [{"suppressed": "maintenance"}, {"awaiting": None}])
-def test_nothing_is_read_while_nothing_waits(desk, make, changes):
+@pytest.mark.parametrize("changes", [{"suppressed": "maintenance"}, {"tickets": ()}, {"drill": True}])
+def test_nothing_is_asked_while_no_ticket_is_open(desk, make, changes):
     remarks = make(lambda _order: None)
-    remarks.offer([replace(incident(), **changes)])
+    remarks.offer([replace(incident(), id="other", **changes)])  # a look at it would fail: the desk knows one ticket
     remarks.offer([incident()])
     look(desk)
     remarks.offer([])
     remarks.close()
     remarks._thread.join(60)
     assert not remarks._thread.is_alive()
+
+
+def test_where_nobody_is_named_no_word_is_read_but_the_state_is(desk, make):
+    orders = queue.Queue()
+    desk.state = TicketState.CLOSED
+    desk.said.append(Remark(id=4, actor="ann", text="paramedic ack"))
+    make(orders.put).offer([replace(incident(), awaiting=None)])
+    assert orders.get(timeout=60).event == TicketClosed(system="helpdesk")
+    assert desk.looks.empty()
+
+
+class Stateful:
+    """A ticket system that says how a ticket is, and nothing of what was written on it."""
+
+    def find(self, found):
+        return TicketRef(id=found, url="", state=TicketState.CLOSED)
+
+
+def test_the_state_is_read_where_words_cannot_be():
+    orders = queue.Queue()
+    remarks = Remarks(
+        [Reader(name="helpdesk", kind="webhook", system=Stateful())],
+        orders.put,
+        SystemClock(),
+        people=lambda: ("ann",),
+        poll_seconds=0.01,
+    )
+    remarks.start()
+    remarks.offer([incident()])
+    assert orders.get(timeout=60).event == TicketClosed(system="helpdesk")
+    remarks.close()
 
 
 @pytest.mark.parametrize("name", ["ann", "rt:ann"])
