@@ -8,6 +8,7 @@ from agent.incidents.decision import Decision, Reason
 from agent.incidents.declined import declined
 from agent.incidents.events import Acknowledged, Declined, Released, ResolvedByOperator, RetryOrdered, TicketClosed
 from agent.incidents.incident import ACTIVE, Incident, Resolution, State
+from agent.incidents.retelling import given_back
 
 
 def acknowledged(incident: Incident, event: Acknowledged, context: Context) -> Decision:
@@ -23,7 +24,7 @@ def acknowledged(incident: Incident, event: Acknowledged, context: Context) -> D
 
 
 def released(incident: Incident, event: Released, context: Context) -> Decision:
-    free = replace(incident, acknowledged_by="", acknowledged_until=None)
+    free = given_back(incident)
     if free.state is State.OPEN:
         decision = advance.proceed(free, context, otherwise=Reason.RELEASED)
         return replace(decision, actor=event.actor)

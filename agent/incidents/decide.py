@@ -228,7 +228,7 @@ def _waited(incident: Incident, context: Context) -> Decision:
 def _expired(incident: Incident, now: float) -> Incident:
     until = incident.acknowledged_until
     if until is not None and now >= until:
-        return replace(incident, acknowledged_by="", acknowledged_until=None)
+        return retelling.given_back(incident)
     return incident
 
 

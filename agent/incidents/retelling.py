@@ -1,18 +1,30 @@
-"""An incident as its alert describes it now: what guards and plans must go by, and what goes on record."""
+"""An incident as its alert, or a person, says it is now: what guards and plans must go by, and what goes on record."""
 
 from dataclasses import replace
 
-from agent.incidents.events import AlertChanged, Event
+from agent.incidents.events import AlertChanged, Event, Released, RetryOrdered
 from agent.incidents.incident import Incident
 from agent.itsm.catalogue import Catalogue
 from rules.alert import Alert, AlertState
 
 
 def retold(incident: Incident, event: Event, catalogue: Catalogue) -> Incident:
-    """Return the incident with what an event says of it: labels, value and origin may be others than before."""
+    """Return the incident with what an event says of it: labels, value and origin may be others than before.
+
+    Or nobody has it in hand any more, or somebody wants it tried again: neither must be refused for what was.
+    """
+    if isinstance(event, Released):
+        return given_back(incident)
+    if isinstance(event, RetryOrdered):
+        return replace(incident, retry=True)
     if not isinstance(event, AlertChanged) or event.change.alert.state is not AlertState.FIRING:
         return incident
     return described(incident, event.change.alert, event.change.at, catalogue)
+
+
+def given_back(incident: Incident) -> Incident:
+    """Return the incident as one that nobody has in hand."""
+    return replace(incident, acknowledged_by="", acknowledged_until=None)
 
 
 def described(incident: Incident, alert: Alert, at: float, catalogue: Catalogue) -> Incident:

@@ -1,5 +1,7 @@
 """What people say about incidents, through the engine: won't fix, major, and a ticket that they closed."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.engine.commands import CommandError, OnIncident
@@ -8,11 +10,14 @@ from agent.incidents.events import (
     Declined,
     EffectSettled,
     MajorDeclared,
+    Released,
+    RetryOrdered,
     TicketClosed,
 )
 from agent.incidents.policy import TicketPolicy
 from agent.itsm.catalogue import Catalogue, Criticality, Service
 from agent.itsm.priority import Priorities
+from remediations.limits import Limits
 from rules import matchers
 
 DAY = 86400.0
@@ -43,6 +48,42 @@ def tickets(bench):
 def fire(bench, up=0):
     bench.process(up=up)
     bench.clock.advance(1)
+
+
+# -- mine
+
+
+def test_nothing_is_done_about_what_somebody_has_until_they_give_it_back_even_after_a_restart(bench):
+    bench.parts.situations.stopped_by = {"operator": "a test"}
+    fire(bench)
+    order(bench, Acknowledged(actor="ann"))
+    bench.restart()
+
+    fire(bench)
+    bench.pass_time(61)
+
+    assert bench.take("runner") == []
+    assert bench.incident()["refusals"] == ["acknowledged: acknowledged by ann, who works on it"]
+    fire(bench)
+    order(bench, Released(actor="ann"))
+    assert len(bench.take("runner")) == 1
+
+
+def test_an_order_to_try_again_lifts_the_cool_down_at_once(bench):
+    (ladder,) = bench.policy.ladders
+    bench.policy = replace(bench.policy, ladders=(replace(ladder, limits=Limits(cooldown=3600.0)),))
+    bench.parts.situations.policy = bench.policy
+    fire(bench)
+    (row,) = bench.take("runner")
+    bench.settle(row, outcome="failed")
+    fire(bench)
+    bench.pass_time(61)
+    fire(bench)
+    assert bench.take("runner") == []
+
+    order(bench, RetryOrdered(actor="ann", reason="it is mended"))
+
+    assert len(bench.take("runner")) == 1
 
 
 # -- won't fix

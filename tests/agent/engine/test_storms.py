@@ -1,5 +1,7 @@
 """Storms: what is only counted is let go of again, whoever ends what."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.engine import intake
@@ -7,6 +9,7 @@ from agent.engine.commands import OnIncident, PostAlerts
 from agent.engine.desk import STORM_ROWS
 from agent.incidents.events import Declined, ResolvedByOperator
 from agent.incidents.posted import post_of
+from remediations.limits import Limits
 
 PAST = "2020-01-01T00:00:00Z"
 
@@ -72,3 +75,17 @@ def test_a_storm_that_others_tell_of_takes_no_local_fault_of_the_same_name_in(be
     bench.process(up=0)
     (local,) = [incident for incident in bench.parts.casebook if incident.origin == "local"]
     assert (found.origin, local.parent) == ("http", "")
+
+
+def test_the_brake_calls_a_person_for_what_is_new_beyond_the_limit_and_lets_go_in_time(bench):
+    (ladder,) = bench.policy.ladders
+    bench.policy = replace(bench.policy, ladders=(replace(ladder, limits=Limits(storm_incidents=2, cooldown=0.0)),))
+    bench.parts.situations.policy = bench.policy
+
+    bench.processes({"a": 0, "b": 0, "c": 0})
+
+    braked = [each for each in bench.incidents() if each["state"] == "escalated"]
+    assert [each["escalated_reason"] for each in braked] == ["storm: 3 new incidents within 10 s, 2 allowed"]
+    bench.clock.advance(11)
+    bench.processes({"a": 0, "b": 0, "c": 0, "d": 0})
+    assert sum(each["state"] == "escalated" for each in bench.incidents()) == 1
