@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,10 @@ _BY_CHANNEL = _TELLING | {"reports"}
 """What names channels waits for new ones: what is owed to one that is not there would be lost."""
 
 
+_FROM_THE_START = ("capacity.interval", "drill.enabled", "guards.helper")
+"""Single settings of which the first value is the one that runs, whatever becomes of their table."""
+_KEYS = "approvals.keys"
+"""The command topic is heard from the start, or not at all."""
 RELOAD_SECONDS = 30.0
 """How long to wait for another reload, and then for the engine."""
 
@@ -72,7 +77,7 @@ class _Found:
     groups: Sequence[RuleGroup]
     sections: Sections
     waiting: frozenset[str]
-    """What differs and was left out of `config`."""
+    """Tables that differ and were left out of `config`, and single settings that nobody looks at again."""
 
 
 class Reloading:
@@ -135,9 +140,8 @@ class Reloading:
         wanted = self._prepare(replace(loaded, drill=running.drill))
         waiting = _waiting(_differing(wanted, running))
         wanted = replace(wanted, **{name: getattr(running, name) for name in waiting})
-        if loaded.drill != running.drill:
-            waiting.add("drill")
         groups = building.groups(wanted)
+        waiting |= _single(loaded, self._loaded)
         return _Found(wanted, groups, sections(loaded, groups), frozenset(waiting))
 
     def _refuse(self, why: str, actor: str, batch: Batch) -> Mapping[str, Any]:
@@ -215,6 +219,13 @@ def _differing(one: Config, other: Config) -> set[str]:
 def _waiting(changed: set[str]) -> set[str]:
     """Return which of the changed tables take effect after a restart only."""
     return (changed - _SWAPPED) | (changed & _BY_CHANNEL if _CHANNELS & changed else set())
+
+
+def _single(new: Config, first: Config) -> set[str]:
+    """Return which single settings take effect after a restart only; `first` is what this daemon was started with."""
+    names = {path for path in _FROM_THE_START if attrgetter(path)(new) != attrgetter(path)(first)}
+    unheard = new.mqtt.host and new.approvals.keys and not first.approvals.keys
+    return names | ({_KEYS} if unheard else set())
 
 
 def _versions(groups: Iterable[RuleGroup]) -> set[tuple[str, str]]:

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.app import building
+from agent.app.drills.preparing import prepared
 from agent.app.reloading import Reloading
 from agent.config.load import load
 from agent.engine.commands import CommandError
@@ -52,20 +53,22 @@ DIGEST = '[[digests]]\nname = "daily"\nchannels = ["chat"]\nat = ["08:00"]\n[[ro
 class House:
     """An engine of a configuration that is reloaded."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, text=CONFIG, prepare=lambda loaded: loaded):
         self.path, self.clock, self.handed = folder / "paramedic.toml", FakeClock(), []
         (folder / "rules.yml").write_text(RULES)
-        self.path.write_text(CONFIG)
+        self.path.write_text(text)
+        self.prepare = prepare
         self.folder = folder / "state"
         self.begin()
 
     def begin(self):
         self.database = Database(self.folder)
         config = load(self.path, {})
+        made = self.prepare(config)
         outside = Outside(hand_over=self.handed.append)
-        self.parts = building.parts(config, self.database, self.clock, outside, owner="me", publish=False)
+        self.parts = building.parts(made, self.database, self.clock, outside, owner="me", publish=False)
         self.engine = Engine(self.parts)
-        self.reloading = Reloading(config, self.path, self.engine, self.parts, lambda loaded: loaded)
+        self.reloading = Reloading(config, self.path, self.engine, self.parts, self.prepare)
         self.reloading.attach()
         self.engine.turn(())
 
@@ -243,3 +246,43 @@ def test_a_broken_file_is_refused_on_record_and_the_running_rules_stay(house):
     assert house.fail() == {"chat"}
     told = house.database.connection.execute("SELECT document FROM changes WHERE kind = 'reload'").fetchall()
     assert ["refused: " in document for (document,) in told] == [True]
+
+
+BROKER = '[mqtt]\nhost = "127.0.0.1"\n'
+KEYS = '[approvals]\napprovers = ["ann"]\nkeys = { ann = "key" }\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "waiting"),
+    [
+        ("[drill]\nenabled = false\n", ["drill.enabled"]),
+        ('[capacity]\ninterval = "7m"\n', ["capacity.interval"]),
+        ('[guards]\nhelper = "/run/other.sock"\n', ["guards.helper"]),
+        (KEYS, []),
+    ],
+)
+def test_a_single_setting_of_which_the_first_value_runs_is_named_until_the_restart(house, text, waiting):
+    assert house.reload(CONFIG + text)["restart_required"] == waiting
+    assert house.reload(CONFIG + text)["restart_required"] == waiting, "each time, for it still waits"
+    assert house.reload(CONFIG)["restart_required"] == []
+    house.reload(CONFIG + text)
+    house.restart()
+    assert house.reload(CONFIG + text)["restart_required"] == []
+
+
+def test_the_first_key_with_which_people_sign_waits_for_the_restart_that_hears_the_topic(tmp_path):
+    (tmp_path / "key").write_text("secret")
+    house = House(tmp_path, CONFIG + BROKER)
+    assert house.reload(CONFIG + BROKER + KEYS)["restart_required"] == ["approvals.keys"]
+    house.restart()
+    assert house.reload(CONFIG + BROKER + KEYS.replace("ann", "bob"))["restart_required"] == []
+    house.database.close()
+
+
+def test_drills_and_what_belongs_to_them_are_as_they_were_at_the_start(tmp_path):
+    house = House(tmp_path, prepare=lambda config: prepared(config, tmp_path) if config.drill.enabled else config)
+    names = lambda: {ladder.name for ladder in house.parts.situations.policy.ladders}  # noqa: E731 - asked twice
+    before = names()
+    assert house.reload(CONFIG + "[drill]\nenabled = false\n")["restart_required"] == ["drill.enabled"]
+    assert names() == before != set()
+    house.database.close()
