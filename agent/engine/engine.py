@@ -109,7 +109,7 @@ class Engine:
         """Take a batch of items and everything that is due, make it durable, let out what is owed."""
         self._follow_clock()
         batch = Batch(now=self._p.clock.now())
-        if lost := self._standstill.lost():
+        if lost := self._standstill.lost() + self._standstill.blind(now=self._durable.is_full):
             attempts.doubt(self._p, batch, lost)
             self.schedule_groups()  # not before the collectors have spoken
             self._refresh_at = batch.now
@@ -141,14 +141,16 @@ class Engine:
         elif isinstance(item, EffectSettled):
             self._settled(batch, item)
         elif isinstance(item, PhaseChanged):
-            self._phase(batch, item)
+            self._p.situations.host_is(HostPhase(item.phase), batch.now)
         else:
             self._ordered(batch, item)
 
     def _reading(self, batch: Batch, reading: Reading) -> None:
         touched = self._append(batch, reading)
-        if reading.pushed:
+        if reading.pushed and not self._durable.is_full:
             self._judging.touched(batch, touched)
+        elif reading.pushed:
+            self._judging.touch(touched)
 
     def _append(self, batch: Batch, reading: Reading) -> frozenset[str]:
         if reading.at > batch.now:  # it was stamped before the clock was set back
@@ -174,16 +176,10 @@ class Engine:
         self._witnessed(batch, answered)
         attempts.answered(self._p, batch, answered)
 
-    def _phase(self, batch: Batch, changed: PhaseChanged) -> None:
-        situations = self._p.situations
-        before, situations.phase = situations.phase, HostPhase(changed.phase)
-        if before is HostPhase.STARTING and situations.phase is HostPhase.RUNNING:
-            situations.settled_at = max(situations.settled_at, batch.now + situations.settle_seconds)
-
     def _ordered(self, batch: Batch, ordered: Ordered) -> None:
         if isinstance(ordered.command, Ingest):
             self._ingest(batch, ordered.command.readings)
-        answer = self._p.orders.carry_out(batch, ordered.command)
+        answer = self._durable.refusal(ordered.command) or self._p.orders.carry_out(batch, ordered.command)
         batch.answers.append((ordered.answer, answer))
 
     # -- time
@@ -206,8 +202,9 @@ class Engine:
         """Return for how many seconds nothing is due."""
         now, running = self._p.clock.now(), self._p.clock.boottime()
         ping = self._next_watchdog - running
-        longest = _RETRY_SECONDS if self._p.situations.degraded else IDLE_SECONDS
-        return max(0.0, min(self.due_at() - now, ping, longest, self._judging.rest(running)))
+        if self._p.situations.degraded:  # much may be due that must wait for the disk
+            return max(0.0, min(ping, _RETRY_SECONDS))
+        return max(0.0, min(self.due_at() - now, ping, IDLE_SECONDS, self._judging.rest(running)))
 
     def schedule_groups(self) -> None:
         """Put every rule group on the grid of its interval."""
@@ -218,6 +215,8 @@ class Engine:
         heapq.heapify(self._groups)
 
     def _due(self, batch: Batch) -> None:
+        if self._durable.is_full:
+            return
         self._judging.catch_up(batch, self._p.clock.boottime)
         while self._groups and self._groups[0][0] <= batch.now:
             _, key = heapq.heappop(self._groups)

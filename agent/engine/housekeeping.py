@@ -67,7 +67,8 @@ def look_round(parts: Parts, now: float) -> list[Write]:
     due = _stay_alive(parts, now)
     try:
         _report_record(parts, now)
-        due += _prune(parts, now)
+        if not parts.situations.degraded:
+            due += _prune(parts, now)
     except sqlite3.Error as error:  # a disk that fails is no reason to stop watching
         if not parts.unreadable:
             _log.error("the record cannot be read", error=str(error))

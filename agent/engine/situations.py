@@ -92,6 +92,12 @@ class Situations:
         """Tells why a pre-flight expression does not hold; empty: it does."""
         self._seen: tuple[float, Presence] = (0.0, Presence())
 
+    def host_is(self, phase: guards.HostPhase, now: float) -> None:
+        """Take note of what the host's service manager does; what has started needs its time to settle."""
+        before, self.phase = self.phase, phase
+        if before is guards.HostPhase.STARTING and phase is guards.HostPhase.RUNNING:
+            self.settled_at = max(self.settled_at, now + self.settle_seconds)
+
     def stopped(self) -> str:
         """Return why the global stop is on; empty: it is off."""
         if self.degraded:

@@ -17,6 +17,13 @@ class Standstill:
         self._clock = clock
         self._at = clock.boottime()
         self._rest = math.inf
+        self._blind_at: float | None = None
+
+    def blind(self, *, now: bool) -> float:
+        """Take note whether nothing can be judged now; return for how many seconds nothing was, once that is over."""
+        at, since = self._clock.boottime(), self._blind_at
+        self._blind_at = None if not now else at if since is None else since
+        return 0.0 if now or since is None else at - since
 
     def rests(self, seconds: float) -> float:
         """Take note that nothing is due for so many seconds; return them."""

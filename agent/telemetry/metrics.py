@@ -58,6 +58,7 @@ DETECTION_SECONDS = _histogram(
     "paramedic_detection_seconds", "Time from a pushed event to the commit of what it led to."
 )
 QUARANTINED = _gauge("paramedic_quarantined_rows", "Rows of the state that could not be read and were set aside.")
+UNWRITTEN = _gauge("paramedic_unwritten_records", "Records that wait because the disk takes nothing.")
 CLAIM_MISMATCHES = _counter("paramedic_outbox_claim_mismatches_total", "Answers for outbox rows of somebody else.")
 
 # rules

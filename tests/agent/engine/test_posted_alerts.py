@@ -232,16 +232,13 @@ def test_few_alerts_with_much_to_say_take_no_more_room_than_many(bench):
     assert post(bench, body(1, **text)) == {}, "there is room again"
 
 
-def test_requests_that_cannot_be_applied_are_refused_when_they_take_too_much_room(bench, monkeypatch):
+def test_requests_that_follow_each_other_are_refused_when_they_take_too_much_room(bench, monkeypatch):
     monkeypatch.setattr(backlog, "_BYTES", 100_000)
-    bench.parts.situations.degraded = "the disk is full"
-    bench.parts.database.commit = lambda _writes: None
     text = {"annotations": {"text": "x" * 16_000}}
     answers = []
     for number in range(20):
         order = PostAlerts(alerts=parse(body(number, **text)).alerts, origin="http")
         answers.append(bench.engine.queue.order(order))
-        bench.parts.situations.degraded = "the disk is full"
         bench.turn()
     refused = [answer for answer in answers if isinstance(answer.exception(0), BusyError)]
     assert 10 < len(refused) < 20
