@@ -31,7 +31,11 @@ class _Checked(msgspec.Struct):
     generatorURL: _Value = ""  # noqa: N815 - the API's spelling
 
 
-_glances = msgspec.json.Decoder(list[Glance])
+class _Plain(Glance, forbid_unknown_fields=True):
+    """An alert with nothing else beside it, which could be nested however deep."""
+
+
+_plain = msgspec.json.Decoder(list[_Plain])
 _pairs = msgspec.json.Decoder(_Pairs)
 _text = msgspec.json.Decoder(_Value)
 
@@ -45,9 +49,9 @@ class Posted:
 
 
 def glances(body: bytes) -> Sequence[Glance]:
-    """Return the alerts of a request at a glance, unchecked; none if it makes no sense."""
+    """Return the alerts of a request at a glance, unchecked; none if it makes no sense or says more than that."""
     try:
-        return _glances.decode(body)
+        return _plain.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return ()
 
@@ -59,7 +63,7 @@ def parse(body: bytes, seen: Sequence[Glance] = ()) -> Posted:
     times that are RFC 3339 with a zone.
     """
     try:
-        return Posted(alerts=tuple([_post(glance) for glance in seen or _glances.decode(body)]), errors=())
+        return Posted(alerts=tuple([_post(glance) for glance in seen or decode(body, list[Glance])]), errors=())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IntakeError):
         return _one_by_one(body)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.intake.alertmanager import parse
+from agent.intake.alertmanager import glances, parse
 from agent.intake.decoding import IntakeError, decode
 
 RFC3339 = r"\d{4}-[01]\d-[0-3]\d[tT ][0-2]\d:[0-5]\d:[0-6]\d(\.\d{1,12})?([zZ]|[+-][0-2]\d:[0-5]\d)"
@@ -94,6 +94,18 @@ def test_whatever_time_is_taken_can_be_read_by_those_who_apply_it(time):
 def test_json_is_refused_beyond_32_levels(levels):
     with pytest.raises(IntakeError, match="nested deeper than 32"):
         decode(b"[" * levels + b"]" * levels, list)
+
+
+@pytest.mark.parametrize("levels", [40, 100_000])
+def test_what_stands_beside_an_alert_is_no_deeper_either(levels):
+    body = b'[{"labels": {"alertname": "A"}, "other": %b}]' % (b"[" * levels + b"]" * levels)
+    with pytest.raises(IntakeError, match="nested deeper than 32"):
+        parse(body, glances(body))
+
+
+def test_what_stands_beside_an_alert_is_as_good_as_not_there():
+    body = b'[{"labels": {"alertname": "A"}, "fingerprint": "f", "status": {"state": "active", "silencedBy": []}}]'
+    assert [post.labels for post in parse(body, glances(body)).alerts] == [{"alertname": "A"}]
 
 
 def test_json_of_32_levels_and_brackets_in_strings_are_taken():
