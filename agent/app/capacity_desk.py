@@ -92,7 +92,7 @@ class CapacityDesk:
             return Step.NOTHING
         if step is Step.WITHDRAW and plan is not None:
             self._give_up(case, plan, _why_not(case.found, batch.now))
-        elif step in (Step.ASK, Step.MOVE):
+        elif step in (Step.ASK, Step.MOVE, Step.URGE):
             return step if self._ask(case, plan) else Step.NOTHING
         elif plan is not None and change is not None:
             self._prolong(case, change)
@@ -114,8 +114,10 @@ class CapacityDesk:
         for system in systems:
             self._tell(case, change.id, system, TicketOp.UPDATE if system in told else TicketOp.OPEN, self._news(case))
         subject = case.outlook.subject
-        batch.writes.append(rollups.put_plan(subject, Plan(change=change.id, full_at=full_at, tickets=systems)))
-        if plan is not None:
+        urgency = capacity_plan.priority(full_at, batch.now)
+        asked = Plan(change=change.id, full_at=full_at, tickets=systems, priority=urgency)
+        batch.writes.append(rollups.put_plan(subject, asked))
+        if plan is not None and day(full_at) != day(plan.full_at):
             detail = f"{change.id}: {subject} is full on {day(full_at)}, no longer on {day(plan.full_at)}"
             batch.writes.append(writes.audit_order(batch.now, "capacity_moved", actor="", detail=detail))
         _log.warning("capacity", subject=str(subject), full=day(full_at), change=change.id, moved=plan is not None)
@@ -157,7 +159,7 @@ class CapacityDesk:
         )
 
     def _news(self, case: _Case) -> str:
-        return "\n".join((f"It will now be full on {day(case.found.full_at or 0.0)}.", *figures(case.outlook)))
+        return "\n".join((f"It will be full on {day(case.found.full_at or 0.0)}.", *figures(case.outlook)))
 
     def _tell(self, case: _Case, change: str, system: str, op: TicketOp, words: str) -> None:
         now = case.batch.now

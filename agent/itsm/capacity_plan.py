@@ -62,6 +62,8 @@ class Plan:
     change: str
     full_at: float
     tickets: tuple[str, ...] = ()
+    priority: str = ""
+    """What was told with it; empty: nobody knows any more."""
 
 
 class Step(StrEnum):
@@ -70,6 +72,7 @@ class Step(StrEnum):
     NOTHING = "nothing"
     ASK = "ask"
     MOVE = "move"
+    URGE = "urge"
     WITHDRAW = "withdraw"
 
 
@@ -85,7 +88,9 @@ def step(plan: Plan | None, outlook: Outlook, threshold: float, now: float) -> S
     if found.full_at - now > CALM * threshold:
         return Step.WITHDRAW
     noticeable = max(_MOVED_DAYS * DAY, _MOVED_SHARE * (plan.full_at - now))
-    return Step.MOVE if abs(found.full_at - plan.full_at) >= noticeable else Step.NOTHING
+    if abs(found.full_at - plan.full_at) >= noticeable:
+        return Step.MOVE
+    return Step.URGE if priority(found.full_at, now) < plan.priority else Step.NOTHING
 
 
 def begin(full_at: float, lead: float, calendar: Calendar, now: float) -> float:

@@ -175,6 +175,18 @@ def test_ninety_days_end_in_one_change_and_one_ticket_whose_date_is_right(months
     assert "Growth: 4.65" in draft["body"].replace("4.66", "4.65")  # GiB a day
 
 
+def test_the_ticket_is_more_urgent_when_the_day_draws_near_and_says_so_once(months):
+    months.levels["/srv"] = lambda day: 400 + 5 * day
+    for days in (92, 15, 11):
+        months.live_through(days)
+        months.restart()
+        months.pass_hour()
+    told = [(row.payload["op"], row.payload["update"]["priority"]) for row in months.rows]
+    assert told == [("open", "P4"), ("update", "P3"), ("update", "P2")]
+    (change,) = months.changes()
+    assert change["state"] == "proposed"
+
+
 def test_restarts_change_nothing(months):
     months.levels["/srv"] = lambda day: 400 + 5 * day
     months.live_through(92)

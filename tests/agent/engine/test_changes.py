@@ -25,6 +25,7 @@ from agent.itsm import action_changes
 from agent.itsm.changes import REST_SECONDS, ChangeKind, ChangeState, Deed, Proposal, Word, closed
 from agent.itsm.problems import ProblemLimits
 from agent.itsm.report import markdown, report
+from agent.telemetry import metrics
 from remediations.limits import Target
 from remediations.mode import Mode
 from remediations.plan import Plan
@@ -133,11 +134,14 @@ def test_an_automatic_action_is_a_standard_change_from_its_intent_to_its_verdict
     assert change["details"] == ["/bin/true"]
     assert change["before"].startswith("0 at 20")
     assert change["fallback"] == "none of its own: the next step, or a person"
+    closed = metrics.CHANGES.labels("standard", "done")
+    before = closed._value.get()
 
     bench.mend()
 
     done = only(bench)
     assert (done["id"], done["state"], done["outcome"], done["result"]) == (change["id"], "done", "succeeded", "fixed")
+    assert closed._value.get() == before + 1
     assert done["after"].startswith("nothing at 20")
     assert done["closed_at"] == bench.incident()["resolved_at"]
     incident = bench.reader.incident(bench.incidents()[0]["id"])

@@ -1,5 +1,6 @@
 """When a change is asked for, moved or withdrawn, and on which working day it should begin."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -55,6 +56,21 @@ def test_nothing_is_asked_for_without_a_date(why):
 )
 def test_a_date_that_moves_noticeably_is_told_and_one_that_recedes_is_withdrawn(told, now, what):
     assert step(plan(told), outlook(now), SOON, NOW) is what
+
+
+@pytest.mark.parametrize(
+    ("told", "days", "what"),
+    [
+        ("P4", 15, Step.NOTHING),
+        ("P4", 14, Step.URGE),
+        ("P3", 14, Step.NOTHING),
+        ("P3", 3, Step.URGE),
+        ("", 3, Step.NOTHING),
+    ],
+)
+def test_a_day_that_draws_near_is_told_once_as_more_urgent(told, days, what):
+    asked = replace(plan(days), priority=told)
+    assert step(asked, outlook(days), SOON, NOW) is what
 
 
 @pytest.mark.parametrize("why", Why)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from agent.itsm import change_figures, changes
-from agent.itsm.changes import ChangeKind, ChangeState, ChangeType, Proposal, Word
+from agent.itsm.changes import ChangeKind, ChangeState, ChangeType, Deed, Proposal, Word
 
 NOW = 1_800_000_000.0
 WANTED = Proposal(
@@ -74,3 +74,22 @@ def test_success_counts_what_was_tried_in_the_period_and_no_drills():
     assert changes.success([], NOW, NOW + 10) == (0, 0)
     (normal,) = change_figures.figures(record, NOW, NOW + 10)
     assert (normal.done, normal.failed, normal.rejected, normal.expired) == (1, 1, 1, 1)
+
+
+def test_what_was_changed_in_a_freeze_was_an_emergency_and_is_to_be_reviewed():
+    deed = Deed(
+        key="configuration",
+        kind=ChangeKind.RELOAD,
+        subject="paramedic.toml",
+        reason="SIGHUP",
+        requested_by="ann",
+        approval=Word(by="ann", via="cli", at=NOW),
+        before="a",
+        after="b",
+        result="taken over",
+    )
+    plain, frozen = (changes.carried_out(replace(deed, frozen=name), NOW) for name in ("", "freeze window night"))
+    assert (plain.type, plain.unreviewed) == (ChangeType.NORMAL, False)
+    assert (frozen.type, frozen.unreviewed) == (ChangeType.EMERGENCY, True)
+    assert frozen.reason == "SIGHUP, in freeze window night"
+    assert (frozen.before, frozen.after, frozen.approval.by) == ("a", "b", "ann")
