@@ -52,6 +52,7 @@ class Nursery:
     def __init__(self) -> None:
         root = str(Path(__file__).parents[2])
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("PARAMEDIC_", "NOTIFY_", "WATCHDOG_"))}
+        environ["PYTHONDONTWRITEBYTECODE"] = "1"  # each life makes the same system calls
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.nursery"],
             cwd=root,

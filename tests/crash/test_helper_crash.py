@@ -47,6 +47,7 @@ def ask(top, *requests, prefix=()):
         timeout=60,
         cwd=TREE,
         check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
