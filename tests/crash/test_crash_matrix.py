@@ -16,7 +16,11 @@ LEAST = 60
 
 def test_whenever_it_is_killed_nothing_is_lost_and_nothing_done_twice(nursery, folder, capsys):
     found = [point for stage in matrix.STAGES for point in matrix.points(stage, folder, nursery)]
-    trials = matrix.attempt_all(matrix.chosen(found, LIMIT), folder, nursery)
+    picked = matrix.chosen(found, LIMIT)
+    trials = matrix.attempt_all(picked, folder, nursery)
+    if sum(trial.killed for trial in trials) < LEAST:  # not every life makes as many calls as that which was counted
+        more = [point for point in found if point not in picked]
+        trials += matrix.attempt_all(matrix.chosen(more, LIMIT), folder, nursery)
     killed = [trial for trial in trials if trial.killed]
     kinds = Counter(sentence.partition(":")[0] for trial in trials for sentence in trial.broken)
     slowest = max(trial.seconds for trial in trials)
