@@ -35,8 +35,8 @@ class Library:
         own = self._own(incident)
         if own is not None:
             return articles.advice(own, own=True)
-        nearest, *others = articles.alike(self._all(), incident.alertname) or (None,)
-        return articles.advice(nearest, own=False, others=others) if nearest is not None else None
+        found = articles.alike(self._all(), incident.alertname)
+        return articles.advice(found[0], own=False, others=found[1:]) if found else None
 
     def ended(self, batch: Batch, incident: Incident) -> None:
         """Draft the article that the rule of an incident lacks, from its timeline; once for each alert."""
