@@ -12,7 +12,7 @@ _BACKOFF_START = 1.0
 _BACKOFF_CAPS = {Kind.REMEDIATION: 300.0, Kind.TICKET: 300.0, Kind.PUBLISH: 10.0}
 """Asking a publisher costs nobody anything: it knows whether it is connected, and must not lag behind when it is."""
 OVERDUE_SECONDS = 1800.0
-"""Every request has a time-out of its own; but one that gets a byte now and then could go on for ever."""
+"""Whoever performs has time-outs; this is for what they do not cover: a lane never waits for ever."""
 
 
 @dataclass(frozen=True, slots=True)

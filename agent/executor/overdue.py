@@ -30,7 +30,7 @@ class Bounded:
         if thread.is_alive():
             self._given_up = thread
             return _later(row, f"not delivered within {self._seconds:g} s")
-        # Nothing: it broke off, and Python has said why on stderr.
+        # Nothing: it broke off, and the log says why.
         return answers[0] if answers else _later(row, "the delivery broke off")
 
 

@@ -52,7 +52,7 @@ def proceed(incident: Incident, context: Context, *, otherwise: Reason) -> Decis
         return _hand_over(incident, context, otherwise)
     index = next_step(incident)
     if index >= len(situation.steps):
-        return escalate(incident, "every step was tried", Reason.EXHAUSTED, context)
+        return escalate(incident, "every step was tried", Reason.EXHAUSTED)
     return _ask_guards(incident, ladder, index, context, otherwise)
 
 
@@ -62,8 +62,8 @@ def _hand_over(incident: Incident, context: Context, otherwise: Reason) -> Decis
     if context.now < settled_at:
         return Decision(incident=replace(incident, wake_at=settled_at), reason=otherwise)
     if incident.member_labels:
-        return replace(escalate(incident, "storm", Reason.REFUSED_FOR_GOOD, context), guard=Guard.STORM)
-    return escalate(incident, "no remediation matches", Reason.NO_REMEDIATION, context)
+        return replace(escalate(incident, "storm", Reason.REFUSED_FOR_GOOD), guard=Guard.STORM)
+    return escalate(incident, "no remediation matches", Reason.NO_REMEDIATION)
 
 
 def overlaid(incident: Incident, situation: Situation) -> Incident:
@@ -184,7 +184,7 @@ def argv(step: Step | None) -> tuple[str, ...]:
 
 def _refused(incident: Incident, refusal: Refusal, context: Context) -> Decision:
     if refusal.then is Then.ESCALATE:
-        decision = escalate(incident, f"{refusal.guard}: {refusal.reason}", Reason.REFUSED_FOR_GOOD, context)
+        decision = escalate(incident, f"{refusal.guard}: {refusal.reason}", Reason.REFUSED_FOR_GOOD)
         return replace(decision, guard=refusal.guard)
     waiting = replace(incident, state=State.OPEN, wake_at=_ask_again_at(refusal, context))
     return Decision(incident=waiting, reason=Reason.REFUSED_FOR_NOW, guard=refusal.guard, detail=refusal.reason)
@@ -268,11 +268,17 @@ def _effect(incident: Incident, attempt: Attempt, step: Step, plan: Plan) -> Eff
     )
 
 
-def escalate(incident: Incident, why: str, reason: Reason, context: Context) -> Decision:
+def escalate(incident: Incident, why: str, reason: Reason) -> Decision:
     """Hand the incident to a person."""
-    lost = replace(incident, state=State.ESCALATED, escalated_reason=why, wake_at=_ack_expiry(incident), work=None)
-    del context
-    return Decision(incident=replace(lost, handed_over=True), reason=reason, detail=why)
+    lost = replace(
+        incident,
+        state=State.ESCALATED,
+        escalated_reason=why,
+        handed_over=True,
+        wake_at=_ack_expiry(incident),
+        work=None,
+    )
+    return Decision(incident=lost, reason=reason, detail=why)
 
 
 def woken(incident: Incident, at: float | None) -> Incident:

@@ -41,7 +41,7 @@ def rejected(incident: Incident, event: Rejected, context: Context) -> Decision:
     if why := objection(incident, event, context):
         return _refused(incident, event, why)
     why = f"rejected by {event.channelled}" + (f": {event.comment}" if event.comment else "")
-    return replace(advance.escalate(incident, why, Reason.APPROVAL_REJECTED, context), actor=event.actor)
+    return replace(advance.escalate(incident, why, Reason.APPROVAL_REJECTED), actor=event.actor)
 
 
 def _refused(incident: Incident, event: PlanWord, why: str) -> Decision:
@@ -85,7 +85,7 @@ def waited(incident: Incident, context: Context) -> Decision:
     """The time of a waiting approval has come: remind, give up, or ask again because the plan is another now."""
     asked, now = incident.awaiting, context.now
     if asked is None or now >= asked.until:
-        return advance.escalate(incident, "nobody approved in time", Reason.APPROVAL_TIMEOUT, context)
+        return advance.escalate(incident, "nobody approved in time", Reason.APPROVAL_TIMEOUT)
     if not _still_asked(incident, context):
         return advance.proceed(replace(incident, state=State.OPEN), context, otherwise=Reason.UPDATED)
     if now < asked.remind_at:

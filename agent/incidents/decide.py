@@ -152,13 +152,13 @@ def _settled(incident: Incident, event: AttemptSettled, context: Context) -> Dec
     if incident.alert_state == "resolved" and event.outcome is Outcome.REFUSED:
         return _over_untouched(incident, context)
     if event.unmet:
-        decision = advance.escalate(incident, f"{Guard.PREFLIGHT}: {event.detail}", Reason.REFUSED_FOR_GOOD, context)
+        decision = advance.escalate(incident, f"{Guard.PREFLIGHT}: {event.detail}", Reason.REFUSED_FOR_GOOD)
         return replace(decision, guard=Guard.PREFLIGHT)
     if event.outcome is Outcome.REFUSED:
-        return advance.escalate(incident, f"refused: {event.detail}", Reason.ATTEMPT_REFUSED, context)
+        return advance.escalate(incident, f"refused: {event.detail}", Reason.ATTEMPT_REFUSED)
     ladder = context.policy.ladder(work.remediation)
     if ladder is None:
-        return advance.escalate(incident, "the remediation was removed", Reason.EXHAUSTED, context)
+        return advance.escalate(incident, "the remediation was removed", Reason.EXHAUSTED)
     deadline = context.now + ladder.verify.timeout
     work = replace(work, settled_at=context.now, deadline=deadline, healthy_since=None)
     verifying = replace(incident, state=State.VERIFYING, work=work, wake_at=deadline)
@@ -218,7 +218,7 @@ def _waited(incident: Incident, context: Context) -> Decision:
         until = silent + context.policy.no_data_after
         if context.now >= until:
             lost = replace(incident, no_data_escalated=True)
-            return advance.escalate(lost, "no data", Reason.NO_DATA_TOO_LONG, context)
+            return advance.escalate(lost, "no data", Reason.NO_DATA_TOO_LONG)
         return Decision(incident=advance.woken(incident, until), reason=Reason.UNCHANGED)
     if incident.state is State.OPEN:
         return advance.proceed(incident, context, otherwise=Reason.UNCHANGED)

@@ -79,7 +79,7 @@ def _compensate(incident: Incident, ladder: Ladder, work: Work, context: Context
     if answers:
         why = f"it made things worse, and undoing it is refused: {answers[0].guard}: {answers[0].reason}"
         told = replace(incident, refusals=tuple(f"{a.guard}: {a.reason}" for a in answers))
-        return replace(advance.escalate(told, why, Reason.WORSE, context), guard=answers[0].guard)
+        return replace(advance.escalate(told, why, Reason.WORSE), guard=answers[0].guard)
     return advance.start(incident, ladder, work.step, step, context, approval=given, compensates=work.run_id)
 
 
