@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 from agent.store.database import Database, Statement, Write
@@ -22,15 +22,19 @@ _WHOLE: Statement = ("", ())
 def each(
     database: Database, table: str, columns: str, take: Callable[..., object], *, where: Statement = _WHOLE
 ) -> None:
-    """Give the columns of every row to `take`; a row that it cannot take is set aside."""
+    """Give the columns of every row to `take`, one by one: there may be very many. What it cannot take is set aside."""
     keys = _keys(database, table)
     rest, parameters = where
     query = f"SELECT {columns}, {', '.join(f'{table}.{key}' for key in keys)} FROM {table} {rest}"  # noqa: S608 - our names
-    for row in _fetched(database, query, parameters):
-        try:
-            take(*row[: -len(keys)])
-        except FOREIGN as error:
-            set_aside(database, table, row[-len(keys) :], error)
+    foreign: list[tuple[Sequence[Any], Exception]] = []
+    with _as_it_stands(database):
+        for row in database.connection.execute(query, parameters):
+            try:
+                take(*row[: -len(keys)])
+            except FOREIGN as error:
+                foreign.append((row[-len(keys) :], error))
+    for key, wrong in foreign:
+        set_aside(database, table, key, wrong)
 
 
 def meta(database: Database, key: str, decode: Callable[[str], T], default: T, instead: Sequence[Write] = ()) -> T:
@@ -91,10 +95,16 @@ def _keys(database: Database, table: str) -> list[str]:
 
 
 def _fetched(database: Database, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Return the rows, also where text is none: whoever takes it says so."""
+    with _as_it_stands(database):
+        return database.connection.execute(query, parameters).fetchall()
+
+
+@contextmanager
+def _as_it_stands(database: Database) -> Iterator[None]:
+    """Read rows, also where text is none: whoever takes it says so."""
     database.connection.text_factory = _text
     try:
-        return database.connection.execute(query, parameters).fetchall()
+        yield
     finally:
         database.connection.text_factory = str
 

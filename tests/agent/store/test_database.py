@@ -2,9 +2,11 @@
 
 import random
 import sqlite3
+import tracemalloc
 
 import pytest
 
+from agent.store import quarantine
 from agent.store.database import Database, StoreError, checkpoint, migrations, set_meta
 from agent.store.reader import Reader
 
@@ -203,3 +205,15 @@ def test_a_reader_cannot_write(state):
         pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
         connection.execute("DELETE FROM meta")
+
+
+def test_rows_are_taken_one_by_one_as_there_may_be_more_than_memory(state):
+    with Database(state) as database:
+        database.commit([set_meta(f"key{n}", "x" * 100_000) for n in range(100)])
+        taken = []
+        tracemalloc.start()
+        quarantine.each(database, "meta", "value", lambda text: taken.append(len(text)))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert taken.count(100_000) == 100
+    assert peak < 2_000_000
