@@ -53,7 +53,7 @@ def test_every_reason_is_explained():
     [
         ({}, False),
         ({"INVOCATION_ID": "inherited by a shell below a user service"}, False),
-        ({"INVOCATION_ID": "x", "SYSTEMD_EXEC_PID": "1"}, False),
+        ({"INVOCATION_ID": "x", "SYSTEMD_EXEC_PID": str(os.getpid() + 1)}, False),
         ({"INVOCATION_ID": "x", "SYSTEMD_EXEC_PID": str(os.getpid())}, True),
         ({"NOTIFY_SOCKET": "/run/systemd/notify"}, True),
     ],

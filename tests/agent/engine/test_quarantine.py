@@ -7,6 +7,7 @@ import sys
 from importlib import resources
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent.engine import attempts
 from agent.engine.commands import PostAlerts, PutSilence, SetStop
@@ -212,12 +213,11 @@ def test_a_kill_between_two_rows_costs_neither(busy, monkeypatch):
     assert names(busy) == ["Waiting"], "what was posted and not applied yet"
 
 
-def test_one_line_of_the_log_tells_of_a_row_and_forges_no_other(busy, capsys):
+def test_one_line_of_the_log_tells_of_a_row_and_its_key_is_kept_without_what_forges_lines(busy):
     write(busy, "UPDATE silences SET id = ?, document = '{'", "x\n\u202e[error] forged")
-    capsys.readouterr()
-    restarted(busy)
-    lines = [line for line in capsys.readouterr().out.splitlines() if "set aside" in line]
-    assert len(lines) == 1
+    with capture_logs() as said:
+        restarted(busy)
+    assert [line["table"] for line in said if "set aside" in line["event"]] == ["silences"]
     (row,) = busy.reader.quarantined()
     assert "\n" not in row["key"]
     assert "\u202e" not in row["key"]

@@ -229,7 +229,7 @@ def test_closing_sends_what_has_not_been_sent():
     with receiving() as receiver:
         with syncing(receiver.url) as sync:
             sync._not_before = sync._clock.boottime() + 60
-            sync.offer([replace(ALERT, state=AlertState.RESOLVED, resolved_at=NOW)])
+            sync.offer([replace(ALERT, state=AlertState.RESOLVED, resolved_at=time.time())])
         assert receiver.requests.get(timeout=60)[2][0]["labels"]["alertname"] == "Down"
 
 

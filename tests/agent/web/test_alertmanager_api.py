@@ -283,7 +283,7 @@ def test_silences_come_active_first_and_are_filtered_by_their_matchers(daemon):
     daemon.backend.muting.place(
         [
             silence(id="over", ends_at=NOW - 30),
-            silence(id="later", starts_at=NOW + 600),
+            silence(id="later", starts_at=NOW + 86_400, ends_at=NOW + 90_000),
             silence(id="long", ends_at=NOW + 7200),
             silence(id="short"),
             silence(id="other", matchers=matchers.parse_all("{name=mail}"), ends_at=NOW + 9000),
