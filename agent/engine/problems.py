@@ -47,7 +47,13 @@ class ProblemBook:
         known = self.known(incident)
         if known is None:
             return incident
-        return replace(incident, problem=known.id, workaround=known.workaround)
+        return replace(
+            incident,
+            problem=known.id,
+            workaround=known.workaround,
+            cause=known.cause,
+            permanent_fix=known.permanent_fix,
+        )
 
     def known(self, incident: Incident) -> Problem | None:
         """Return the problem that an incident belongs to, the one about its very subject first."""

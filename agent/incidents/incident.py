@@ -259,6 +259,10 @@ class Incident:
     """The problem that it is one more occurrence of."""
     workaround: str = ""
     """What helps until that is solved."""
+    cause: str = ""
+    """Why it happens, as far as people know."""
+    permanent_fix: str = ""
+    """What will solve it."""
     clocks: tuple[Clock, ...] = ()
     """What was promised about it, and how that stands."""
     clock_at: float | None = None

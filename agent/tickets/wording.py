@@ -186,6 +186,10 @@ def _technical(incident: Incident) -> Iterator[str]:
     yield "Technical details"
     yield f"Incident: {incident.id}"
     yield f"Rule: {_clean(incident.rule)}, value {incident.value:g}, alert {incident.alert_state}"
+    if incident.cause:
+        yield f"Known cause: {_clean(incident.cause)}"
+    if incident.permanent_fix:
+        yield f"What will solve it: {_clean(incident.permanent_fix)}"
     yield from _pairs("Labels", incident.labels)
     yield from _pairs("Annotations", incident.annotations)
     if incident.attempts:

@@ -108,6 +108,13 @@ def test_an_incident_is_shown_with_all_that_was_done(tmp_path, run):
     assert max(len(line) for line in out.splitlines()) < 250
 
 
+def test_an_incident_of_a_known_error_shows_what_is_known(tmp_path, run):
+    known = {"problem": "problem-9", "workaround": "drain it", "cause": "a leak", "permanent_fix": "release 7"}
+    with daemon(tmp_path / "sock", {"GET /control/incidents/inc1": (200, INCIDENT | known)}):
+        _, out, _ = run("incident", "show", "inc1", "--socket", tmp_path / "sock")
+    assert [value for value in known.values() if value not in out] == []
+
+
 def test_what_a_run_printed_is_shown_first_and_last_and_steers_no_terminal(tmp_path, run):
     printed = "".join(f"line {number}\n" for number in range(100)) + "\x1b[2Jfailed at last\n"
     shown = {**INCIDENT, "runs": [{"action": "run_script", "started_at": 1.7e9, "diagnostics": "", "output": printed}]}

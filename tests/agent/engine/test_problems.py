@@ -89,12 +89,13 @@ def test_a_workaround_goes_into_the_next_incident(idle):
     for _ in range(3):
         idle.fault()
     (problem,) = idle.reader.problems()
-    found = {"cause": "a leak", "workaround": "restart it by hand"}
+    found = {"cause": "a leak", "workaround": "restart it by hand", "permanent_fix": "release 7"}
     answer = idle.order(ExplainProblem(actor="ada", problem_id=problem["id"], found=found))
     assert answer["state"] == "known_error"
     idle.process(up=0)
     newest = idle.incidents()[0]
     assert (newest["problem"], newest["workaround"]) == (problem["id"], "restart it by hand")
+    assert (newest["cause"], newest["permanent_fix"]) == ("a leak", "release 7")
 
 
 def test_a_closed_problem_is_over_and_the_count_starts_again(idle):

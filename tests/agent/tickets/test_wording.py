@@ -271,11 +271,18 @@ def test_a_hostile_or_endless_article_does_no_harm_in_a_ticket():
 
 
 def test_a_known_error_says_which_problem_it_is_and_what_helps_before_the_technical_part():
-    known = incident(problem="problem-9", workaround="Empty the pool: shopctl drain\npassword=canary-3")
+    known = incident(
+        problem="problem-9",
+        workaround="Empty the pool: shopctl drain\npassword=canary-3",
+        cause="a leak in 6.2",
+        permanent_fix="release 7",
+    )
     before, _, after = draft(known, "web1").body.partition("Technical details")
     assert "It is one more of problem-9, which is not solved yet." in before
     assert "What helps until then: Empty the pool: shopctl drain" in before
     assert "canary-3" not in before + after
+    assert "\nKnown cause: a leak in 6.2\nWhat will solve it: release 7\n" in after
+    assert "leak" not in notice(known, "web1", Reason.NO_REMEDIATION, technical=False)[1]
     assert "problem" not in draft(incident(), "web1").body
 
 
