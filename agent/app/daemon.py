@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from agent.app import attaching, building, doors, history, host, outward, routine
+from agent.app import attaching, building, doors, history, host, outward, routine, warming
 from agent.app.backend import DaemonBackend, catalog, endpoints
 from agent.app.capacity_watch import CapacityWatch
 from agent.app.drills import preparing, scenarios
@@ -311,6 +311,7 @@ class Daemon:
             rules=sum(len(group.rules) for group in self._parts.ruleset.groups.values()),
             alerts=len(self.engine.alerts),
         )
+        warming.warm(self._loaded.remediations, self.engine, self._parts.desk.library)  # without those of drills
 
 
 def _stop_engine(engine: Engine, thread: threading.Thread) -> None:

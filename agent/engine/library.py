@@ -1,7 +1,7 @@
 """What the engine knows of articles: which one helps with an incident, and which one has yet to be written."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from agent.engine.batch import Batch
@@ -27,6 +27,10 @@ class Library:
         """Take other folders, or the same ones read anew."""
         self.folders = tuple(folders)
         self._articles = None
+
+    def stock(self, read: Mapping[str, Article]) -> None:
+        """Take the articles of these folders, read beforehand on another thread."""
+        self._articles = self._articles or dict(read)
 
     def advice(self, incident: Incident) -> Advice | None:
         """Return what a ticket says of the article that helps; a drill is about nothing real."""
