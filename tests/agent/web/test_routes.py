@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from agent.engine.commands import BusyError, CommandError, OnIncident, PostAlerts, Reload, SetStop, StartDrill
-from agent.incidents.events import Acknowledged, Declined, MajorDeclared, Released, ResolvedByOperator, RetryOrdered
+from agent.incidents.events import (
+    Acknowledged,
+    Approved,
+    Declined,
+    MajorDeclared,
+    Rejected,
+    Released,
+    ResolvedByOperator,
+    RetryOrdered,
+)
 from agent.intake.silences import parse
 from agent.web.access import Need
 from agent.web.app import full_rows, metrics_rows
@@ -260,6 +269,18 @@ def test_what_people_decide_about_an_incident_reaches_the_engine(daemon):
         Declined(actor=actor),
         MajorDeclared(actor=actor, comment="the press calls"),
         MajorDeclared(actor=actor, major=False),
+    ]
+
+
+def test_a_word_on_a_plan_says_who_by_which_channel_on_which_plan(daemon):
+    me = pwd.getpwuid(os.getuid()).pw_name
+    word = {"plan": "0123456789abcdef", "comment": "go"}
+    assert daemon.tcp("POST", "/control/incidents/a7/approve", word).status == 401
+    daemon.tcp("POST", "/control/incidents/a7/approve", word, authorization=BEARER)
+    daemon.unix("POST", "/control/incidents/a7/reject", word)
+    assert [command.event for command in daemon.backend.commands] == [
+        Approved(actor="token", via="api", **word),
+        Rejected(actor=me, via="cli", **word),
     ]
 
 
