@@ -1,6 +1,7 @@
 """What the configuration says about freeze windows and inhibition, for those who decide."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from agent.config.options import Config
 from agent.engine.parts import Parts
@@ -42,7 +43,7 @@ def configure(parts: Parts, config: Config, now: float) -> None:
     """Let the engine's muting follow the configuration, from the alerts on that there are."""
     muting = parts.situations.muting
     muting.configure(freezes(config), inhibitions(config))
-    muting.note((*parts.ruleset.active(), *parts.intake.active()), now)
+    muting.note(chain(parts.ruleset.active(), parts.intake.each()), now)
 
 
 def _matchers(texts: Sequence[str]) -> tuple[Matcher, ...]:

@@ -111,10 +111,14 @@ class Intake:
         if version == self._version:
             return alerts
         version = self._version
-        alerts = tuple([alert_of(held) for held in list(self._held.values())])
+        alerts = tuple(self.each())
         if len(alerts) <= SHOWN:
             self._shown = (version, alerts)
         return alerts
+
+    def each(self) -> Iterator[Alert]:
+        """Return the same one by one: all at once may be hundreds of megabytes."""
+        return map(alert_of, list(self._held.values()))
 
     def shown(self) -> Sequence[Alert]:
         """Return the same while they are not too many for series and metrics."""

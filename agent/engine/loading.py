@@ -1,8 +1,10 @@
 """Reading what is durable at a start. A row that cannot be read or applied is set aside, and the others go on."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -135,16 +137,16 @@ def alerts(parts: Parts, batch: Batch, then: float) -> None:
     for change in ended:
         with aside(parts.database, "alerts", change.alert.fingerprint):
             parts.desk.alert_changed(batch, change)
-    foreign = _posted(parts, now)
-    parts.desk.take_up((*parts.ruleset.active(), *foreign))
-    parts.situations.muting.note((*parts.ruleset.active(), *foreign), now)
+    _posted(parts, now)
+    parts.desk.take_up(chain(parts.ruleset.active(), parts.intake.each()))
+    parts.situations.muting.note(chain(parts.ruleset.active(), parts.intake.each()), now)
     parts.outside.told_alerts([a for a in known if a.state is not AlertState.PENDING])
     if parts.outside.hears_alerts:
-        parts.outside.told_alerts(foreign)
+        parts.outside.told_alerts(parts.intake.each())
 
 
-def _posted(parts: Parts, now: float) -> Sequence[Alert]:
-    """Take up what others have posted; return the alerts that are active."""
+def _posted(parts: Parts, now: float) -> None:
+    """Take up what others have posted."""
     waiting: list[tuple[int, str, list[Post]]] = []
     held: list[Held] = []
 
@@ -155,7 +157,7 @@ def _posted(parts: Parts, now: float) -> Sequence[Alert]:
     quarantine.each(parts.database, "posted", _POSTED, lambda *row: held.append(documents.held(row, now)))
     parts.intake.restore(waiting, held)
     try:
-        return parts.intake.active()
+        deque(parts.intake.each(), maxlen=0)
     except quarantine.FOREIGN as error:  # there may be very many: only now is looked which it is
         quarantine.each(parts.database, "posted", _POSTED, lambda *row: alert_of(documents.held(row, now)))
         raise SetAsideError from error
