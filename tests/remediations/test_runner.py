@@ -17,7 +17,7 @@ from remediations.runner import DirectRunner, Outcome, Record, RunError
 from tests.remediations.living import BOOT, alive, cut_short, end, pid_in, waiting_in
 from tests.services.service import eventually
 
-HANG = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
+HANG = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
 
 RUN = f"run-{os.getpid()}"
 """An id that no other test has: what carries it is ended wherever it is."""
@@ -164,7 +164,7 @@ import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 for generation in range(200):
     if os.fork():
-        time.sleep(600)
+        signal.pause()
     if generation % 2:
         os.setsid()
     time.sleep(0.01)
