@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agent.engine.commands import CommandError, OnIncident, Promote
+from agent.engine.judging import unmet
 from agent.engine.situations import Presence
 from agent.incidents.events import Approved
 from agent.telemetry import metrics
@@ -157,6 +158,19 @@ def test_a_precondition_that_does_not_hold_calls_a_person(bench):
     assert bench.incident()["escalated_reason"] == (
         "preflight: the precondition does not hold: paramedic_spare_up == 1"
     )
+
+
+def test_what_a_precondition_looks_at_must_be_of_the_last_two_minutes(bench):
+    def answer(expression):
+        return unmet(bench.parts.ruleset, expression, bench.clock.now()).partition(":")[0]
+
+    bench.process(up=1)
+    bench.clock.advance(115)
+    assert answer("paramedic_process_up == 1") == ""
+    assert answer("paramedic_process_up == 0") == "the precondition does not hold"
+    bench.clock.advance(10)
+    for expression in ("paramedic_process_up == 1", "paramedic_process_up == 0"):
+        assert answer(expression) == "no fresh data says whether the precondition holds"
 
 
 def test_a_demotion_is_for_auto_only(bench):
