@@ -14,9 +14,10 @@ _WIDTH = 340.0
 _MOST_BARS = 12
 _LABEL_LENGTH = 28
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em;color:#222}"
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:76em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2em 1em .2em 0;"
-    "border-bottom:1px solid #ddd}em{color:#666}svg{display:block;margin:.5em 0}svg text{font-size:13px}"
+    "border-bottom:1px solid #ddd}td:first-child{min-width:12em}em{color:#666}"
+    "svg{display:block;margin:.5em 0}svg text{font-size:13px}"
 )
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Whatever text came from outside, a browser loads and runs nothing."""
