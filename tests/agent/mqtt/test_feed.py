@@ -133,6 +133,9 @@ def test_a_topic_that_falls_silent_is_a_failed_source_once(clock):
     clock.elapsed = 100.0
     room.sweep(Batch())
     assert MQTT_SILENT.labels("silent")._value.get() == 0
+    clock.elapsed = 200.0
+    room.sweep(later := Batch())
+    assert [failure.source.target for failure in later.failures] == ["s/a", "s/b"]
 
 
 def test_a_topic_known_by_name_is_missed_although_it_was_never_heard(clock):
@@ -151,6 +154,12 @@ def test_alerts_get_the_topic_s_labels(clock):
     assert posted.origin == Origin.MQTT
     (alert,) = posted.alerts
     assert alert.labels == {"alertname": "SiteAlarm", "severity": "critical", "site": "berlin"}
+
+
+def test_an_alarm_that_is_taken_away_from_the_broker_is_no_malformed_one(clock):
+    alarms = feed(clock, subscription("alarm/{site}", name="taken away"))
+    assert taken(alarms, ("alarm/berlin", b"")).ingest() is None
+    assert counted("taken away", "malformed") == 0
 
 
 @pytest.mark.parametrize("payload", [b"nonsense", b'{"labels": {"severity": "critical"}}'])

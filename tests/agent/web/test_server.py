@@ -121,6 +121,16 @@ def test_a_client_that_stalls_after_its_first_request_is_cut_off(tmp_path, monke
         assert ended(client)
 
 
+def test_a_client_that_asks_nothing_more_is_cut_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(serving, "KEEP_ALIVE_SECONDS", 0.2)
+    with running(tmp_path) as daemon, connected(daemon) as client:
+        client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n")
+        received = b""
+        while b"healthy" not in received:
+            received += client.recv(4096)
+        assert ended(client)
+
+
 def test_a_body_that_does_not_arrive_is_408(tmp_path, monkeypatch):
     monkeypatch.setattr(request, "BODY_SECONDS", 0.2)
     with running(tmp_path, open_ingest=True) as daemon, connected(daemon) as client:
