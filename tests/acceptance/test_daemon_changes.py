@@ -37,13 +37,13 @@ def ended(daemon: Daemon) -> dict[str, Any]:
     def look() -> Any:
         return next((each for each in of_kind(daemon, "action") if each["closed_at"]), None)
 
-    return eventually(look, 30, daemon.tail)
+    return eventually(look, 60.0, daemon.tail)
 
 
 def test_an_action_is_a_change_that_is_found_from_its_incident_and_survives_a_kill(tmp_path: Path):
     with running_daemon(tables(tmp_path), RULES) as daemon:
         daemon.tell(it=True)
-        begun = eventually(lambda: of_kind(daemon, "action"), 30, daemon.tail)[0]
+        begun = eventually(lambda: of_kind(daemon, "action"), 60.0, daemon.tail)[0]
         assert (begun["type"], begun["approval"]["via"]) == ("standard", "standing")
         assert begun["details"] == ["/usr/bin/touch", str(tmp_path / "done")]
         eventually((tmp_path / "done").exists)
@@ -125,7 +125,7 @@ def test_in_a_freeze_a_normal_action_is_refused_and_an_emergency_runs_and_is_rev
         (reload,) = of_kind(daemon, "reload")
         assert (reload["type"], reload["review"]) == ("emergency", True), "nothing is to be changed in a freeze"
         told(daemon, "incident", "retry", held["id"], "--reason", "it is an emergency")
-        eventually((tmp_path / "done").exists, 30, daemon.tail)
+        eventually((tmp_path / "done").exists, 60.0, daemon.tail)
         daemon.tell(it=False)
         change = ended(daemon)
         assert (change["type"], change["state"], change["review"]) == ("emergency", "done", True)
@@ -138,7 +138,7 @@ def test_in_a_freeze_a_normal_action_is_refused_and_an_emergency_runs_and_is_rev
         daemon.kill()
         daemon.start()
         assert change["id"] not in {each["id"] for each in told(daemon, "change", "list", "--state", "unreviewed")}
-        eventually(lambda: daemon.metric("paramedic_changes_unreviewed") == len(waiting) - 1, 30, daemon.page)
+        eventually(lambda: daemon.metric("paramedic_changes_unreviewed") == len(waiting) - 1, 60.0, daemon.page)
 
 
 def test_a_change_that_waits_is_approved_by_its_id_and_says_who_when_and_how(tmp_path: Path):
@@ -152,7 +152,7 @@ def test_a_change_that_waits_is_approved_by_its_id_and_says_who_when_and_how(tmp
 
         told(daemon, "change", "approve", change["id"], "--comment", "after the backup")
 
-        eventually((tmp_path / "done").exists, 30, daemon.tail)
+        eventually((tmp_path / "done").exists, 60.0, daemon.tail)
         daemon.tell(it=False)
         done = ended(daemon)
         given = done["approval"]

@@ -42,7 +42,7 @@ def test_a_repair_waits_for_whoever_is_at_work_and_then_runs_even_after_a_restar
             daemon.start()
             assert not (tmp_path / "done").exists()
 
-        eventually((tmp_path / "done").exists, 40.0, daemon.tail)
+        eventually((tmp_path / "done").exists, 60.0, daemon.tail)
 
 
 def test_a_breaker_that_opens_says_so_in_its_metric_in_the_list_and_by_an_incident(tmp_path: Path):

@@ -57,7 +57,7 @@ def test_what_broke_and_was_mended_is_reported_sent_kept_and_the_same_after_a_cr
         first, last = (str(datetime.now(UTC).timestamp() + seconds) for seconds in (-3600, 0))
         eventually(lambda: daemon.metric("paramedic_availability_ratio", service="shop") > 0, what=daemon.tail)
         report = said(daemon, "report", "--from", first, "--to", last, "--send", "ops").strip()
-        eventually(post.mails, 40.0, daemon.tail)
+        eventually(post.mails, 60.0, daemon.tail)
         (letter,) = post.mails()
         text = letter.get_body().get_content()
         assert "| opened | 1 |" in text

@@ -91,7 +91,7 @@ def test_one_fault_reaches_people_by_mail_and_topic_and_hostile_text_stays_text(
         shown = json.dumps([business, *texts])
         assert [word for word in ("canary", "/bin/sh", "Technical") if word in shown] == []
     assert daemon.metric("paramedic_effects_total", target="dead", result="retry") > 0
-    eventually(lambda: daemon.metric("paramedic_delivery_failing", target="dead") == 1.0, 40.0, daemon.tail)
+    eventually(lambda: daemon.metric("paramedic_delivery_failing", target="dead") == 1.0, 60.0, daemon.tail)
     assert daemon.metric("paramedic_delivery_failing", target="mail") == 0.0
     (row,) = daemon.client.get("status")["undelivered"]
     assert (row["target"], row["waiting"] > 1, row["reason"]) == ("dead", True, "not reached (ConnectionError)")

@@ -38,7 +38,7 @@ def daemon(tmp_path):
 
 
 def await_commands(daemon, count):
-    eventually(lambda: len(daemon.backend.commands) >= count, 40.0)
+    eventually(lambda: len(daemon.backend.commands) >= count, 60.0)
     return daemon.backend.commands
 
 

@@ -231,7 +231,7 @@ def test_what_the_dashboard_finds_in_prometheus_it_finds_here(daemon, prometheus
 
     found = [title for title, target in TARGETS if target["expr"].startswith(("node_load", "paramedic_alert_state"))]
     assert found
-    eventually(lambda: missing() == [], 90, missing)
+    eventually(lambda: missing() == [], 180, missing)
 
 
 def is_rate_of_our_own(expression):
@@ -244,7 +244,7 @@ def test_everything_on_the_page_can_be_queried(daemon):
         names = set(asked(daemon, "label/__name__/values")["data"])
         return set(re.findall(r"^(\w+)[{ ]", daemon.page(), re.MULTILINE)) - names
 
-    eventually(lambda: not missing(), 75, missing)  # our own metrics are stored once a minute
+    eventually(lambda: not missing(), 180, missing)  # our own metrics are stored once a minute
 
 
 def promtool(*argv):

@@ -139,7 +139,7 @@ def test_a_service_that_exhausts_its_start_limit_is_given_up(patient, service):
 def test_a_service_that_systemd_starts_again_and_again_is_flapping(patient, service):
     unit = service("flaps", "sleep 0.5; exit 1", more="Restart=always\nRestartSec=500ms", interval=0)
     await_cause(patient, unit, "restart")
-    eventually(lambda: alerts(patient, unit) == {"SystemdServiceFlapping"}, 40.0, lambda: str(alerts(patient, unit)))
+    eventually(lambda: alerts(patient, unit) == {"SystemdServiceFlapping"}, 60.0, lambda: str(alerts(patient, unit)))
     patient.machine.run("systemctl", "stop", unit)
     await_cause(patient, unit, "request")
 

@@ -96,7 +96,7 @@ def test_a_plan_is_run_and_its_end_told(helper, socket_path):
     ("argv", "timeout", "outcome", "detail"),
     [
         (("failing",), 60, "failed", "exit status 3"),
-        (("sleeper", "600"), 0.3, "timed_out", "timed out and was ended"),
+        (("sleeper", "60"), 0.3, "timed_out", "timed out and was ended"),
         (("sleeper", "x"), 60, "refused", "by the helper: no policy in"),
     ],
 )
