@@ -17,7 +17,7 @@ from agent.engine.engine import Engine
 from agent.engine.parts import Outside
 from agent.engine.queue import Ordered
 from agent.engine.situations import Presence
-from collectors.sample import Origin
+from collectors.sample import Origin, Reading, Sample, Source, labels
 from remediations.guards import Guard
 from remediations.sandbox import HostEnvironment
 from tests.agent.cli.daemons import daemon as control_socket
@@ -124,6 +124,12 @@ def test_what_would_be_decided_is_what_the_policy_decides(engine):
     assert "php.service is not listed" in refused(unlisted["steps"][0])["target"]
     foreign = order(engine, Rehearse(remediation="restart-web", labels={"name": "nginx.service"}, origin=Origin.MQTT))
     assert refused(foreign["steps"][0]) == {"target": "alerts of origin mqtt may not start it"}
+
+
+def test_what_somebody_stopped_on_purpose_is_not_started_again(engine):
+    ended = Sample("paramedic_systemd_service_ended", 1.0, labels(name="nginx.service", cause="request"))
+    engine.turn([Reading(source=Source("systemd"), at=NOW, samples=[ended])])
+    assert refused(rehearse(engine)["steps"][0]) == {"target": "nginx.service was stopped on purpose"}
 
 
 def test_observing_says_that_it_would_run_and_who_takes_the_alert_before_it(engine):
