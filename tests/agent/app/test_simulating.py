@@ -276,6 +276,17 @@ def test_what_prometheus_text_says_last_is_judged_too(config, tmp_path, ups):
     assert [(each.at, each.reason) for each in happenings] == [(START + max(ups), "attempt_started")]
 
 
+def test_a_rule_that_looks_back_starts_nothing_before_it_has_seen_as_far(config, tmp_path):
+    (tmp_path / "rules.yml").write_text(
+        RULES.replace("paramedic_process_up == 0", "max_over_time(paramedic_process_up[5m]) == 0")
+    )
+    down = prometheus_text(dict.fromkeys(range(0, 420, 15), 0)).splitlines(keepends=True)
+    happenings, _ = simulated(config, down, tmp_path / "simulated")
+    opened, started, *_ = happenings
+    assert (opened.reason, started.reason) == ("opened", "attempt_started")
+    assert started.at - opened.at > 270
+
+
 @pytest.fixture
 def hour(live, tmp_path):
     an_hour(live, 1)
