@@ -14,6 +14,8 @@ CONVERGED_SECONDS = 5.0
 """Within this nine of ten have settled; a machine that stalls for a moment may hold up the tenth."""
 PATIENCE_SECONDS = 60.0
 """What has not settled by then never does."""
+_MUTANT_SECONDS = 20.0
+"""Some mutants never settle: what they have broken by then is enough."""
 _WORKERS = 2
 
 
@@ -130,7 +132,7 @@ def chosen(found: Sequence[KillPoint], limit: int) -> list[KillPoint]:
 
 def attempt(point: KillPoint, folder: Path, nursery: Nursery, mutant: str = "") -> Trial:
     """Kill the daemon at the point, start another, wait until everything has settled, and look."""
-    stage = point.stage
+    stage, patience = point.stage, _MUTANT_SECONDS if mutant else PATIENCE_SECONDS
     with scene(folder, nursery, mutant=mutant, repair_seconds=stage.repair_seconds, helped=stage.helped) as made:
         life, go_on = stage.enter(made)
         with traced(life, (point.call,), *executioner(point.call, point.number)):
@@ -141,10 +143,10 @@ def attempt(point: KillPoint, folder: Path, nursery: Nursery, mutant: str = "") 
         after = made.fork()
         after.begin()
         try:
-            wait_for(made.settled, "settled", PATIENCE_SECONDS)
+            wait_for(made.settled, "settled", patience)
             late = []
         except AssertionError:
-            late = [f"slow: not settled within {PATIENCE_SECONDS:g} s: {made.story()}"]
+            late = [f"slow: not settled within {patience:g} s: {made.story()}"]
         seconds = time.monotonic() - began
         problems = (*late, *broken(made), *(["ended: the second daemon"] if after.ended() else []))
         return Trial(point=point, killed=killed, broken=problems, seconds=seconds, log=made.log())

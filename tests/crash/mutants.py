@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from agent.engine import recovery
+from agent.engine import loading
 from agent.engine.batch import Batch
 from agent.engine.changes import ChangeBook
 from agent.engine.engine import Engine
@@ -40,7 +40,7 @@ def _create_without_find() -> None:
 
 def _repeat_interrupted() -> None:
     """Takes a repair that a crash interrupted for one that has yet to be made, as if it were a ticket."""
-    load = recovery._load_outbox
+    load = loading.outbox
 
     def repeat(parts, batch, never):
         load(parts, batch, never)
@@ -50,7 +50,7 @@ def _repeat_interrupted() -> None:
             parts.delivery.outbox.add(Owed(row, Kind.REMEDIATION, lane, target))
         return []
 
-    recovery._load_outbox = repeat
+    loading.outbox = repeat
 
 
 def _forget_to_sync() -> None:
