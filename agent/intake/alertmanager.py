@@ -131,4 +131,4 @@ def _seconds(raw: msgspec.Raw) -> float | None:
     try:
         return seconds_of(bytes(raw))
     except OverflowError as error:
-        raise IntakeError(f"{bytes(raw)[:64].decode()} is no time of this calendar") from error
+        raise IntakeError(f"{bytes(raw)[:64].decode(errors='replace')} is no time of this calendar") from error

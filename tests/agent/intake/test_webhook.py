@@ -116,6 +116,11 @@ ALERTS = st.fixed_dictionaries(
 )
 
 
+def test_a_time_that_is_far_too_long_is_refused_whatever_it_is_made_of():
+    posted = parsed(alert(startsAt="\u00e9" * 200), alert(startsAt=["\U00010000"] * 200))
+    assert ["no time of this calendar" in error for error in posted.errors] == [True, True]
+
+
 @given(st.binary(max_size=50) | st.fixed_dictionaries({"alerts": st.lists(ALERTS) | JSON, "status": JSON}))
 def test_any_body_is_refused_or_is_alerts_that_can_be_applied(body):
     try:
