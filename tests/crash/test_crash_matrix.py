@@ -12,6 +12,8 @@ from tests.crash.tracer import needs_strace
 pytestmark = [pytest.mark.crash, needs_strace]
 LIMIT = int(os.environ.get("CRASH_POINTS", "80"))
 LEAST = 60
+JUDGED = "JUDGE_SECONDS" in os.environ
+"""In `make soak`, which has a machine to itself, not one may take longer."""
 
 
 def settled(trials):
@@ -37,7 +39,7 @@ def test_whenever_it_is_killed_nothing_is_lost_and_nothing_done_twice(nursery, f
             f"nine of ten settled within {usual:.1f} s, all within {slowest:.1f} s\n"
         )
     assert {str(trial.point): trial.broken for trial in trials if trial.broken} == {}
-    assert usual <= matrix.CONVERGED_SECONDS
+    assert (slowest if JUDGED else usual) <= matrix.CONVERGED_SECONDS
     assert len(killed) >= min(LEAST, LIMIT * 3 // 4)
 
 
@@ -53,5 +55,5 @@ def test_a_run_of_the_root_helper_outlives_the_daemon_and_is_collected_once(nurs
             f"nine of ten settled within {usual:.1f} s, all within {slowest:.1f} s\n"
         )
     assert {str(trial.point): trial.broken for trial in trials if trial.broken} == {}
-    assert usual <= matrix.CONVERGED_SECONDS
+    assert (slowest if JUDGED else usual) <= matrix.CONVERGED_SECONDS
     assert len(killed) >= LIMIT // 8

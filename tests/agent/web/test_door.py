@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import socket
 import statistics
 import threading
@@ -92,9 +93,10 @@ def test_five_hundred_slow_clients_keep_no_honest_one_out(tmp_path, record_prope
         assert crowd.everybody_came.wait(120)
         seconds = [seconds_of_an_honest_request(daemon) for _ in range(HONEST)]
         inside = len(daemon.server._running[0][0]._door._inside)
-    # Told and not judged: how long it takes depends on who else uses the machine.
+    # How long it takes depends on who else uses the machine: it is judged in `make soak`, which has one to itself.
     p99 = statistics.quantiles(seconds, n=100)[98]
     record_property(f"p99 of an honest request beside {SLOW} slow clients", f"{1000 * p99:.0f} ms")
+    assert p99 < 0.1 or "JUDGE_SECONDS" not in os.environ
     assert inside <= door.MAX_PER_ADDRESS
 
 
