@@ -10,7 +10,7 @@ from collectors.procfs import reading
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec
 
-ENTRIES = gauge("node_arp_entries", "Entries of the ARP table.")
+ENTRIES = gauge("node_arp_entries", "ARP entries by device")
 DEVICE_COLUMN = 5
 
 

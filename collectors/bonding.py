@@ -9,8 +9,8 @@ from collectors.procfs import read
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec, NotAvailableError
 
-SLAVES = gauge("node_bonding_slaves", "Devices that belong to the bond.")
-ACTIVE = gauge("node_bonding_active", "Devices of the bond whose link works.")
+SLAVES = gauge("node_bonding_slaves", "Number of configured slaves per bonding interface.")
+ACTIVE = gauge("node_bonding_active", "Number of active slaves per bonding interface.")
 STATES = ("lower_{}/bonding_slave/mii_status", "slave_{}/bonding_slave/mii_status")
 """Where a device of a bond says how its link is; before Linux 3.13 the latter."""
 

@@ -9,8 +9,10 @@ from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec, NotAvailableError
 
 FILES = {
-    "nf_conntrack_count": gauge("node_nf_conntrack_entries", "Connections that are tracked."),
-    "nf_conntrack_max": gauge("node_nf_conntrack_entries_limit", "Connections that can be tracked."),
+    "nf_conntrack_count": gauge(
+        "node_nf_conntrack_entries", "Number of currently allocated flow entries for connection tracking."
+    ),
+    "nf_conntrack_max": gauge("node_nf_conntrack_entries_limit", "Maximum size of connection tracking table."),
 }
 
 

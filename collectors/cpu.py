@@ -9,10 +9,8 @@ from collectors.procfs import reading
 from collectors.sample import Sample, counter
 from collectors.spec import CollectorSpec
 
-SECONDS = counter("node_cpu_seconds_total", "Seconds that a CPU spent in a mode.")
-GUEST = counter(
-    "node_cpu_guest_seconds_total", "Seconds that a CPU spent in virtual machines; user and nice hold them too."
-)
+SECONDS = counter("node_cpu_seconds_total", "Seconds the CPUs spent in each mode.")
+GUEST = counter("node_cpu_guest_seconds_total", "Seconds the CPUs spent in guests (VMs) for each mode.")
 MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 GUEST_MODES = ("user", "nice")
 IDLE = MODES.index("idle")

@@ -9,9 +9,9 @@ from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec, NotAvailableError
 
 FILES = {
-    "scaling_cur_freq": gauge("node_cpu_scaling_frequency_hertz", "Frequency that the CPU was set to."),
-    "scaling_min_freq": gauge("node_cpu_scaling_frequency_min_hertz", "Lowest frequency that it may be set to."),
-    "scaling_max_freq": gauge("node_cpu_scaling_frequency_max_hertz", "Highest frequency that it may be set to."),
+    "scaling_cur_freq": gauge("node_cpu_scaling_frequency_hertz", "Current scaled CPU thread frequency in hertz."),
+    "scaling_min_freq": gauge("node_cpu_scaling_frequency_min_hertz", "Minimum scaled CPU thread frequency in hertz."),
+    "scaling_max_freq": gauge("node_cpu_scaling_frequency_max_hertz", "Maximum scaled CPU thread frequency in hertz."),
 }
 HERTZ_PER_KILOHERTZ = 1000
 

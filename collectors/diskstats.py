@@ -14,26 +14,38 @@ SECTOR_BYTES = 512.0
 MILLISECONDS = 0.001
 
 COLUMNS = (
-    (counter("node_disk_reads_completed_total", "Reads that were completed."), 1.0),
-    (counter("node_disk_reads_merged_total", "Reads that were merged with a neighbour."), 1.0),
-    (counter("node_disk_read_bytes_total", "Bytes read."), SECTOR_BYTES),
-    (counter("node_disk_read_time_seconds_total", "Seconds that all reads took together."), MILLISECONDS),
-    (counter("node_disk_writes_completed_total", "Writes that were completed."), 1.0),
-    (counter("node_disk_writes_merged_total", "Writes that were merged with a neighbour."), 1.0),
-    (counter("node_disk_written_bytes_total", "Bytes written."), SECTOR_BYTES),
-    (counter("node_disk_write_time_seconds_total", "Seconds that all writes took together."), MILLISECONDS),
-    (gauge("node_disk_io_now", "Requests in flight."), 1.0),
-    (counter("node_disk_io_time_seconds_total", "Seconds in which the device was busy."), MILLISECONDS),
+    (counter("node_disk_reads_completed_total", "The total number of reads completed successfully."), 1.0),
+    (counter("node_disk_reads_merged_total", "The total number of reads merged."), 1.0),
+    (counter("node_disk_read_bytes_total", "The total number of bytes read successfully."), SECTOR_BYTES),
+    (counter("node_disk_read_time_seconds_total", "The total number of seconds spent by all reads."), MILLISECONDS),
+    (counter("node_disk_writes_completed_total", "The total number of writes completed successfully."), 1.0),
+    (counter("node_disk_writes_merged_total", "The number of writes merged."), 1.0),
+    (counter("node_disk_written_bytes_total", "The total number of bytes written successfully."), SECTOR_BYTES),
     (
-        counter("node_disk_io_time_weighted_seconds_total", "Seconds of I/O, times the requests in flight."),
+        counter("node_disk_write_time_seconds_total", "This is the total number of seconds spent by all writes."),
         MILLISECONDS,
     ),
-    (counter("node_disk_discards_completed_total", "Discards that were completed."), 1.0),
-    (counter("node_disk_discards_merged_total", "Discards that were merged with a neighbour."), 1.0),
-    (counter("node_disk_discarded_sectors_total", "Sectors discarded."), 1.0),
-    (counter("node_disk_discard_time_seconds_total", "Seconds that all discards took together."), MILLISECONDS),
-    (counter("node_disk_flush_requests_total", "Flushes that were completed."), 1.0),
-    (counter("node_disk_flush_requests_time_seconds_total", "Seconds that all flushes took together."), MILLISECONDS),
+    (gauge("node_disk_io_now", "The number of I/Os currently in progress."), 1.0),
+    (counter("node_disk_io_time_seconds_total", "Total seconds spent doing I/Os."), MILLISECONDS),
+    (
+        counter("node_disk_io_time_weighted_seconds_total", "The weighted # of seconds spent doing I/Os."),
+        MILLISECONDS,
+    ),
+    (counter("node_disk_discards_completed_total", "The total number of discards completed successfully."), 1.0),
+    (counter("node_disk_discards_merged_total", "The total number of discards merged."), 1.0),
+    (counter("node_disk_discarded_sectors_total", "The total number of sectors discarded successfully."), 1.0),
+    (
+        counter("node_disk_discard_time_seconds_total", "This is the total number of seconds spent by all discards."),
+        MILLISECONDS,
+    ),
+    (counter("node_disk_flush_requests_total", "The total number of flush requests completed successfully"), 1.0),
+    (
+        counter(
+            "node_disk_flush_requests_time_seconds_total",
+            "This is the total number of seconds spent by all flush requests.",
+        ),
+        MILLISECONDS,
+    ),
 )
 NAMES_AND_UNITS = tuple((metric.name, unit) for metric, unit in COLUMNS)
 

@@ -9,8 +9,8 @@ from collectors.sample import Sample, counter
 from collectors.spec import CollectorSpec
 
 FILES = {
-    "ce_count": counter("node_edac_correctable_errors_total", "Memory errors that were corrected."),
-    "ue_count": counter("node_edac_uncorrectable_errors_total", "Memory errors that could not be corrected."),
+    "ce_count": counter("node_edac_correctable_errors_total", "Total correctable memory errors."),
+    "ue_count": counter("node_edac_uncorrectable_errors_total", "Total uncorrectable memory errors."),
 }
 CONTROLLER = "mc"
 

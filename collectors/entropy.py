@@ -9,8 +9,8 @@ from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec
 
 FILES = {
-    "entropy_avail": gauge("node_entropy_available_bits", "Bits of entropy that are available."),
-    "poolsize": gauge("node_entropy_pool_size_bits", "Bits of entropy that the pool holds at most."),
+    "entropy_avail": gauge("node_entropy_available_bits", "Bits of available entropy."),
+    "poolsize": gauge("node_entropy_pool_size_bits", "Bits of entropy pool."),
 }
 
 

@@ -8,8 +8,8 @@ from collectors.procfs import reading
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec
 
-ALLOCATED = gauge("node_filefd_allocated", "File handles in use on the whole host.")
-MAXIMUM = gauge("node_filefd_maximum", "File handles that the kernel hands out at most.")
+ALLOCATED = gauge("node_filefd_allocated", "File descriptor statistics: allocated.")
+MAXIMUM = gauge("node_filefd_maximum", "File descriptor statistics: maximum.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,15 @@ from collectors.procfs import reading
 from collectors.sample import Labels, Sample, gauge
 from collectors.spec import CollectError, Outcome, TargetedSpec
 
-SIZE = gauge("node_filesystem_size_bytes", "Size of the filesystem.")
-FREE = gauge("node_filesystem_free_bytes", "Free space, with what is reserved for root.")
-AVAIL = gauge("node_filesystem_avail_bytes", "Free space that anybody may use.")
-FILES = gauge("node_filesystem_files", "Inodes of the filesystem.")
-FILES_FREE = gauge("node_filesystem_files_free", "Free inodes.")
-READONLY = gauge("node_filesystem_readonly", "1 if the filesystem is mounted read-only.")
-DEVICE_ERROR = gauge("node_filesystem_device_error", "1 if the filesystem does not say how full it is.")
+SIZE = gauge("node_filesystem_size_bytes", "Filesystem size in bytes.")
+FREE = gauge("node_filesystem_free_bytes", "Filesystem free space in bytes.")
+AVAIL = gauge("node_filesystem_avail_bytes", "Filesystem space available to non-root users in bytes.")
+FILES = gauge("node_filesystem_files", "Filesystem total file nodes.")
+FILES_FREE = gauge("node_filesystem_files_free", "Filesystem total free file nodes.")
+READONLY = gauge("node_filesystem_readonly", "Filesystem read-only status.")
+DEVICE_ERROR = gauge(
+    "node_filesystem_device_error", "Whether an error occurred while getting statistics for the given device."
+)
 METRICS = (SIZE, FREE, AVAIL, FILES, FILES_FREE, READONLY, DEVICE_ERROR)
 SILENT = ("device_error", "mountpoint timeout")
 

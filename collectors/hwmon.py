@@ -4,41 +4,94 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from collectors import filters, sysfs
-from collectors.sample import Labels, Sample, gauge
+from collectors.sample import Labels, Metric, Sample, counter, gauge
 from collectors.spec import CollectError, CollectorSpec
 
 PREFIX = "node_hwmon_"
-CHIP_NAMES = gauge("node_hwmon_chip_names", "Always 1; names the chip as its driver does.")
-SENSOR_LABEL = gauge("node_hwmon_sensor_label", "Always 1; names the sensor as its driver does.")
-METRICS = (
-    CHIP_NAMES,
-    SENSOR_LABEL,
-    gauge("node_hwmon_fan_rpm", "Speed of the fan in revolutions per minute."),
-    gauge("node_hwmon_fan_min_rpm", "Slowest speed that the fan should have."),
-    gauge("node_hwmon_temp_celsius", "Temperature in degrees Celsius."),
-    gauge("node_hwmon_temp_max_celsius", "Temperature that is high."),
-    gauge("node_hwmon_temp_crit_celsius", "Temperature that is critical."),
-    gauge("node_hwmon_temp_crit_hyst_celsius", "Temperature below which it is no longer critical."),
-    gauge("node_hwmon_temp_crit_alarm_celsius", "Not 0 if the temperature is critical."),
-    gauge("node_hwmon_temp_alarm", "1 if the temperature is out of its bounds."),
-)
+CHIP_NAMES = gauge("node_hwmon_chip_names", "Annotation metric for human-readable chip names")
+SENSOR_LABEL = gauge("node_hwmon_sensor_label", "Label for given chip and sensor")
+PWM = gauge("node_hwmon_pwm", "Hardware monitor pwm element ")
 KINDS = "cpu|curr|energy|fan|freq|humidity|in|intrusion|power|pwm|temp"
 ATTRIBUTE = re.compile(rf"(?P<sensor>(?P<kind>{KINDS})\d+)(?:_(?P<element>.+))?")
 UNCLEAN = re.compile("[^a-z0-9:_]")
+
+
+class Unit(NamedTuple):
+    """What the kernel's number is divided by, how the metric's name ends, and its help text for an `{element}`."""
+
+    divisor: int
+    suffix: str
+    help: str
+
+
 UNITS = {
-    "cpu": (1000, "_volts"),
-    "curr": (1000, "_amps"),
-    "energy": (1_000_000, "_joule_total"),
-    "humidity": (1_000_000, ""),
-    "in": (1000, "_volts"),
-    "power": (1_000_000, "_watt"),
-    "temp": (1000, "_celsius"),
+    "cpu": Unit(1000, "_volts", "Hardware monitor for voltage ({element})"),
+    "curr": Unit(1000, "_amps", "Hardware monitor for current ({element})"),
+    "energy": Unit(1_000_000, "_joule_total", "Hardware monitor for joules used so far ({element})"),
+    "humidity": Unit(
+        1_000_000,
+        "",
+        "Hardware monitor for humidity, as a ratio"
+        " (multiply with 100.0 to get the humidity as a percentage) ({element})",
+    ),
+    "in": Unit(1000, "_volts", "Hardware monitor for voltage ({element})"),
+    "power": Unit(1_000_000, "_watt", "Hardware monitor for power usage in watts ({element})"),
+    "temp": Unit(1000, "_celsius", "Hardware monitor for temperature ({element})"),
 }
-"""What a kind of sensor is divided by, and the unit that is left."""
-NO_UNIT = {("temp", "type"), ("power", "accuracy"), ("intrusion", "alarm")}
-REVOLUTIONS = {"input", "min", "max", "target"}
+"""By kind of sensor."""
+REVOLUTIONS = Unit(1, "_rpm", "Hardware monitor for fan revolutions per minute ({element})")
+POWER_INTERVAL = Unit(1000, "_seconds", "Hardware monitor power usage update interval ({element})")
+OF_ELEMENTS = {
+    **{("fan", element): REVOLUTIONS for element in ("input", "min", "max", "target")},
+    ("freq", "input"): Unit(1_000_000, "_freq_mhz", "Hardware monitor for GPU frequency in MHz"),
+    **{("power", f"average_interval{end}"): POWER_INTERVAL for end in ("", "_min", "_max")},
+    ("power", "accuracy"): Unit(1_000_000, "", "Hardware monitor power meter accuracy, as a ratio"),
+    ("temp", "type"): Unit(1, "", "Hardware monitor temp element type"),
+}
+"""What differs from the rest of its kind."""
+OF_ANY_KIND = {
+    "alarm": Unit(1, "", "Hardware sensor alarm status ({kind})"),
+    "beep": Unit(1, "_enabled", "Hardware monitor sensor has beeping enabled"),
+    "fault": Unit(1, "", "Hardware sensor fault status ({kind})"),
+}
+OTHER = Unit(1, "", "Hardware monitor {kind} element {element}")
+CURVE = " ".join(f"auto_point{point}_pwm auto_point{point}_temp" for point in range(1, 6))
+ELEMENTS = {
+    "cpu": "vid",
+    "curr": "input min max crit average lowest highest alarm beep crit_alarm min_alarm max_alarm",
+    "energy": "input",
+    "fan": "input min max target alarm beep fault div manual output pulses tolerance min_alarm max_alarm",
+    "freq": "input",
+    "humidity": "input min max alarm fault",
+    "in": "input min max lcrit crit average lowest highest alarm beep fault min_alarm max_alarm crit_alarm",
+    "intrusion": "alarm beep",
+    "power": "input average average_interval average_interval_min average_interval_max accuracy cap max crit alarm",
+    "pwm": f"""
+        {CURVE} crit_temp_tolerance enable floor freq mode start step_down_time step_up_time stop_time target_temp
+        temp_sel temp_tolerance weight_duty_base weight_duty_step weight_temp_sel weight_temp_step
+        weight_temp_step_base weight_temp_step_tol
+    """,
+    "temp": """
+        input min max crit crit_hyst max_hyst emergency lcrit offset type alarm beep fault crit_alarm max_alarm
+        min_alarm
+    """,
+}
+"""What most sensors tell, by kind. A driver may name more."""
+
+
+def _unit(kind: str, element: str) -> Unit:
+    return OF_ANY_KIND.get(element) or OF_ELEMENTS.get((kind, element)) or UNITS.get(kind, OTHER)
+
+
+def _metrics() -> Iterator[Metric]:
+    for kind, elements in ELEMENTS.items():
+        for element in elements.split():
+            unit = _unit(kind, element)
+            name = PREFIX + (kind if element == "input" else f"{kind}_{element}") + unit.suffix
+            yield (counter if kind == "energy" else gauge)(name, unit.help.format(kind=kind, element=element))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,16 +164,8 @@ def _sample(kind: str, element: str, value: float, labels: Labels, *, bare: bool
     name = PREFIX + kind
     if element and (element != "input" or bare):
         name += "_" + _clean(element)
-    if element in {"alarm", "fault"} or (kind, element) in NO_UNIT:
-        return Sample(name, value, labels)
-    if element == "beep":
-        return Sample(f"{name}_enabled", value, labels)
-    if kind == "fan" and element in REVOLUTIONS:
-        return Sample(f"{name}_rpm", value, labels)
-    if kind == "freq" and element == "input":
-        return Sample(f"{name}_freq_mhz", value / 1_000_000, labels)
-    divisor, unit = UNITS.get(kind, (1, ""))
-    return Sample(name + unit, value / divisor, labels)
+    unit = _unit(kind, element)
+    return Sample(name + unit.suffix, value / unit.divisor, labels)
 
 
 def _attributes(folder: Path) -> list[str]:
@@ -139,7 +184,7 @@ SPEC = CollectorSpec(
     name="hwmon",
     options=HwmonOptions,
     collect=collect,
-    metrics=METRICS,
+    metrics=(CHIP_NAMES, SENSOR_LABEL, PWM, *_metrics()),
     # Which sensors there are depends on the machine.
     open_metrics=True,
     # Some chips answer over a slow bus, and a big machine has hundreds of sensors.

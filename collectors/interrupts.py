@@ -9,7 +9,7 @@ from collectors.procfs import reading
 from collectors.sample import Labels, Sample, counter
 from collectors.spec import CollectorSpec
 
-INTERRUPTS = counter("node_interrupts_total", "Interrupts that a CPU took.")
+INTERRUPTS = counter("node_interrupts_total", "Interrupt details.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

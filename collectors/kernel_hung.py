@@ -8,7 +8,9 @@ from collectors.procfs import reading
 from collectors.sample import Sample, counter
 from collectors.spec import CollectorSpec, NotAvailableError
 
-TASKS = counter("node_kernel_hung_tasks_total", "Tasks that hung for longer than the kernel allows.")
+TASKS = counter(
+    "node_kernel_hung_tasks_total", "Total number of tasks that have been detected as hung since the system booted."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

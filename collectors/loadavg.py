@@ -9,9 +9,9 @@ from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec
 
 METRICS = (
-    gauge("node_load1", "Runnable and uninterruptible tasks, averaged over 1 minute."),
-    gauge("node_load5", "Runnable and uninterruptible tasks, averaged over 5 minutes."),
-    gauge("node_load15", "Runnable and uninterruptible tasks, averaged over 15 minutes."),
+    gauge("node_load1", "1m load average."),
+    gauge("node_load5", "5m load average."),
+    gauge("node_load15", "15m load average."),
 )
 
 

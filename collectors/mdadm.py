@@ -11,11 +11,11 @@ from collectors.procfs import reading
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec, NotAvailableError
 
-DISKS = gauge("node_md_disks", "Disks of the array that are active, failed or spare.")
-REQUIRED = gauge("node_md_disks_required", "Disks that the array needs.")
-STATE = gauge("node_md_state", "1 for the state that the array is in.")
-BLOCKS = gauge("node_md_blocks", "Blocks of the array.")
-SYNCED = gauge("node_md_blocks_synced", "Blocks that are in order; fewer than all while it recovers.")
+DISKS = gauge("node_md_disks", "Number of active/failed/spare disks of device.")
+REQUIRED = gauge("node_md_disks_required", "Total number of disks of device.")
+STATE = gauge("node_md_state", "Indicates the state of md-device.")
+BLOCKS = gauge("node_md_blocks", "Total number of blocks on device.")
+SYNCED = gauge("node_md_blocks_synced", "Number of blocks synced on device.")
 
 HEAD = re.compile(r"^(md\S*) : (active|inactive)\b(.*)$", re.MULTILINE)
 MEMBER = re.compile(r"\S+\[\d+\]((?:\([A-Z]\))*)")

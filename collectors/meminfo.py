@@ -23,10 +23,8 @@ IN_PAGES = "HugePages_Total HugePages_Free HugePages_Rsvd HugePages_Surp"
 
 
 def _metrics() -> Iterator[Metric]:
-    for field in IN_BYTES.split():
-        yield gauge(f"node_memory_{field}_bytes", f"{field} of /proc/meminfo, in bytes.")
-    for field in IN_PAGES.split():
-        yield gauge(f"node_memory_{field}", f"{field} of /proc/meminfo.")
+    for field in (*(f"{field}_bytes" for field in IN_BYTES.split()), *IN_PAGES.split()):
+        yield gauge(f"node_memory_{field}", f"Memory information field {field}.")
 
 
 METRICS = tuple(_metrics())

@@ -8,10 +8,10 @@ from collectors import filters, sysfs
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec
 
-UP = gauge("node_network_up", "1 if the device is operational.")
-CARRIER = gauge("node_network_carrier", "1 if there is a link.")
-MTU = gauge("node_network_mtu_bytes", "Largest packet that the device sends.")
-SPEED = gauge("node_network_speed_bytes", "Speed of the link in bytes per second.")
+UP = gauge("node_network_up", "Value is 1 if operstate is 'up', 0 otherwise.")
+CARRIER = gauge("node_network_carrier", "Network device property: carrier")
+MTU = gauge("node_network_mtu_bytes", "Network device property: mtu_bytes")
+SPEED = gauge("node_network_speed_bytes", "Network device property: speed_bytes")
 BYTES_PER_MEGABIT = 125_000
 
 

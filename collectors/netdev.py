@@ -10,24 +10,24 @@ from collectors.sample import Sample, counter
 from collectors.spec import CollectError, CollectorSpec
 
 COLUMNS = (
-    counter("node_network_receive_bytes_total", "Bytes received."),
-    counter("node_network_receive_packets_total", "Packets received."),
-    counter("node_network_receive_errs_total", "Packets received broken."),
-    counter("node_network_receive_drop_total", "Packets dropped on reception."),
-    counter("node_network_receive_fifo_total", "Receptions lost to a full buffer."),
-    counter("node_network_receive_frame_total", "Framing errors on reception."),
-    counter("node_network_receive_compressed_total", "Compressed packets received."),
-    counter("node_network_receive_multicast_total", "Multicast packets received."),
-    counter("node_network_transmit_bytes_total", "Bytes sent."),
-    counter("node_network_transmit_packets_total", "Packets sent."),
-    counter("node_network_transmit_errs_total", "Packets that could not be sent."),
-    counter("node_network_transmit_drop_total", "Packets dropped before they were sent."),
-    counter("node_network_transmit_fifo_total", "Transmissions lost to a full buffer."),
-    counter("node_network_transmit_colls_total", "Collisions."),
-    counter("node_network_transmit_carrier_total", "Losses of carrier while sending."),
-    counter("node_network_transmit_compressed_total", "Compressed packets sent."),
+    counter("node_network_receive_bytes_total", "Network device statistic receive_bytes."),
+    counter("node_network_receive_packets_total", "Network device statistic receive_packets."),
+    counter("node_network_receive_errs_total", "Network device statistic receive_errs."),
+    counter("node_network_receive_drop_total", "Network device statistic receive_drop."),
+    counter("node_network_receive_fifo_total", "Network device statistic receive_fifo."),
+    counter("node_network_receive_frame_total", "Network device statistic receive_frame."),
+    counter("node_network_receive_compressed_total", "Network device statistic receive_compressed."),
+    counter("node_network_receive_multicast_total", "Network device statistic receive_multicast."),
+    counter("node_network_transmit_bytes_total", "Network device statistic transmit_bytes."),
+    counter("node_network_transmit_packets_total", "Network device statistic transmit_packets."),
+    counter("node_network_transmit_errs_total", "Network device statistic transmit_errs."),
+    counter("node_network_transmit_drop_total", "Network device statistic transmit_drop."),
+    counter("node_network_transmit_fifo_total", "Network device statistic transmit_fifo."),
+    counter("node_network_transmit_colls_total", "Network device statistic transmit_colls."),
+    counter("node_network_transmit_carrier_total", "Network device statistic transmit_carrier."),
+    counter("node_network_transmit_compressed_total", "Network device statistic transmit_compressed."),
 )
-NOHANDLER = counter("node_network_receive_nohandler_total", "Packets received that nothing on the host takes.")
+NOHANDLER = counter("node_network_receive_nohandler_total", "Network device statistic receive_nohandler.")
 HEADER_LINES = 2
 
 

@@ -11,52 +11,18 @@ from collectors.sample import Metric, Sample, untyped
 from collectors.spec import CollectError, CollectorSpec
 
 PREFIX = "node_netstat_"
-HELP = {
-    "Icmp6_InErrors": "ICMPv6 messages received broken.",
-    "Icmp6_InMsgs": "ICMPv6 messages received.",
-    "Icmp6_OutMsgs": "ICMPv6 messages sent.",
-    "Icmp_InErrors": "ICMP messages received broken.",
-    "Icmp_InMsgs": "ICMP messages received.",
-    "Icmp_OutMsgs": "ICMP messages sent.",
-    "Ip6_InOctets": "Bytes received over IPv6.",
-    "Ip6_OutOctets": "Bytes sent over IPv6.",
-    "IpExt_InOctets": "Bytes received over IPv4.",
-    "IpExt_OutOctets": "Bytes sent over IPv4.",
-    "Ip_Forwarding": "1 if the host forwards IPv4, 2 if not.",
-    "TcpExt_ListenDrops": "Connections that a listening socket dropped, for whatever reason.",
-    "TcpExt_ListenOverflows": "Connections dropped because a listening socket's queue was full.",
-    "TcpExt_SyncookiesFailed": "SYN cookies that came back wrong.",
-    "TcpExt_SyncookiesRecv": "SYN cookies that came back.",
-    "TcpExt_SyncookiesSent": "SYN cookies sent.",
-    "TcpExt_TCPOFOQueue": "Segments queued because they came out of order.",
-    "TcpExt_TCPRcvQDrop": "Segments dropped because the receive queue was full.",
-    "TcpExt_TCPSynRetrans": "SYN and SYN-ACK segments sent again.",
-    "TcpExt_TCPTimeouts": "Segments whose acknowledgement did not come in time.",
-    "Tcp_ActiveOpens": "Connections opened by this host.",
-    "Tcp_CurrEstab": "Connections that are established or wait for their close.",
-    "Tcp_InErrs": "Segments received broken.",
-    "Tcp_InSegs": "Segments received.",
-    "Tcp_MaxConn": "Most connections that there can be; -1 if that changes.",
-    "Tcp_OutRsts": "Resets sent.",
-    "Tcp_OutSegs": "Segments sent.",
-    "Tcp_PassiveOpens": "Connections opened by others.",
-    "Tcp_RetransSegs": "Segments sent again.",
-    "Udp6_InDatagrams": "Datagrams received over IPv6.",
-    "Udp6_InErrors": "Datagrams received broken over IPv6.",
-    "Udp6_NoPorts": "Datagrams received over IPv6 for a port nobody listens on.",
-    "Udp6_OutDatagrams": "Datagrams sent over IPv6.",
-    "Udp6_RcvbufErrors": "Datagrams lost over IPv6 to a full receive buffer.",
-    "Udp6_SndbufErrors": "Datagrams not sent over IPv6 for want of buffer.",
-    "UdpLite6_InErrors": "UDP-Lite datagrams received broken over IPv6.",
-    "UdpLite_InErrors": "UDP-Lite datagrams received broken.",
-    "Udp_InDatagrams": "Datagrams received.",
-    "Udp_InErrors": "Datagrams received broken.",
-    "Udp_NoPorts": "Datagrams received for a port nobody listens on.",
-    "Udp_OutDatagrams": "Datagrams sent.",
-    "Udp_RcvbufErrors": "Datagrams lost to a full receive buffer.",
-    "Udp_SndbufErrors": "Datagrams not sent for want of buffer.",
-}
-METRICS: tuple[Metric, ...] = tuple(untyped(PREFIX + field, text) for field, text in HELP.items())
+FIELDS = """
+    Icmp6_InErrors Icmp6_InMsgs Icmp6_OutMsgs Icmp_InErrors Icmp_InMsgs Icmp_OutMsgs Ip6_InOctets Ip6_OutOctets
+    IpExt_InOctets IpExt_OutOctets Ip_Forwarding TcpExt_ListenDrops TcpExt_ListenOverflows TcpExt_SyncookiesFailed
+    TcpExt_SyncookiesRecv TcpExt_SyncookiesSent TcpExt_TCPOFOQueue TcpExt_TCPRcvQDrop TcpExt_TCPSynRetrans
+    TcpExt_TCPTimeouts Tcp_ActiveOpens Tcp_CurrEstab Tcp_InErrs Tcp_InSegs Tcp_MaxConn Tcp_OutRsts Tcp_OutSegs
+    Tcp_PassiveOpens Tcp_RetransSegs Udp6_InDatagrams Udp6_InErrors Udp6_NoPorts Udp6_OutDatagrams
+    Udp6_RcvbufErrors Udp6_SndbufErrors UdpLite6_InErrors UdpLite_InErrors Udp_InDatagrams Udp_InErrors
+    Udp_NoPorts Udp_OutDatagrams Udp_RcvbufErrors Udp_SndbufErrors
+"""
+METRICS: tuple[Metric, ...] = tuple(
+    untyped(PREFIX + field, f"Statistic {field.replace('_', '')}.") for field in FIELDS.split()
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

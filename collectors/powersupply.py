@@ -9,9 +9,9 @@ from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec, NotAvailableError
 
 FILES = {
-    "online": gauge("node_power_supply_online", "1 if the supply gives power."),
-    "present": gauge("node_power_supply_present", "1 if the battery is there."),
-    "capacity": gauge("node_power_supply_capacity", "How full the battery is, in percent."),
+    "online": gauge("node_power_supply_online", "online value of /sys/class/power_supply/<power_supply>."),
+    "present": gauge("node_power_supply_present", "present value of /sys/class/power_supply/<power_supply>."),
+    "capacity": gauge("node_power_supply_capacity", "capacity value of /sys/class/power_supply/<power_supply>."),
 }
 
 

@@ -9,18 +9,34 @@ from collectors.sample import Metric, Sample, counter
 from collectors.spec import CollectorSpec, NotAvailableError
 
 FIELDS: dict[str, dict[str, Metric]] = {
-    "cpu": {"some": counter("node_pressure_cpu_waiting_seconds_total", "Seconds in which a task waited for a CPU.")},
+    "cpu": {
+        "some": counter(
+            "node_pressure_cpu_waiting_seconds_total", "Total time in seconds that processes have waited for CPU time"
+        )
+    },
     "io": {
-        "some": counter("node_pressure_io_waiting_seconds_total", "Seconds in which a task waited for I/O."),
-        "full": counter("node_pressure_io_stalled_seconds_total", "Seconds in which every task waited for I/O."),
+        "some": counter(
+            "node_pressure_io_waiting_seconds_total",
+            "Total time in seconds that processes have waited due to IO congestion",
+        ),
+        "full": counter(
+            "node_pressure_io_stalled_seconds_total",
+            "Total time in seconds no process could make progress due to IO congestion",
+        ),
     },
     "memory": {
-        "some": counter("node_pressure_memory_waiting_seconds_total", "Seconds in which a task waited for memory."),
-        "full": counter("node_pressure_memory_stalled_seconds_total", "Seconds in which every task waited for memory."),
+        "some": counter(
+            "node_pressure_memory_waiting_seconds_total", "Total time in seconds that processes have waited for memory"
+        ),
+        "full": counter(
+            "node_pressure_memory_stalled_seconds_total",
+            "Total time in seconds no process could make progress due to memory congestion",
+        ),
     },
     "irq": {
         "full": counter(
-            "node_pressure_irq_stalled_seconds_total", "Seconds in which interrupts kept every task waiting."
+            "node_pressure_irq_stalled_seconds_total",
+            "Total time in seconds no process could make progress due to IRQ congestion",
         )
     },
 }

@@ -12,13 +12,13 @@ from collectors.proctable import PAGE_BYTES, TICKS_PER_SECOND, boot_time
 from collectors.sample import Sample, counter, gauge
 from collectors.spec import CollectError, CollectorSpec
 
-CPU = counter("process_cpu_seconds_total", "Seconds of CPU that the process used.")
-OPEN_FDS = gauge("process_open_fds", "File descriptors that it has open.")
-MAX_FDS = gauge("process_max_fds", "File descriptors that it may have open.")
-VIRTUAL = gauge("process_virtual_memory_bytes", "Address space that it uses.")
-MAX_VIRTUAL = gauge("process_virtual_memory_max_bytes", "Address space that it may use.")
-RESIDENT = gauge("process_resident_memory_bytes", "Memory that it holds.")
-START = gauge("process_start_time_seconds", "When it started, in seconds since the epoch.")
+CPU = counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.")
+OPEN_FDS = gauge("process_open_fds", "Number of open file descriptors.")
+MAX_FDS = gauge("process_max_fds", "Maximum number of open file descriptors.")
+VIRTUAL = gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.")
+MAX_VIRTUAL = gauge("process_virtual_memory_max_bytes", "Maximum amount of virtual memory available in bytes.")
+RESIDENT = gauge("process_resident_memory_bytes", "Resident memory size in bytes.")
+START = gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.")
 LIMITS = {"Max open files": MAX_FDS, "Max address space": MAX_VIRTUAL}
 LIMIT = re.compile(r"^(Max open files|Max address space) +(\S+)", re.MULTILINE)
 UNLIMITED = float(2**64 - 1)

@@ -10,12 +10,12 @@ from collectors.procfs import read_once, reading
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectError, CollectorSpec
 
-PIDS = gauge("node_processes_pids", "Processes.")
-THREADS = gauge("node_processes_threads", "Threads of all processes.")
-STATE = gauge("node_processes_state", "Processes in a state, by the letter that ps shows.")
+PIDS = gauge("node_processes_pids", "Number of PIDs")
+THREADS = gauge("node_processes_threads", "Allocated threads in system")
+STATE = gauge("node_processes_state", "Number of processes in each state.")
 LIMITS = {
-    "pid_max": gauge("node_processes_max_processes", "Process ids that the kernel hands out at most."),
-    "threads-max": gauge("node_processes_max_threads", "Threads that there can be."),
+    "pid_max": gauge("node_processes_max_processes", "Number of max PIDs limit"),
+    "threads-max": gauge("node_processes_max_threads", "Limit of threads in the system"),
 }
 THREADS_FIELD = 17
 

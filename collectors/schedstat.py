@@ -8,9 +8,9 @@ from collectors.procfs import reading
 from collectors.sample import Sample, counter
 from collectors.spec import CollectorSpec, NotAvailableError
 
-RUNNING = counter("node_schedstat_running_seconds_total", "Seconds that tasks ran.")
-WAITING = counter("node_schedstat_waiting_seconds_total", "Seconds that tasks waited while they could have run.")
-TIMESLICES = counter("node_schedstat_timeslices_total", "Times that a task was let run.")
+RUNNING = counter("node_schedstat_running_seconds_total", "Number of seconds CPU spent running a process.")
+WAITING = counter("node_schedstat_waiting_seconds_total", "Number of seconds spent by processing waiting for this CPU.")
+TIMESLICES = counter("node_schedstat_timeslices_total", "Number of timeslices executed by CPU.")
 COLUMNS = ((7, RUNNING, 1e9), (8, WAITING, 1e9), (9, TIMESLICES, 1.0))
 
 

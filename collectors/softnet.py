@@ -9,13 +9,15 @@ from collectors.sample import Sample, counter, gauge
 from collectors.spec import CollectorSpec
 
 COLUMNS = {
-    0: counter("node_softnet_processed_total", "Packets taken from the backlog."),
-    1: counter("node_softnet_dropped_total", "Packets dropped because the backlog was full."),
-    2: counter("node_softnet_times_squeezed_total", "Times that packets were left when time or budget was used up."),
-    8: counter("node_softnet_cpu_collision_total", "Times that two CPUs wanted to send on a device at once."),
-    9: counter("node_softnet_received_rps_total", "Times that another CPU handed packets over (RPS)."),
-    10: counter("node_softnet_flow_limit_count_total", "Packets dropped because one flow filled the backlog."),
-    11: gauge("node_softnet_backlog_len", "Packets in the backlog."),
+    0: counter("node_softnet_processed_total", "Number of processed packets"),
+    1: counter("node_softnet_dropped_total", "Number of dropped packets"),
+    2: counter("node_softnet_times_squeezed_total", "Number of times processing packets ran out of quota"),
+    8: counter(
+        "node_softnet_cpu_collision_total", "Number of collision occur while obtaining device lock while transmitting"
+    ),
+    9: counter("node_softnet_received_rps_total", "Number of times cpu woken up received_rps"),
+    10: counter("node_softnet_flow_limit_count_total", "Number of times flow limit has been reached"),
+    11: gauge("node_softnet_backlog_len", "Softnet backlog status"),
 }
 BACKLOG_COLUMN = 11
 CPU_COLUMN = 12

@@ -9,12 +9,12 @@ from collectors.sample import Sample, counter, gauge
 from collectors.spec import CollectorSpec
 
 FIELDS = {
-    "btime": gauge("node_boot_time_seconds", "When the host booted, in seconds since the epoch."),
-    "ctxt": counter("node_context_switches_total", "Context switches since boot."),
-    "intr": counter("node_intr_total", "Interrupts served since boot."),
-    "processes": counter("node_forks_total", "Processes and threads created since boot."),
-    "procs_blocked": gauge("node_procs_blocked", "Tasks that wait for input or output."),
-    "procs_running": gauge("node_procs_running", "Tasks that run or could run."),
+    "btime": gauge("node_boot_time_seconds", "Node boot time, in unixtime."),
+    "ctxt": counter("node_context_switches_total", "Total number of context switches."),
+    "intr": counter("node_intr_total", "Total number of interrupts serviced."),
+    "processes": counter("node_forks_total", "Total number of forks."),
+    "procs_blocked": gauge("node_procs_blocked", "Number of processes blocked waiting for I/O to complete."),
+    "procs_running": gauge("node_procs_running", "Number of processes in runnable state."),
 }
 
 

@@ -19,13 +19,14 @@ from collectors.sample import Labels, Sample, counter, gauge
 from collectors.spec import BusSpec
 from collectors.systemd_endings import CAUSE, CAUSES, QUESTIONS
 
-UNIT_STATE = gauge("node_systemd_unit_state", "1 for the state that the unit is in, 0 for the others.")
-UNITS = gauge("node_systemd_units", "Loaded and unloaded units by state.")
-RESTARTS = counter("node_systemd_service_restart_total", "How often systemd restarted the service.")
-RUNNING = gauge("node_systemd_system_running", "1 if the system is up and no unit has failed.")
-ACCEPTED = counter("node_systemd_socket_accepted_connections_total", "Connections that the socket accepted.")
-CURRENT = gauge("node_systemd_socket_current_connections", "Connections of the socket that are open.")
-REFUSED = counter("node_systemd_socket_refused_connections_total", "Connections that the socket refused.")
+UNIT_STATE = gauge("node_systemd_unit_state", "Systemd unit")
+UNITS = gauge("node_systemd_units", "Summary of systemd unit states")
+RESTARTS = counter("node_systemd_service_restart_total", "Service unit count of Restart triggers")
+RUNNING = gauge("node_systemd_system_running", "Whether the system is operational (see 'systemctl is-system-running')")
+ACCEPTED = counter("node_systemd_socket_accepted_connections_total", "Total number of accepted socket connections")
+CURRENT = gauge("node_systemd_socket_current_connections", "Current number of socket connections")
+# It only rises, but node_exporter says so.
+REFUSED = gauge("node_systemd_socket_refused_connections_total", "Total number of refused socket connections")
 ENDED = gauge(
     "paramedic_systemd_service_ended",
     "1 for why the service runs no longer: a request, its own exit, a failure, to be restarted, or given up.",

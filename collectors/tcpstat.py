@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectError, CollectorSpec, NotAvailableError
 
-CONNECTIONS = gauge("node_tcp_connection_states", "TCP connections in a state, or bytes in their queues.")
+CONNECTIONS = gauge("node_tcp_connection_states", "Number of connection states.")
 STATES = {
     1: "established",
     2: "syn_sent",

@@ -11,8 +11,8 @@ from collectors.procfs import shown
 from collectors.sample import Origin, Sample, gauge
 from collectors.spec import CollectError, NotAvailableError, TargetedSpec
 
-MTIME = gauge("node_textfile_mtime_seconds", "When the file was last written, in seconds since the epoch.")
-SCRAPE_ERROR = gauge("node_textfile_scrape_error", "1 if a file or folder could not be read.")
+MTIME = gauge("node_textfile_mtime_seconds", "Unixtime mtime of textfiles successfully read.")
+SCRAPE_ERROR = gauge("node_textfile_scrape_error", "1 if there was an error opening or reading a file, 0 otherwise")
 OVERVIEW = ""
 
 

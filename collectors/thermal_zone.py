@@ -8,9 +8,9 @@ from collectors import sysfs
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec, NotAvailableError
 
-TEMPERATURE = gauge("node_thermal_zone_temp", "Temperature of the zone in degrees Celsius.")
-CURRENT = gauge("node_cooling_device_cur_state", "How much the device cools now.")
-MAXIMUM = gauge("node_cooling_device_max_state", "How much the device can cool.")
+TEMPERATURE = gauge("node_thermal_zone_temp", "Zone temperature in Celsius")
+CURRENT = gauge("node_cooling_device_cur_state", "Current throttle state of the cooling device")
+MAXIMUM = gauge("node_cooling_device_max_state", "Maximum throttle state of the cooling device")
 ZONE = "thermal_zone"
 COOLING = "cooling_device"
 MILLIDEGREES = 1000

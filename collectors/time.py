@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec
 
-SECONDS = gauge("node_time_seconds", "The host's clock, in seconds since the epoch.")
+SECONDS = gauge("node_time_seconds", "System time in seconds since epoch (1970).")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

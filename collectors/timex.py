@@ -17,24 +17,34 @@ PARTS_PER_MILLION = MICROSECONDS / 65536
 STA_NANO = 0x2000
 TIME_ERROR = 5
 
-OFFSET = gauge("node_timex_offset_seconds", "How far the clock is off the time it is kept to.")
-JITTER = gauge("node_timex_pps_jitter_seconds", "Jitter of the pulse-per-second signal.")
-FREQUENCY = gauge("node_timex_frequency_adjustment_ratio", "How fast the clock is made to run; 1 is unchanged.")
-SYNC = gauge("node_timex_sync_status", "1 if the clock is kept to a time server or other source.")
+OFFSET = gauge("node_timex_offset_seconds", "Time offset in between local system and reference clock.")
+JITTER = gauge("node_timex_pps_jitter_seconds", "Pulse per second jitter.")
+FREQUENCY = gauge("node_timex_frequency_adjustment_ratio", "Local clock frequency adjustment.")
+SYNC = gauge("node_timex_sync_status", "Is clock synchronized to a reliable server (1 = yes, 0 = no).")
 FIELDS = (
-    ("maxerror", gauge("node_timex_maxerror_seconds", "Largest error that the clock can have."), MICROSECONDS),
-    ("esterror", gauge("node_timex_estimated_error_seconds", "Error that the clock is thought to have."), MICROSECONDS),
-    ("status", gauge("node_timex_status", "Bits of the clock's status."), 1.0),
-    ("constant", gauge("node_timex_loop_time_constant", "Time constant of the loop that corrects the clock."), 1.0),
-    ("tick", gauge("node_timex_tick_seconds", "Seconds between ticks of the clock."), MICROSECONDS),
-    ("ppsfreq", gauge("node_timex_pps_frequency_hertz", "Frequency of the pulse signal."), PARTS_PER_MILLION),
-    ("shift", gauge("node_timex_pps_shift_seconds", "Length of the interval in which pulses are compared."), 1.0),
-    ("stabil", gauge("node_timex_pps_stability_hertz", "Stability of the pulse signal."), PARTS_PER_MILLION),
-    ("jitcnt", counter("node_timex_pps_jitter_total", "Pulses whose jitter was too large."), 1.0),
-    ("calcnt", counter("node_timex_pps_calibration_total", "Intervals in which pulses were compared."), 1.0),
-    ("errcnt", counter("node_timex_pps_error_total", "Intervals whose comparison went wrong."), 1.0),
-    ("stbcnt", counter("node_timex_pps_stability_exceeded_total", "Times that pulses were not stable enough."), 1.0),
-    ("tai", gauge("node_timex_tai_offset_seconds", "International atomic time less UTC."), 1.0),
+    ("maxerror", gauge("node_timex_maxerror_seconds", "Maximum error in seconds."), MICROSECONDS),
+    ("esterror", gauge("node_timex_estimated_error_seconds", "Estimated error in seconds."), MICROSECONDS),
+    ("status", gauge("node_timex_status", "Value of the status array bits."), 1.0),
+    ("constant", gauge("node_timex_loop_time_constant", "Phase-locked loop time constant."), 1.0),
+    ("tick", gauge("node_timex_tick_seconds", "Seconds between clock ticks."), MICROSECONDS),
+    ("ppsfreq", gauge("node_timex_pps_frequency_hertz", "Pulse per second frequency."), PARTS_PER_MILLION),
+    ("shift", gauge("node_timex_pps_shift_seconds", "Pulse per second interval duration."), 1.0),
+    (
+        "stabil",
+        gauge("node_timex_pps_stability_hertz", "Pulse per second stability, average of recent frequency changes."),
+        PARTS_PER_MILLION,
+    ),
+    ("jitcnt", counter("node_timex_pps_jitter_total", "Pulse per second count of jitter limit exceeded events."), 1.0),
+    ("calcnt", counter("node_timex_pps_calibration_total", "Pulse per second count of calibration intervals."), 1.0),
+    ("errcnt", counter("node_timex_pps_error_total", "Pulse per second count of calibration errors."), 1.0),
+    (
+        "stbcnt",
+        counter(
+            "node_timex_pps_stability_exceeded_total", "Pulse per second count of stability limit exceeded events."
+        ),
+        1.0,
+    ),
+    ("tai", gauge("node_timex_tai_offset_seconds", "International Atomic Time (TAI) offset."), 1.0),
 )
 
 

@@ -8,7 +8,7 @@ from collectors.procfs import reading
 from collectors.sample import Sample, gauge
 from collectors.spec import CollectorSpec
 
-QUEUES = gauge("node_udp_queues", "Bytes in the queues of all UDP sockets.")
+QUEUES = gauge("node_udp_queues", "Number of allocated memory in the kernel for UDP datagrams in bytes.")
 FILES = {"v4": "net/udp", "v6": "net/udp6"}
 QUEUE_COLUMN = 4
 

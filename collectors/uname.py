@@ -9,7 +9,7 @@ from collectors.procfs import read_once
 from collectors.sample import Sample, gauge, labels
 from collectors.spec import CollectError, CollectorSpec
 
-INFO = gauge("node_uname_info", "Always 1; the labels name kernel, machine and host.")
+INFO = gauge("node_uname_info", "Labeled system information as provided by the uname system call.")
 NO_DOMAIN = "(none)"
 
 

@@ -11,13 +11,13 @@ from collectors.spec import CollectorSpec
 
 PREFIX = "node_vmstat_"
 METRICS = (
-    untyped("node_vmstat_oom_kill", "Processes that the kernel killed for lack of memory."),
-    untyped("node_vmstat_pgfault", "Page faults."),
-    untyped("node_vmstat_pgmajfault", "Page faults that had to read from a disk."),
-    untyped("node_vmstat_pgpgin", "KiB read from block devices."),
-    untyped("node_vmstat_pgpgout", "KiB written to block devices."),
-    untyped("node_vmstat_pswpin", "Pages read from swap."),
-    untyped("node_vmstat_pswpout", "Pages written to swap."),
+    untyped("node_vmstat_oom_kill", "/proc/vmstat information field oom_kill."),
+    untyped("node_vmstat_pgfault", "/proc/vmstat information field pgfault."),
+    untyped("node_vmstat_pgmajfault", "/proc/vmstat information field pgmajfault."),
+    untyped("node_vmstat_pgpgin", "/proc/vmstat information field pgpgin."),
+    untyped("node_vmstat_pgpgout", "/proc/vmstat information field pgpgout."),
+    untyped("node_vmstat_pswpin", "/proc/vmstat information field pswpin."),
+    untyped("node_vmstat_pswpout", "/proc/vmstat information field pswpout."),
 )
 
 

@@ -34,6 +34,7 @@ from collectors import (
     vmstat,
 )
 from collectors.exposition import parse
+from collectors.sample import MetricType
 from collectors.spec import NotAvailableError
 from tests.services.service import free_port
 
@@ -96,21 +97,16 @@ FILTERS = [
 
 
 def ours():
-    """Return value and type by series; a healthy mount has no device_error, so the labels are the same."""
-    found = {}
+    """Return value by series; a healthy mount has no device_error, so the labels are the same."""
+    found = []
     for module in POLLED:
         # A host without a firewall tracks no connections.
         with suppress(NotAvailableError):
-            found |= typed(module.SPEC, module.collect(module.SPEC.options()))
+            found += module.collect(module.SPEC.options())
     options = filesystem.FilesystemOptions()
     for target in filesystem.targets(options):
-        found |= typed(filesystem.SPEC, filesystem.collect(options, target))
-    return found
-
-
-def typed(spec, samples):
-    types = {metric.name: metric.type for metric in spec.metrics}
-    return {(sample.name, sample.labels): (sample.value, types.get(sample.name)) for sample in samples}
+        found += filesystem.collect(options, target)
+    return {(sample.name, sample.labels): sample.value for sample in found}
 
 
 @pytest.fixture(scope="module")
@@ -128,16 +124,16 @@ def address():
 
 
 def readings(address):
-    """Return what we read before, what node_exporter says by series and of their types, and what we read after."""
+    """Return what we read before, what node_exporter says by series and of each metric, and what we read after."""
     before = ours()
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
         theirs = parse(answer.read().decode())
     after = ours()
-    types = {metric.name: metric.type for metric in theirs.metrics}
+    metrics = {metric.name: metric for metric in theirs.metrics}
     mine = {metric.name for module in (*POLLED, filesystem) for metric in module.SPEC.metrics}
     # A label without a value is none.
     series = {(one.name, tuple(pair for pair in one.labels if pair[1])): one.value for one in theirs.samples}
-    return before, {each: value for each, value in series.items() if each[0] in mine}, types, after
+    return before, {each: value for each, value in series.items() if each[0] in mine}, metrics, after
 
 
 @pytest.fixture
@@ -157,7 +153,7 @@ def test_the_series_are_the_same(agree):
     agree(same_series)
 
 
-def same_series(before, theirs, _types, after):
+def same_series(before, theirs, _metrics, after):
     # Processes of other tests may mount and unmount, so what one of two readings has will do.
     missing = theirs.keys() - (before.keys() | after.keys())
     # What a newer kernel tells and an older node_exporter does not take; device errors are told by name by us.
@@ -170,21 +166,24 @@ def names(samples):
     return {name for name, _ in samples}
 
 
-def test_the_types_are_the_same(address):
-    before, theirs, types, _ = readings(address)
-    for series in theirs.keys() & before.keys():
-        assert before[series][1] == types[series[0]], series
+def test_types_and_help_texts_are_the_same(address):
+    _, theirs, metrics, _ = readings(address)
+    ours = {metric.name: metric for module in (*POLLED, filesystem) for metric in module.SPEC.metrics}
+    for name in names(theirs):
+        assert ours[name] == metrics[name]
 
 
 def test_counters_lie_between_our_two_readings(agree):
     agree(counters_between)
 
 
-def counters_between(before, theirs, types, after):
+def counters_between(before, theirs, metrics, after):
     compared = 0
     for series in theirs.keys() & before.keys() & after.keys():
-        if types[series[0]] == "counter" or (series[0].startswith(netstat.PREFIX) and series[0] not in NO_COUNTS):
-            assert before[series][0] - TICK_SECONDS <= theirs[series] <= after[series][0] + TICK_SECONDS, series
+        if metrics[series[0]].type is MetricType.COUNTER or (
+            series[0].startswith(netstat.PREFIX) and series[0] not in NO_COUNTS
+        ):
+            assert before[series] - TICK_SECONDS <= theirs[series] <= after[series] + TICK_SECONDS, series
             compared += 1
     assert compared > 150
 
@@ -193,19 +192,19 @@ def test_what_does_not_change_is_equal(agree):
     agree(fixed_equal)
 
 
-def fixed_equal(before, theirs, _types, _after):
+def fixed_equal(before, theirs, _metrics, _after):
     fixed = {series for series in theirs.keys() & before.keys() if series[0] in FIXED}
     assert names(fixed) == FIXED
-    assert {series: before[series][0] for series in fixed} == {series: theirs[series] for series in fixed}
+    assert {series: before[series] for series in fixed} == {series: theirs[series] for series in fixed}
 
 
 def test_what_hardly_changes_is_near(agree):
     agree(moving_near)
 
 
-def moving_near(before, theirs, _types, after):
+def moving_near(before, theirs, _metrics, after):
     for name, tolerance in NEAR.items():
-        values = [(before[series][0], after[series][0], theirs[series]) for series in theirs if series[0] == name]
+        values = [(before[series], after[series], theirs[series]) for series in theirs if series[0] == name]
         assert values, name
         for first, last, their in values:
             room = max(tolerance, 0.1 * abs(their) if tolerance >= 1 else 0)
@@ -213,6 +212,6 @@ def moving_near(before, theirs, _types, after):
 
 
 def test_a_process_tells_of_itself_by_the_same_names(address):
-    types = readings(address)[2]
-    shared = {metric.name: metric.type for metric in process_self.SPEC.metrics}
-    assert shared == {name: types[name] for name in shared}
+    metrics = readings(address)[2]
+    shared = {metric.name: metric for metric in process_self.SPEC.metrics}
+    assert shared == {name: metrics[name] for name in shared}

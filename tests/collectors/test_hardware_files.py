@@ -29,7 +29,7 @@ def test_sensors_have_the_unit_of_their_kind(host, values):
     }
     assert values(samples, sensor="in0") == {"node_hwmon_in_volts": 1.048, "node_hwmon_in_beep_enabled": 0}
     assert values(samples, sensor="pwm1") == {"node_hwmon_pwm": 128, "node_hwmon_pwm_enable": 5}
-    assert values(samples, sensor="power1") == {"node_hwmon_power_watt": 65, "node_hwmon_power_accuracy": 5000}
+    assert values(samples, sensor="power1") == {"node_hwmon_power_watt": 65, "node_hwmon_power_accuracy": 0.005}
     assert values(samples, sensor="mclk") == {"node_hwmon_freq_freq_mhz": 300}
 
 
