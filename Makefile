@@ -42,7 +42,7 @@ bench: install
 # Longer than CI may take: many more kill points, and hypothesis with many more examples over every parser and machine.
 soak: $(VENV)/tested
 	JUDGE_SECONDS=1 CRASH_POINTS=300 FLAPS=100 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/crash tests/host/test_hostile.py \
-	  tests/host/test_contained.py tests/agent/web/test_door.py
+	  tests/host/test_contained.py tests/host/test_repair.py tests/agent/web/test_door.py
 	HOST_SUITE=trixie $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/host
 	LABEL_SETS=1000000 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/acceptance/test_alert_storm.py
 	OUTAGE_INCIDENTS=10000 $(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/acceptance/test_ticket_outage.py

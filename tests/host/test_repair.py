@@ -1,5 +1,6 @@
 """A unit dies on a real host: it is noticed, restarted by an unprivileged daemon, proven and ticketed."""
 
+import os
 import time
 
 import pytest
@@ -91,7 +92,9 @@ def test_a_daemon_that_ends_in_the_middle_goes_on_where_it_was(patient, speed, e
 def test_it_stops_when_it_is_told_to_and_says_goodbye(patient, record_property):
     before, began = patient.pid(), time.monotonic()
     patient.machine.run("systemctl", "stop", "paramedic")
-    record_property("stop of the service", f"{time.monotonic() - began:.1f} s")
+    seconds = time.monotonic() - began
+    record_property("stop of the service", f"{seconds:.1f} s")
+    assert seconds < 5.0 or "JUDGE_SECONDS" not in os.environ
     assert patient.machine.show("paramedic", "Result") == "success", "and systemd did not have to kill it"
     assert patient.machine.show("paramedic", "ExecMainStatus") == "0"
     patient.machine.run("systemctl", "start", "paramedic")
