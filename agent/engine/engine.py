@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from agent.engine import attempts, housekeeping
+from agent.engine import attempts, housekeeping, loading
 from agent.engine.batch import Batch
 from agent.engine.commands import BusyError, Command, Ingest
 from agent.engine.delivery import Answered
@@ -234,7 +234,8 @@ class Engine:
         if self._p.situations.muting.due(batch.now):
             self._p.desk.mutes_changed(batch)
         for incident in self._p.casebook.due(batch.now):
-            self._wake(batch, incident)
+            with loading.aside(self._p.database, "incidents", incident.id):  # or each start would end like this one
+                self._wake(batch, incident)
         self._p.appointments.keep(batch)
 
     def _between(self, batch: Batch) -> None:

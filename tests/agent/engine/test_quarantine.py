@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from agent.engine import attempts
 from agent.engine.commands import PostAlerts, PutSilence, SetStop
 from agent.engine.desk import Desk
+from agent.engine.loading import SetAsideError
 from agent.incidents.posted import post_of
 from agent.incidents.silences import Silence
 from agent.store.database import Database
@@ -151,6 +152,25 @@ def test_an_incident_that_nothing_can_be_decided_about_is_set_aside_and_what_was
     assert "web" not in names(busy)
     assert repair.incident_id not in {owed.incident_id for owed in busy.handed}
     assert {"db", "Applied", "Waiting"} == set(names(busy))
+
+
+def test_an_incident_that_ends_the_engine_when_its_time_comes_does_so_once(busy, monkeypatch):
+    (repair,) = busy.take("runner")
+    monkeypatch.setattr(busy.parts.casebook, "due", lambda _: [busy.parts.casebook.get(repair.incident_id)])
+    happened = Desk.happened
+
+    def defective(desk, batch, incident, event):
+        happened(desk, batch, incident, event)
+        raise KeyError("nobody had thought of this")
+
+    monkeypatch.setattr(Desk, "happened", defective)
+    with pytest.raises(SetAsideError):
+        busy.turn()
+    restarted(busy)
+    (row,) = (row for row in busy.reader.quarantined(100) if row["place"] == "incidents")
+    assert (row["key"], row["error"]) == (repair.incident_id, "KeyError: 'nobody had thought of this'")
+    assert {"db", "Applied", "Waiting"} == set(names(busy))
+    assert repair.incident_id not in {owed.incident_id for owed in busy.handed}
 
 
 def test_a_posted_request_that_cannot_be_applied_is_set_aside_and_the_next_one_is_applied(busy, monkeypatch):
