@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from collectors.sample import Labels, Origin, Source
 
+UNNAMED = "unnamed"
+"""What an alert is called that was posted without `alertname`."""
+
 
 class AlertState(StrEnum):
     """Where an alert is in its life."""
@@ -62,7 +65,7 @@ class Alert:
 
     @property
     def name(self) -> str:
-        return self.label("alertname")
+        return self.label("alertname") or UNNAMED
 
     def label(self, name: str) -> str:
         """Return the label's value, "" where there is none, as in PromQL."""

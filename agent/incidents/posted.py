@@ -155,7 +155,7 @@ def alert_of(held: Held, *, ended_at: float | None = None) -> Alert:
     silent = held.state is AlertState.NO_DATA
     return Alert(
         fingerprint="p" + hashlib.blake2b(held.identity, digest_size=12).hexdigest(),
-        rule=RULE + labels["alertname"],
+        rule=RULE + labels.get("alertname", ""),
         rule_version="",
         labels=tuple(labels.items()),
         annotations=tuple(sorted(pair for pair in rest.annotations.items() if pair[1])),

@@ -59,8 +59,8 @@ def glances(body: bytes) -> Sequence[Glance]:
 def parse(body: bytes, seen: Sequence[Glance] = ()) -> Posted:
     """Return the alerts of a `POST /api/v2/alerts`. Raise IntakeError when the body as a whole makes no sense.
 
-    `seen` may be what `glances` made of it. A good alert has labels that are not empty, `alertname` among them, and
-    times that are RFC 3339 with a zone.
+    `seen` may be what `glances` made of it. A good alert has labels that are not empty, and times that are RFC 3339
+    with a zone.
     """
     try:
         return Posted(alerts=tuple([_post(glance) for glance in seen or decode(body, list[Glance])]), errors=())
@@ -106,8 +106,8 @@ def _post(glance: Glance) -> Post:
     _text.decode(glance.url)
     if "" in labels.values():
         labels = {name: value for name, value in labels.items() if value}
-    if "alertname" not in labels:
-        raise IntakeError("it has no alertname")
+    if not labels:
+        raise IntakeError("it has no labels")
     if not (_printable(tuple(labels)) and _printable(names)):
         raise IntakeError("the name of a label or annotation is not printable")
     started_at, ends_at = _seconds(glance.starts_at), _seconds(glance.ends_at)

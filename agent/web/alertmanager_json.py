@@ -55,7 +55,7 @@ def groups(alerts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     for each in alerts:
         by_name.setdefault(each["labels"].get("alertname", ""), []).append(each)
     return [
-        {"labels": {"alertname": name}, "receiver": {"name": RECEIVER}, "alerts": members}
+        {"labels": {"alertname": name} if name else {}, "receiver": {"name": RECEIVER}, "alerts": members}
         for name, members in sorted(by_name.items())
     ]
 

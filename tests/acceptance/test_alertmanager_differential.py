@@ -34,6 +34,7 @@ ALERTS = [
     {"alertname": "Slow", "host": "b"},
     {"alertname": "Full", "host": "c", "path": 'a\\b"c'},
     {"alertname": "ümlaut", "x": "日本"},
+    {"host": "unnamed", "severity": "critical"},
 ]
 SILENCES = [
     [("alertname", "Full", False, True)],
@@ -42,6 +43,8 @@ SILENCES = [
     [("host", "x|y", True, True), ("host", "z", True, False)],
 ]
 FILTERS = r"""alertname="Slow"
+alertname=""
+alertname!=""
 alertname=Slow
 alertname = Slow
 alertname=~"Do.*|Full"

@@ -244,6 +244,17 @@ def test_requests_that_follow_each_other_are_refused_when_they_take_too_much_roo
     assert 10 < len(refused) < 20
 
 
+def test_an_alert_without_a_name_is_one_of_its_labels(bench):
+    unnamed = [{"labels": {"severity": "critical", "host": host}} for host in "ab"]
+    post(bench, json.dumps(unnamed).encode())
+    bench.turn()
+    assert {dict(i["labels"])["host"]: i["alertname"] for i in bench.incidents()} == {"a": "unnamed", "b": "unnamed"}
+    bench.restart()
+    post(bench, json.dumps([unnamed[0] | {"endsAt": "2001-01-01T00:00:00Z"}]).encode())
+    bench.turn()
+    assert {dict(i["labels"])["host"]: i["state"] for i in bench.incidents()} == {"a": "resolved", "b": "escalated"}
+
+
 def test_a_time_with_endless_digits_is_refused(bench):
     parsed = parse(body(1, startsAt="2026-01-01T00:00:00." + "0" * 1000 + "Z"))
     assert parsed.alerts == ()
