@@ -174,7 +174,11 @@ def alert_of(held: Held, *, ended_at: float | None = None) -> Alert:
 
 
 def labels_of(held: Held) -> dict[str, str]:
-    return _labels.decode(held.identity)
+    """Return the labels. Raise ValueError if there are none: no alert is taken like that."""
+    labels = _labels.decode(held.identity)
+    if not labels:
+        raise ValueError("it has no labels")
+    return labels
 
 
 def is_posted(alert: Alert) -> bool:
