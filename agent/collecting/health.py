@@ -10,8 +10,8 @@ from agent.collecting.sink import Sink
 from agent.telemetry import log, metrics
 from collectors.sample import Failure, Labels, Origin, Reading, Sample, Source, gauge
 
-DURATION = gauge("node_scrape_collector_duration_seconds", "How long the collector's last run took.")
-SUCCESS = gauge("node_scrape_collector_success", "1 if the collector's last run succeeded.")
+DURATION = gauge("node_scrape_collector_duration_seconds", "node_exporter: Duration of a collector scrape.")
+SUCCESS = gauge("node_scrape_collector_success", "node_exporter: Whether a collector succeeded.")
 TARGET_SUCCESS = gauge("paramedic_collector_success", "1 if the last run on this target succeeded.")
 UP = gauge("up", "1 while paramedic collects on this host.")
 METRICS = (DURATION, SUCCESS, TARGET_SUCCESS, UP)

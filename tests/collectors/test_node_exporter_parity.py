@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.collecting import health
 from collectors import netstat, textfile
 from collectors.exposition import parse
 from collectors.registry import SPECS
@@ -151,6 +152,11 @@ def test_how_much_is_compared(fixtures, expected, capsys):
 def test_what_was_not_captured_is_described_the_same(name, expected):
     declared = {metric.name: metric for metric in BY_NAME[name].metrics}
     assert declared == {name: expected[1][name] for name in declared}
+
+
+def test_the_health_of_collectors_is_described_the_same(expected):
+    for metric in (health.DURATION, health.SUCCESS):
+        assert metric == expected[1][metric.name]
 
 
 @pytest.mark.parametrize("case", TEXTFILE_CASES)
