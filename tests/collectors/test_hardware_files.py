@@ -68,6 +68,14 @@ def test_chips_are_named_by_bus_and_device_and_by_driver_where_that_is_not_enoug
     assert {dict(sample.labels)["chip"] for sample in chosen} == {"platform_coretemp_0"}
 
 
+def test_a_power_meter_tells_its_interval_in_seconds(tmp_path, values):
+    chip(tmp_path, 0, "platform/meter.0", "acpi_power")
+    (tmp_path / "class/hwmon/hwmon0/power1_average_interval").write_text("1500\n")
+    samples = [*hwmon.collect(hwmon.HwmonOptions(sysfs=tmp_path))]
+    assert values(samples, sensor="power1") == {"node_hwmon_power_average_interval_seconds": 1.5}
+    assert {sample.name for sample in samples} <= {metric.name for metric in hwmon.SPEC.metrics}
+
+
 def test_frequencies_are_in_hertz_and_a_cpu_without_is_left_out(host, values):
     samples = list(cpufreq.collect(cpufreq.CpufreqOptions(sysfs=host / "sys")))
     assert len(samples) == 3
