@@ -13,7 +13,7 @@ from collectors.spec import CollectError, CollectorSpec
 PREFIX = "node_hwmon_"
 CHIP_NAMES = gauge("node_hwmon_chip_names", "Annotation metric for human-readable chip names")
 SENSOR_LABEL = gauge("node_hwmon_sensor_label", "Label for given chip and sensor")
-PWM = gauge("node_hwmon_pwm", "Hardware monitor pwm element ")
+PWM = gauge("node_hwmon_pwm", "Hardware monitor pwm element")
 KINDS = "cpu|curr|energy|fan|freq|humidity|in|intrusion|power|pwm|temp"
 ATTRIBUTE = re.compile(rf"(?P<sensor>(?P<kind>{KINDS})\d+)(?:_(?P<element>.+))?")
 UNCLEAN = re.compile("[^a-z0-9:_]")

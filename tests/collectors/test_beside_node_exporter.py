@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import urllib.request
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -15,6 +15,7 @@ from collectors import (
     entropy,
     filefd,
     filesystem,
+    hwmon,
     interrupts,
     loadavg,
     meminfo,
@@ -109,12 +110,12 @@ def ours():
     return {(sample.name, sample.labels): sample.value for sample in found}
 
 
-@pytest.fixture(scope="module")
-def address():
-    """Where node_exporter answers."""
+@contextmanager
+def running(names, *options):
+    """Run node_exporter with these collectors; yield where it answers."""
     address = f"127.0.0.1:{free_port()}"
-    collectors = [f"--collector.{name}" for name in NAMES]
-    argv = [BINARY, f"--web.listen-address={address}", "--collector.disable-defaults", *collectors, *FILTERS]
+    collectors = [f"--collector.{name}" for name in names]
+    argv = [BINARY, f"--web.listen-address={address}", "--collector.disable-defaults", *collectors, *options]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as exporter:
         try:
             assert any("Listening on" in line for line in exporter.stderr), "node_exporter did not start"
@@ -123,11 +124,21 @@ def address():
             exporter.terminate()
 
 
+@pytest.fixture(scope="module")
+def address():
+    with running(NAMES, *FILTERS) as address:
+        yield address
+
+
+def told(address):
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
+        return parse(answer.read().decode())
+
+
 def readings(address):
     """Return what we read before, what node_exporter says by series and of each metric, and what we read after."""
     before = ours()
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=60) as answer:
-        theirs = parse(answer.read().decode())
+    theirs = told(address)
     after = ours()
     metrics = {metric.name: metric for metric in theirs.metrics}
     mine = {metric.name for module in (*POLLED, filesystem) for metric in module.SPEC.metrics}
@@ -215,3 +226,17 @@ def test_a_process_tells_of_itself_by_the_same_names(address):
     metrics = readings(address)[2]
     shared = {metric.name: metric for metric in process_self.SPEC.metrics}
     assert shared == {name: metrics[name] for name in shared}
+
+
+def test_sensors_are_told_of_the_same(host):
+    """This host may have none, so both read those of our fixtures."""
+    with running(["hwmon"], f"--path.sysfs={host / 'sys'}") as address:
+        theirs = told(address)
+    found = [one for one in theirs.samples if one.name.startswith(hwmon.PREFIX)]
+    samples = hwmon.collect(hwmon.HwmonOptions(sysfs=host / "sys"))
+    # It is too old to know clocks.
+    ours = {(one.name, one.labels): one.value for one in samples if "freq" not in f"{one.name}{one.labels}"}
+    assert ours == {(one.name, one.labels): one.value for one in found}
+    declared = set(hwmon.SPEC.metrics)
+    assert {metric for metric in theirs.metrics if metric.name.startswith(hwmon.PREFIX)} <= declared
+    assert {"node_hwmon_temp_alarm", "node_hwmon_temp_crit_hyst_celsius"} <= {one.name for one in found}

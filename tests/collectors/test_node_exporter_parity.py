@@ -1,6 +1,6 @@
 """Our samples against node_exporter's expected output for the captured /proc and /sys of its own tests.
 
-The archive lies beside the repository and is not part of it; without it these tests are skipped.
+What is compared with lies beside the repository and is not part of it; without it these tests are skipped.
 """
 
 import dataclasses
@@ -17,7 +17,13 @@ from collectors.exposition import parse
 from collectors.registry import SPECS
 from collectors.sample import labels
 
-ARCHIVE = Path(__file__).resolve().parents[3] / "shared" / "node-exporter-fixtures.tar.gz"
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+ARCHIVE = SHARED / "node-exporter-fixtures.tar.gz"
+WANTED = SHARED / "notes/ecosystem.md"
+WANTED_ROW = re.compile(r"^\| \w+ \| \d+ \| \d+ \| ([^|]+) \|", re.MULTILINE)
+"""A collector, how many metrics, how many of them psutil can, and their names."""
+RENAMED = {"node_kernel_hung_tasks": "node_kernel_hung_tasks_total"}
+"""What node_exporter calls it."""
 
 # The names that each collector yields. What is not matched is of no use to a public rule or dashboard.
 IN_SCOPE = {
@@ -126,6 +132,16 @@ def test_every_type_and_help_in_scope_is_the_same(name, expected):
     declared = {metric.name: metric for metric in BY_NAME[name].metrics}
     names = {series for series, _ in theirs(name, expected)}
     assert {name: declared.get(name) for name in names} == {name: expected[1][name] for name in names}
+
+
+def test_all_that_public_rules_and_the_dashboard_need_is_declared():
+    if not WANTED.is_file():
+        pytest.skip(f"the list of what they need is not at ../shared/notes/{WANTED.name}")
+    listed = re.split(r"[,\s*]+", " ".join(WANTED_ROW.findall(WANTED.read_text())))
+    whole = {name if name.startswith(("node_", "process_")) else f"node_{name}" for name in filter(None, listed)}
+    assert len(whole) == 238
+    declared = {metric.name for metric in (*health.METRICS, *(one for spec in SPECS for one in spec.metrics))}
+    assert {RENAMED.get(name, name) for name in whole} <= declared
 
 
 def test_how_much_is_compared(fixtures, expected, capsys):
