@@ -57,7 +57,7 @@ def set_aside(
         for owed in _fetched(database, _OWED, [_bound(each) for each in key]):
             moves += _moves(database, "outbox", owed, "its incident is set aside")
     database.commit([*moves, *instead])
-    _log.error("cannot be read: set aside", table=table, key=_spelled(key), reason=reason)
+    _log.error("cannot be read or applied: set aside", table=table, key=_spelled(key), reason=reason)
 
 
 def count(database: Database) -> int:
